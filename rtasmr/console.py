@@ -1,0 +1,50 @@
+"""How every command of the project starts and ends: exit codes and one-line errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+
+import click
+import typer
+
+from rtasmr.errors import RtasmrError
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def run(app: typer.Typer, argv: list[str] | None = None) -> int:
+    """Run a typer application and return its exit code.
+
+    0 on success, 1 for an error of ours (one line on stderr; ``--debug`` adds the traceback), 2 for
+    wrong usage, 130 when interrupted.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args
+    args = [arg for arg in args if arg != "--debug"]
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if not debug:
+        for noisy in ("matplotlib", "PIL", "numba", "libav"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        code = app(args=args, standalone_mode=False)
+    except RtasmrError as error:
+        if debug:
+            traceback.print_exc()
+        one_line = " ".join(str(error).split())
+        sys.stderr.write(f"error: {one_line}\n")
+        return EXIT_ERROR
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,112 @@
+"""The list of 544 feature columns and the named definitions that fill them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.types import Modality
+
+PICTURE_NAMES = tuple(f"resnet18_{i:03d}" for i in range(512))
+SOUND_NAMES = (
+    *(f"mfcc_{i:02d}" for i in range(1, 21)),
+    "rms",
+    "spectral_centroid",
+    "spectral_bandwidth",
+    "zero_crossing_rate",
+    *(f"spectral_contrast_{i}" for i in range(1, 8)),
+)
+PPG_NAMES = ("ppg",)
+FEATURE_NAMES = PICTURE_NAMES + SOUND_NAMES + PPG_NAMES
+"""Column names in the published order: 512 picture, 31 sound, 1 pulse."""
+
+LOG1P_NAMES = ("spectral_centroid", "spectral_bandwidth")
+"""Columns that the model graph passes through log1p before scaling."""
+
+SOUND_SFREQ = 44_100.0
+PICTURE_SHAPE = (224, 224, 3)
+
+LIVE_PARAMETERS: Mapping[str, float | int | str] = {
+    # Sound (FEATURES.md 1.3): one constant floor instead of 80 dB under the clip's maximum.
+    "sound_sfreq_hz": SOUND_SFREQ,
+    "sound_frame_length": 2048,
+    "mel_floor_db": -70.0,
+    "contrast_floor_db": -100.0,
+    # Picture: age above which the newest image no longer counts as what is on screen.
+    "picture_resize": 256,
+    "picture_crop": 224,
+    "picture_max_age_s": 0.25,
+    # Pulse (FEATURES.md 3): causal low-pass read 0.1 s late, expanding then exponential normaliser.
+    "ppg_lowpass_order": 4,
+    "ppg_lowpass_hz": 4.5,
+    "ppg_raw_band_low_hz": 0.5,
+    "ppg_raw_band_high_hz": 35.0,
+    "ppg_raw_band_order": 2,
+    "ppg_norm_memory_s": 30.0,
+    "max_interpolated_gap_s": 0.1,
+}
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """One named definition of the feature columns.
+
+    Parameters
+    ----------
+    set_name : str
+        ``live``, ``paper`` or ``paper-224``.
+    version : int
+        Raised whenever a value changes.
+    lookahead_s : float
+        How far past a tick its frame may read, in seconds.
+    causal : bool
+        Whether the set may be computed from a stream.
+    encoder_sha256 : str
+        Hash of the image encoder's weights; empty while unknown.
+    parameters : mapping
+        Every number that shapes a value.
+    names : tuple of str
+    """
+
+    set_name: str = "live"
+    version: int = 1
+    lookahead_s: float = 0.1
+    causal: bool = True
+    encoder_sha256: str = ""
+    parameters: Mapping[str, float | int | str] = field(default_factory=lambda: dict(LIVE_PARAMETERS))
+    names: tuple[str, ...] = FEATURE_NAMES
+
+    @property
+    def n_features(self) -> int:
+        return len(self.names)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON of everything that shapes a value."""
+        content = {
+            "set": self.set_name,
+            "version": self.version,
+            "names": list(self.names),
+            "lookahead_s": self.lookahead_s,
+            "parameters": dict(sorted(self.parameters.items())),
+            "encoder_sha256": self.encoder_sha256,
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def columns(self, modality: Modality) -> NDArray[np.intp]:
+        """Return the column numbers of a modality, shape (n_columns,)."""
+        wanted = set(MODALITY_NAMES[modality])
+        return np.array([i for i, name in enumerate(self.names) if name in wanted], dtype=np.intp)
+
+
+MODALITY_NAMES: Mapping[Modality, tuple[str, ...]] = {
+    Modality.PICTURE: PICTURE_NAMES,
+    Modality.SOUND: SOUND_NAMES,
+    Modality.PPG: PPG_NAMES,
+}
