@@ -95,6 +95,7 @@ class StreamSpec:
 
     @property
     def n_channels(self) -> int:
+        """Number of channels."""
         return len(self.ch_names)
 
 

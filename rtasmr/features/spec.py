@@ -83,6 +83,7 @@ class FeatureSpec:
 
     @property
     def n_features(self) -> int:
+        """Number of columns."""
         return len(self.names)
 
     @property
