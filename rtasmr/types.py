@@ -141,7 +141,9 @@ class AlignedChunk:
         Where the tick lies; ``time_s`` is on the session clock.
     ppg : ndarray of shape (n_new,), float64
         Samples since the last tick, up to ``time_s`` + look-ahead; NaN where a sample is lost or not
-        a number. Shorter than the full stretch when the deadline passed first.
+        a number. Shorter than ``ppg_expected`` when the deadline passed first.
+    ppg_expected : int
+        Samples the stretch has on the stream's own rate, 0 without a pulse stream.
     sound : ndarray of shape (2048,), int16, or None
         Samples centred on the tick, or None where they are not to be had.
     picture : ndarray of shape (224, 224, 3), uint8, or None
@@ -154,6 +156,7 @@ class AlignedChunk:
     tick: int
     time_s: float
     ppg: NDArray[np.float64]
+    ppg_expected: int
     sound: NDArray[np.int16] | None
     picture: NDArray[np.uint8] | None
     status: Mapping[Modality, Status]
