@@ -143,7 +143,8 @@ class AlignedChunk:
         Samples since the last tick, up to ``time_s`` + look-ahead; NaN where a sample is lost or not
         a number. Shorter than ``ppg_expected`` when the deadline passed first.
     ppg_expected : int
-        Samples the stretch has on the stream's own rate, 0 without a pulse stream.
+        Samples from the one after the last handed over to the read point; more than ``len(ppg)``
+        when the rest is late, 0 without a pulse stream.
     sound : ndarray of shape (2048,), int16, or None
         Samples centred on the tick, or None where they are not to be had.
     picture : ndarray of shape (224, 224, 3), uint8, or None

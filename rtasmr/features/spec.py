@@ -48,6 +48,13 @@ LIVE_PARAMETERS: Mapping[str, float | int | str] = {
     "ppg_raw_band_high_hz": 35.0,
     "ppg_raw_band_order": 2,
     "ppg_norm_memory_s": 30.0,
+    "ppg_min_sfreq_hz": 20.0,
+    # Frames held invalid while the filter forgets a restart (raw: the 0.5 Hz edge is slow).
+    "ppg_settle_filtered_s": 0.5,
+    "ppg_settle_raw_s": 2.0,
+    # Flat or saturated: this share of the last second stands at the second's own extremes.
+    "ppg_check_s": 1.0,
+    "ppg_rail_share": 0.5,
     "max_interpolated_gap_s": 0.1,
 }
 
