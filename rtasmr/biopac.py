@@ -1,0 +1,201 @@
+"""PPG exports of the data set: Biopac Student Lab ASCII, 2000 Hz, two channels."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rtasmr.errors import DataError
+
+PPG_SFREQ = 2000.0
+N_CHANNELS = 2
+
+_HEADER_BYTES = 4096
+_INTERVAL = re.compile(r"(0*[1-9][0-9]*(?:\.[0-9]+)?|0*\.0*[1-9][0-9]*)\s*(ms|msec|s|sec|seconds)/sample")
+_TIME_TOLERANCE = 1e-3
+"""Relative; six printed digits of the last minute are good to 1e-5."""
+
+
+@dataclass(frozen=True, slots=True)
+class PpgRecording:
+    """One participant's pulse wave, from the start of the scenario.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, 2), float32
+        Column 0: CH1, raw; column 1: CH2, band-passed 0.5-35 Hz by the amplifier. NaN where the file
+        holds no number.
+    sfreq : float
+        Rate in Hz. Sample ``i`` is at ``start_s + i / sfreq``.
+    start_s : float
+        Time of sample 0 in seconds on the log's clock.
+    units : tuple of str
+        One per channel.
+    time_min : ndarray of shape (n_samples,), float64
+        Time column as printed, in minutes; the published pipeline cuts its windows by it.
+    notes : tuple of str
+        What looked unusual and how it was read; each starts with the file's name.
+    """
+
+    samples: NDArray[np.float32]
+    sfreq: float = PPG_SFREQ
+    start_s: float = 0.0
+    units: tuple[str, ...] = ("mV", "mV")
+    time_min: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stop_s(self) -> float:
+        """Time just after the last sample, in seconds on the log's clock."""
+        return self.start_s + len(self.samples) / self.sfreq
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What stands above the numbers."""
+
+    n_bytes: int
+    sfreq: float | None
+    units: tuple[str, ...]
+    n_declared: int | None
+
+
+def read_ppg(path: Path) -> PpgRecording:
+    """Read one export, plain or ``.xz``.
+
+    Both layouts of the program are read: with the column names in the eighth and in the ninth line. A cut
+    last row is dropped and cells that hold no number become NaN, each with a note.
+
+    Raises
+    ------
+    DataError
+        The file can not be read, is empty, or holds no table of time and two channels.
+    """
+    raw = _read_bytes(path)
+    header = _read_header(path, raw)
+    notes: list[str] = []
+    body = _whole_rows(path, raw[header.n_bytes :], header, notes)
+    table = _parse(path, body)
+    n_missing = table.null_count().sum_horizontal().item() if len(table) else 0
+    if n_missing:
+        notes.append(f"{path.name}: {n_missing} cells hold no number; read as missing (NaN)")
+    values = table.to_numpy()
+    time_min, samples = values[:, 0].copy(), np.ascontiguousarray(values[:, 1:], dtype=np.float32)
+    n_samples = len(samples)
+    if header.n_declared is not None and n_samples != header.n_declared:
+        notes.append(f"{path.name}: holds {n_samples} samples, its header promises {header.n_declared}")
+    sfreq = _checked_rate(path, header, time_min, notes)
+    return PpgRecording(samples, sfreq, 0.0, header.units, time_min, tuple(notes))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name}: can not be read ({error.strerror}); check the file") from error
+    if path.suffix.lower() == ".xz":
+        try:
+            raw = lzma.decompress(raw)
+        except lzma.LZMAError as error:
+            raise DataError(f"{path.name}: not a whole .xz file ({error}); get it again") from error
+    if not raw.strip():
+        raise DataError(f"{path.name}: the file is empty; expected a Biopac text export; get it again")
+    return raw.replace(b"\r\n", b"\n") if b"\r\n" in raw[:_HEADER_BYTES] else raw
+
+
+def _read_header(path: Path, raw: bytes) -> _Header:
+    """Read the lines above the first row of numbers; the units stand below the channels' names."""
+    sfreq: float | None = None
+    n_declared: int | None = None
+    lines: list[str] = []
+    n_bytes = 0
+    # Header text may be Japanese; only numbers and ASCII words are looked at.
+    for line in raw[:_HEADER_BYTES].split(b"\n")[:-1]:
+        fields = line.split(b"\t")
+        if len(fields) > N_CHANNELS and _is_number(fields[0]) and _is_number(fields[1]):
+            return _Header(n_bytes, sfreq, _units(lines), n_declared)
+        text = line.decode("cp932", errors="replace").strip()
+        if rate := _INTERVAL.fullmatch(text):
+            sfreq = (1000.0 if rate[2].startswith("ms") else 1.0) / float(rate[1])
+        if not fields[0].strip() and len(fields) > N_CHANNELS and fields[1].strip().isdigit():
+            n_declared = int(fields[1])
+        lines.append(text)
+        n_bytes += len(line) + 1
+    raise DataError(
+        f"{path.name}: no row of time and {N_CHANNELS} channels in the first {_HEADER_BYTES} bytes; "
+        "expected a Biopac text export (minutes, CH1, CH2); export it again"
+    )
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _units(lines: list[str]) -> tuple[str, ...]:
+    """Return the units: after the line ``2 channels`` name and unit take turns."""
+    at = next((i for i, line in enumerate(lines) if re.fullmatch(r"[0-9]+ channels?", line)), None)
+    found = lines[at + 2 : at + 2 + 2 * N_CHANNELS : 2] if at is not None else []
+    return tuple(found) if len(found) == N_CHANNELS else ("unknown",) * N_CHANNELS
+
+
+def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> bytes:
+    """Drop a last row that has no line end, unless the header's count proves that it is whole."""
+    if body.endswith(b"\n"):
+        return body
+    n_rows = body.count(b"\n") + 1
+    if n_rows == header.n_declared:
+        return body + b"\n"
+    notes.append(f"{path.name}: the last row is cut off; dropped")
+    return body[: body.rfind(b"\n") + 1]
+
+
+def _parse(path: Path, body: bytes) -> pl.DataFrame:
+    """Return the table (n_samples, 3) of float64: minutes, CH1, CH2."""
+    names = ["time_min", "ch1", "ch2"]
+    try:
+        table = pl.read_csv(
+            io.BytesIO(body),
+            separator="\t",
+            has_header=False,
+            columns=[0, 1, 2],
+            new_columns=names,
+            schema_overrides=dict.fromkeys(["column_1", "column_2", "column_3"], pl.Float64),
+            ignore_errors=True,
+            truncate_ragged_lines=True,
+        )
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path.name}: not a table of numbers ({reason}); export it again") from error
+    return table.select(pl.col(names).cast(pl.Float64))
+
+
+def _checked_rate(path: Path, header: _Header, time_min: NDArray[np.float64], notes: list[str]) -> float:
+    """Return the header's rate; note what disagrees with it."""
+    sfreq = header.sfreq
+    if sfreq is None:
+        sfreq = PPG_SFREQ
+        notes.append(f"{path.name}: the header names no sampling interval; {PPG_SFREQ:g} Hz taken")
+    elif abs(sfreq - PPG_SFREQ) > _TIME_TOLERANCE * PPG_SFREQ:
+        notes.append(f"{path.name}: sampled at {sfreq:g} Hz, the data set has {PPG_SFREQ:g} Hz")
+    finite = np.flatnonzero(np.isfinite(time_min))
+    if len(finite) > 1:
+        seconds = 60.0 * (time_min[finite[-1]] - time_min[finite[0]])
+        expected = (finite[-1] - finite[0]) / sfreq
+        # A short stretch is dominated by the rounding of its printed times.
+        if abs(seconds - expected) > max(_TIME_TOLERANCE * expected, 0.01):
+            notes.append(
+                f"{path.name}: the time column spans {seconds:.2f} s, {len(time_min)} samples at "
+                f"{sfreq:g} Hz span {expected:.2f} s; sample numbers are used"
+            )
+    return sfreq

@@ -1,0 +1,255 @@
+"""Raw files of the REST-ASMR data set as typed values: event logs, PPG exports and stimuli.
+
+``ROOT/log/021-1-20211022-d28c98dd.log``, ``ROOT/ppg/021_csv.txt`` (or ``.txt.xz``) and
+``ROOT/stim/ASMR1.avi`` to ``nature4.avi``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rtasmr.biopac import PpgRecording, read_ppg
+from rtasmr.errors import DataError
+from rtasmr.presentation_log import Clip, Press, SessionLog, participant_of, rating_track, read_log
+from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS, TrialId
+
+__all__ = [
+    "SIMULATION_MARKER",
+    "Clip",
+    "DataSet",
+    "PpgRecording",
+    "Press",
+    "SessionLog",
+    "TrialId",
+    "rating_track",
+    "stimulus_file_name",
+]
+
+FOLDERS = ("log", "ppg", "stim")
+SIMULATION_MARKER = "SIMULATED.json"
+"""File at the root of a simulated set; a set without it counts as real."""
+
+_PPG_NAME = re.compile(r"([0-9]+)_csv\.txt(\.xz)?", re.IGNORECASE)
+
+
+def stimulus_file_name(video: str) -> str:
+    """Return the file that holds a stimulus: ``vid3`` is ``ASMR3.avi``, ``vid5`` is ``nature1.avi``."""
+    video = video.lower()
+    if video in ASMR_VIDEOS:
+        return f"ASMR{ASMR_VIDEOS.index(video) + 1}.avi"
+    if video in NATURE_VIDEOS:
+        return f"nature{NATURE_VIDEOS.index(video) + 1}.avi"
+    raise DataError(f"there is no stimulus {video!r}; name one of {VIDEOS[0]} to {VIDEOS[-1]}")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set on disk; logs are read on opening, PPG when asked for.
+
+    Parameters
+    ----------
+    root : Path
+    logs : mapping of int to SessionLog
+        By participant, in ascending order.
+    unreadable_logs : mapping of int to str
+        Why the log of a participant could not be read; they are not among `participants`.
+    ppg_files : mapping of int to Path
+    stimulus_files : mapping of str to Path
+        By video, ``vid1`` to ``vid8``; a missing file is left out.
+    missing : tuple of str
+        Files that should be there and are not, relative to ``root``.
+    simulation : mapping or None
+        Content of ``SIMULATED.json``; None for a real set.
+    warnings : tuple of str
+        Everything in names and logs that was missing or unusual.
+    """
+
+    root: Path
+    logs: Mapping[int, SessionLog]
+    unreadable_logs: Mapping[int, str]
+    ppg_files: Mapping[int, Path]
+    stimulus_files: Mapping[str, Path]
+    missing: tuple[str, ...]
+    simulation: Mapping[str, object] | None
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def open(cls, root: Path) -> DataSet:
+        """Open the data set in ``root``.
+
+        Raises
+        ------
+        DataError
+            ``root``, or one of ``log``, ``ppg`` and ``stim`` in it, is missing or empty, or no log can be
+            read.
+        """
+        root = Path(root)
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder; name the folder that holds log/, ppg/ and stim/")
+        files = {name: _folder_files(root, name) for name in FOLDERS}
+        warnings: list[str] = []
+        logs, unreadable = _read_logs(files["log"], warnings)
+        if not logs:
+            reason = next(iter(unreadable.values()), "no file is named like 021-1-20211022-d28c98dd.log")
+            raise DataError(f"{root / 'log'}: no log could be read ({reason})")
+        ppg_files = _find_ppg(files["ppg"], warnings)
+        stimulus_files = _find_stimuli(files["stim"])
+        missing = (
+            *(f"ppg/{number:03d}_csv.txt" for number in logs if number not in ppg_files),
+            *(f"stim/{stimulus_file_name(video)}" for video in VIDEOS if video not in stimulus_files),
+        )
+        warnings.extend(f"{name}: missing" for name in missing)
+        warnings.extend(
+            f"{path.name}: participant {participant:03d} has no log that can be read"
+            for participant, path in ppg_files.items()
+            if participant not in logs
+        )
+        simulation = _read_marker(root)
+        if simulation is not None and not simulation.get("complete", False):
+            warnings.append(f"{SIMULATION_MARKER}: the simulation was not finished; run it again")
+        return cls(root, logs, unreadable, ppg_files, stimulus_files, missing, simulation, tuple(warnings))
+
+    @property
+    def participants(self) -> tuple[int, ...]:
+        """Numbers of the participants whose log could be read, ascending."""
+        return tuple(self.logs)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the set was made by the simulator: nothing in it says anything about people."""
+        return self.simulation is not None
+
+    def log(self, participant: int) -> SessionLog:
+        """Return the log of a participant, or raise `DataError`."""
+        if participant in self.logs:
+            return self.logs[participant]
+        if participant in self.unreadable_logs:
+            raise DataError(self.unreadable_logs[participant])
+        held = _ranges(self.participants)
+        raise DataError(f"participant {participant:03d} is not in {self.root / 'log'}; it holds {held}")
+
+    def ppg(self, participant: int) -> PpgRecording:
+        """Read the pulse wave of a participant (about half a second).
+
+        A clip that the recording does not cover is named in the notes.
+
+        Raises
+        ------
+        DataError
+            There is no file for the participant, or it can not be read.
+        """
+        if participant not in self.ppg_files:
+            held = _ranges(tuple(self.ppg_files))
+            raise DataError(f"{self.root / 'ppg'}: no {participant:03d}_csv.txt; it holds {held}")
+        path = self.ppg_files[participant]
+        recording = read_ppg(path)
+        log = self.logs.get(participant)
+        short = [clip.video for clip in log.clips if clip.stop_s > recording.stop_s] if log else []
+        if not short:
+            return recording
+        note = f"{path.name}: ends at {recording.stop_s:.1f} s, before the end of {', '.join(short)}"
+        return replace(recording, notes=(*recording.notes, note))
+
+    def stimulus(self, video: str) -> Path:
+        """Return the file of a stimulus, ``vid1`` to ``vid8``, or raise `DataError`."""
+        name = stimulus_file_name(video)
+        path = self.stimulus_files.get(video.lower())
+        if path is None:
+            raise DataError(f"{self.root / 'stim'}: {name} ({video}) is missing; get the stimuli again")
+        return path
+
+    def trials(self) -> tuple[TrialId, ...]:
+        """Return every participant with every stimulus shown to them, sorted."""
+        return tuple(
+            sorted(
+                TrialId(participant, clip.video)
+                for participant, log in self.logs.items()
+                for clip in log.clips
+            )
+        )
+
+
+def _folder_files(root: Path, name: str) -> list[Path]:
+    """Return the visible files of a sub-folder, sorted by name."""
+    folder = root / name
+    files = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        state = "empty" if folder.is_dir() else "missing"
+        raise DataError(
+            f"{folder}: the folder is {state}; a data set holds log/, ppg/ and stim/ with its files"
+        )
+    return files
+
+
+def _read_logs(files: list[Path], warnings: list[str]) -> tuple[dict[int, SessionLog], dict[int, str]]:
+    logs: dict[int, SessionLog] = {}
+    unreadable: dict[int, str] = {}
+    chosen: dict[int, Path] = {}
+    for path in files:
+        participant = participant_of(path) if path.suffix.lower() == ".log" else None
+        if participant is None:
+            warnings.append(f"{path.name}: not named like 021-1-20211022-d28c98dd.log; ignored")
+            continue
+        if participant in chosen:
+            earlier = chosen[participant].name
+            warnings.append(f"{earlier}: participant {participant:03d} has a later log {path.name}; ignored")
+        chosen[participant] = path
+    for participant, path in sorted(chosen.items()):
+        try:
+            log = read_log(path)
+        except DataError as error:
+            unreadable[participant] = str(error)
+            warnings.append(str(error))
+            continue
+        logs[participant] = log
+        warnings.extend(log.notes)
+    return logs, unreadable
+
+
+def _find_ppg(files: list[Path], warnings: list[str]) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for path in files:
+        match = _PPG_NAME.fullmatch(path.name)
+        if match is None:
+            warnings.append(f"{path.name}: not named like 021_csv.txt; ignored")
+        elif int(match[1]) in found:
+            warnings.append(f"{path.name}: {found[int(match[1])].name} holds the same participant; ignored")
+        else:
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
+
+
+def _find_stimuli(files: list[Path]) -> dict[str, Path]:
+    by_name = {path.name.lower(): path for path in files}
+    names = {video: stimulus_file_name(video).lower() for video in VIDEOS}
+    return {video: by_name[name] for video, name in names.items() if name in by_name}
+
+
+def _read_marker(root: Path) -> Mapping[str, object] | None:
+    path = root / SIMULATION_MARKER
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); simulate the set again") from error
+    if not isinstance(content, dict):
+        raise DataError(
+            f"{path}: expected a JSON object, got {type(content).__name__}; simulate the set again"
+        )
+    return content
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Return numbers in short: ``001, 003-035``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]:03d}" if len(run) == 1 else f"{run[0]:03d}-{run[-1]:03d}" for run in runs)
