@@ -1,0 +1,333 @@
+"""Chunks of all streams in, samples on the 10 Hz grid out.
+
+The aligner owns the grid: it opens and closes segments at markers, decides when a tick is complete
+or overdue, and picks each modality's samples. It owns no clock: ``now`` is an argument.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.buffer import PictureBuffer, RegularBuffer
+from rtasmr.errors import StreamError
+from rtasmr.features.spec import PICTURE_SHAPE, FeatureSpec
+from rtasmr.grid import ON_TICK_TOLERANCE_S, round_up_to_grid, tick_time
+from rtasmr.types import AlignedChunk, Chunk, Modality, Role, Segment, Status
+
+BUFFER_S = 30.0
+"""Seconds of pulse and sound kept: enough to serve ticks of a segment whose marker came late."""
+
+PICTURES_KEPT = 256
+"""Images kept: 8 s at 30 images per second, 38 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModalityFormat:
+    """What the aligner must know of a stream.
+
+    Parameters
+    ----------
+    sfreq : float
+        Rate in Hz on the session clock; 0 for pictures.
+    burst_s : float
+        Longest time between two deliveries that the source declares, in seconds.
+    stamp_tolerance_s : float
+        See `RegularBuffer`.
+    """
+
+    sfreq: float = 0.0
+    burst_s: float = 0.0
+    stamp_tolerance_s: float = 0.0
+
+
+class Aligner:
+    """Lay chunks of every modality on one grid.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Gives the look-ahead and the limits on gaps.
+    margin_s : float
+        Seconds after a frame's look-ahead at which the aligner stops waiting for a late stream
+        (0.25 in real time; times the speed of an accelerated replay).
+    start_wait_s : float
+        Seconds to wait for the first sample of a stream that is connected but silent.
+
+    Attributes
+    ----------
+    n_rejected_markers : int
+        Clip markers refused because their stamps lie before everything that is still buffered.
+    """
+
+    def __init__(self, spec: FeatureSpec, margin_s: float = 0.25, start_wait_s: float = 2.0) -> None:
+        self._lookahead_s = spec.lookahead_s
+        self._margin_s = margin_s
+        self._start_wait_s = start_wait_s
+        self._sound_half = int(spec.parameters["sound_frame_length"]) // 2
+        self._max_gap_s = float(spec.parameters["max_interpolated_gap_s"])
+        self._picture_max_age_s = float(spec.parameters["picture_max_age_s"])
+        self._formats: dict[Modality, ModalityFormat] = {}
+        self._regular: dict[Modality, RegularBuffer] = {}
+        self._pictures = PictureBuffer(PICTURES_KEPT)
+        self._lost: set[Modality] = set()
+        self._boundaries: list[tuple[float, str]] = []
+        self._segment: Segment | None = None
+        self._n_segments = 0
+        self._tick = 0
+        self._ppg_next = 0
+        self._first_arrival: float | None = None
+        self.n_rejected_markers = 0
+
+    @property
+    def segment(self) -> Segment | None:
+        """The segment of the next tick, or None before the first."""
+        return self._segment
+
+    def add_stream(self, modality: Modality, stream: ModalityFormat) -> None:
+        """Expect data of ``modality`` from now on; a stream that comes back keeps its grid.
+
+        Raises
+        ------
+        StreamError
+            If the stream comes back at another rate.
+        """
+        known = self._formats.get(modality)
+        if known is not None and known.sfreq != stream.sfreq:
+            raise StreamError(
+                f"the {modality} stream came back at {stream.sfreq:g} Hz, it was {known.sfreq:g} Hz before. "
+                "Restart the runtime to use the new stream."
+            )
+        self._formats[modality] = stream
+        self._lost.discard(modality)
+        if known is None and modality is not Modality.PICTURE:
+            dtype = np.int16 if modality is Modality.SOUND else np.float64
+            self._regular[modality] = RegularBuffer(
+                stream.sfreq, dtype, BUFFER_S, stamp_tolerance_s=stream.stamp_tolerance_s
+            )
+
+    def lose_stream(self, modality: Modality) -> None:
+        """Note that the stream of ``modality`` is gone: nobody waits for it any more."""
+        self._lost.add(modality)
+
+    def n_lost(self, modality: Modality) -> int:
+        """Return the number of samples known to be lost."""
+        return self._regular[modality].n_lost if modality in self._regular else 0
+
+    def n_rejected(self, modality: Modality) -> int:
+        """Return the number of samples refused because they came with older stamps."""
+        buffer = self._buffer(modality)
+        return 0 if buffer is None else buffer.n_rejected
+
+    def push(self, chunk: Chunk) -> None:
+        """Take one chunk; clip markers open and close segments."""
+        if chunk.role is Role.CLIP:
+            for time_s, text in zip(chunk.times, chunk.data, strict=True):
+                self._push_marker(float(time_s), str(text))
+        elif chunk.role is Role.PICTURE:
+            self._pictures.push(chunk.times, chunk.data.reshape(-1, *PICTURE_SHAPE))
+        elif chunk.role is not Role.RATING:
+            data = chunk.data if chunk.data.ndim == 1 else chunk.data[:, 0]
+            self._regular[Modality(chunk.role.value)].push(chunk.times, data)
+
+    def _push_marker(self, time_s: float, text: str) -> None:
+        event, _, label = text.partition(" ")
+        if event in ("clip_start", "clip_end"):
+            boundary = (time_s, label if event == "clip_start" else "")
+            bisect.insort(self._boundaries, boundary, key=lambda item: item[0])
+
+    def pop_ready(self, now: float) -> Iterator[AlignedChunk]:
+        """Yield every tick that is complete, or overdue at ``now``, in order.
+
+        Parameters
+        ----------
+        now : float
+            Seconds on the session clock; ``-inf`` waits for late streams for ever (offline).
+        """
+        while True:
+            if self._segment is None and not self._open_first(now):
+                return
+            self._cross_boundaries()
+            time_s = tick_time(self._segment.origin, self._tick)
+            if not self._is_complete(time_s) and now < self._deadline(time_s):
+                return
+            yield self._align(time_s)
+
+    def finish(self, until: float) -> Iterator[AlignedChunk]:
+        """Yield the remaining ticks before ``until`` (seconds, session clock) from what has arrived."""
+        yield from self.pop_ready(-np.inf)
+        while self._segment is not None:
+            self._cross_boundaries()
+            time_s = tick_time(self._segment.origin, self._tick)
+            if time_s >= until - ON_TICK_TOLERANCE_S:
+                return
+            yield self._align(time_s)
+
+    def _buffer(self, modality: Modality) -> RegularBuffer | PictureBuffer | None:
+        if modality is Modality.PICTURE:
+            return self._pictures if modality in self._formats else None
+        return self._regular.get(modality)
+
+    def _open_first(self, now: float) -> bool:
+        """Open the first segment at a marker, or at the first stamp common to the streams."""
+        buffers = [self._buffer(m) for m in self._formats if m not in self._lost]
+        with_data = [b for b in buffers if b is not None and not b.is_empty]
+        if not with_data:
+            return False
+        if self._first_arrival is None and np.isfinite(now):
+            self._first_arrival = now
+        waited = self._first_arrival is not None and now - self._first_arrival >= self._start_wait_s
+        if len(with_data) < len(buffers) and not waited:
+            return False
+        self._open(round_up_to_grid(max(b.first_time for b in with_data)), "")
+        return True
+
+    def _cross_boundaries(self) -> None:
+        """Close the segment at every marker whose time the next tick has reached."""
+        while self._boundaries and self._segment is not None:
+            time_s, label = self._boundaries[0]
+            if tick_time(self._segment.origin, self._tick) < time_s - ON_TICK_TOLERANCE_S:
+                return
+            self._boundaries.pop(0)
+            if time_s < self._newest_time() - BUFFER_S:
+                self.n_rejected_markers += 1
+            elif label or self._segment.label:
+                self._open(time_s, label)
+
+    def _newest_time(self) -> float:
+        buffers = [self._buffer(m) for m in self._formats]
+        return max((b.newest_time for b in buffers if b is not None and not b.is_empty), default=-np.inf)
+
+    def _open(self, origin: float, label: str) -> None:
+        self._segment = Segment(self._n_segments, label, origin)
+        self._n_segments += 1
+        self._tick = 0
+
+    def _is_complete(self, time_s: float) -> bool:
+        """Whether every connected stream has data to the end of the look-ahead."""
+        for modality in self._formats:
+            if modality in self._lost:
+                continue
+            if modality is Modality.PICTURE:
+                if self._pictures.is_empty or self._pictures.newest_time < time_s - ON_TICK_TOLERANCE_S:
+                    return False
+                continue
+            buffer = self._regular[modality]
+            if buffer.is_empty or buffer.next_index <= buffer.index_at(time_s + self._lookahead_s):
+                return False
+        return bool(self._formats.keys() - self._lost)
+
+    def _deadline(self, time_s: float) -> float:
+        burst_s = max((s.burst_s for m, s in self._formats.items() if m not in self._lost), default=0.0)
+        return time_s + self._lookahead_s + max(self._margin_s, 1.5 * burst_s)
+
+    def _align(self, time_s: float) -> AlignedChunk:
+        assert self._segment is not None  # both callers have opened one
+        status: dict[Modality, Status] = {}
+        ppg, n_expected, status[Modality.PPG] = self._align_ppg(time_s)
+        sound, status[Modality.SOUND] = self._align_sound(time_s)
+        picture, status[Modality.PICTURE] = self._align_picture(time_s)
+        aligned = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, sound, picture, status)
+        self._tick += 1
+        return aligned
+
+    def _missing_status(self, modality: Modality, arrived: bool) -> Status:
+        """Why a modality is missing: a known loss, late, or never there."""
+        buffer = self._buffer(modality)
+        if buffer is None or buffer.is_empty:
+            return Status.ABSENT
+        if arrived or modality in self._lost:
+            return Status.GAP
+        return Status.STALE
+
+    def _align_ppg(self, time_s: float) -> tuple[NDArray[np.float64], int, Status]:
+        """Return the samples since the last tick, how many were due, and the status."""
+        buffer = self._regular.get(Modality.PPG)
+        if buffer is None or buffer.is_empty:
+            return np.empty(0), 0, self._missing_status(Modality.PPG, arrived=False)
+        end = buffer.index_at(time_s + self._lookahead_s) + 1
+        if end <= 0:
+            return np.empty(0), 0, Status.ABSENT
+        if self._tick == 0:
+            self._ppg_next = max(buffer.index_at(time_s), 0)
+        # After a long outage only the newest part can still be here.
+        start = max(self._ppg_next, end - buffer.capacity)
+        stop = max(start, min(end, buffer.next_index))
+        samples, present = buffer.read(start, stop)
+        samples[~present] = np.nan
+        self._ppg_next = stop
+        n_expected = max(0, end - start)
+        if stop < end:
+            return samples, n_expected, self._missing_status(Modality.PPG, arrived=False)
+        reach = round(self._max_gap_s * buffer.sfreq)
+        if not buffer.read(end - 1 - reach, end)[1].any():
+            return samples, n_expected, Status.GAP
+        return samples, n_expected, Status.OK
+
+    def _align_sound(self, time_s: float) -> tuple[NDArray[np.int16] | None, Status]:
+        """Return the 2048 samples centred on the tick, short gaps interpolated."""
+        buffer = self._regular.get(Modality.SOUND)
+        if buffer is None or buffer.is_empty:
+            return None, self._missing_status(Modality.SOUND, arrived=False)
+        centre = buffer.index_at(time_s)
+        start, stop = centre - self._sound_half, centre + self._sound_half
+        if stop <= 0:
+            return None, Status.ABSENT
+        if stop > buffer.next_index:
+            return None, self._missing_status(Modality.SOUND, arrived=False)
+        samples, present = buffer.read(start, stop)
+        if present.all():
+            return samples, Status.OK
+        if self._tick == 0:
+            # Before the first sound there is nothing: the published frame 0 is padded with zeros.
+            unborn = np.arange(start, stop) < 0
+            samples[unborn] = 0
+            present = present | unborn
+        reach = round(self._max_gap_s * buffer.sfreq)
+        lookahead_stop = min(buffer.index_at(time_s + self._lookahead_s) + 1, buffer.next_index)
+        around, around_present = buffer.read(start - reach, max(stop, lookahead_stop))
+        around[reach : reach + len(samples)] = samples
+        around_present[reach : reach + len(samples)] = present
+        filled = _interpolate(around, around_present, reach, slice(reach, reach + len(samples)))
+        if filled is None:
+            return None, self._missing_status(Modality.SOUND, arrived=True)
+        return filled.astype(np.int16), Status.OK
+
+    def _align_picture(self, time_s: float) -> tuple[NDArray[np.uint8] | None, Status]:
+        """Return the newest image shown at the tick."""
+        if Modality.PICTURE not in self._formats:
+            return None, Status.ABSENT
+        shown = self._pictures.newest_at(time_s)
+        if shown is None:
+            return None, Status.ABSENT
+        if time_s - shown[0] > self._picture_max_age_s:
+            return None, self._missing_status(Modality.PICTURE, self._pictures.newest_time > time_s)
+        return shown[1], Status.OK
+
+
+def _interpolate(
+    samples: NDArray[np.int16], present: NDArray[np.bool_], max_run: int, wanted: slice
+) -> NDArray[np.float64] | None:
+    """Fill runs of at most ``max_run`` lost samples inside ``wanted`` linearly, or return None.
+
+    Parameters
+    ----------
+    samples, present : ndarray of shape (n,)
+    wanted : slice
+        The part that must be whole; samples around it serve as neighbours.
+    """
+    known = np.flatnonzero(present)
+    lost = np.arange(wanted.start, wanted.stop)[~present[wanted]]
+    right = np.searchsorted(known, lost)
+    if len(known) == 0 or right.min(initial=len(known)) == 0 or right.max(initial=0) == len(known):
+        return None
+    run = known[right] - known[right - 1] - 1
+    if run.max(initial=0) > max_run:
+        return None
+    places = np.arange(wanted.start, wanted.stop)
+    filled: NDArray[np.float64] = np.interp(places, known, samples[known].astype(np.float64))
+    return np.rint(filled)
