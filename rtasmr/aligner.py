@@ -258,6 +258,8 @@ class Aligner:
         start = max(self._ppg_next, end - buffer.capacity)
         stop = max(start, min(end, buffer.next_index))
         samples, present = buffer.read(start, stop)
+        # Not a number as sent stays apart from lost: the extractor tells bad input from a gap.
+        samples[present & ~np.isfinite(samples)] = np.inf
         samples[~present] = np.nan
         self._ppg_next = stop
         n_expected = max(0, end - start)

@@ -140,7 +140,7 @@ class AlignedChunk:
     segment, tick, time_s
         Where the tick lies; ``time_s`` is on the session clock.
     ppg : ndarray of shape (n_new,), float64
-        Samples since the last tick, up to ``time_s`` + look-ahead; NaN where a sample is lost or not
+        Samples since the last tick, up to ``time_s`` + look-ahead; NaN where lost, infinite where not
         a number. Shorter than ``ppg_expected`` when the deadline passed first.
     ppg_expected : int
         Samples from the one after the last handed over to the read point; more than ``len(ppg)``
