@@ -1,0 +1,307 @@
+"""What the runtime tells its windows: immutable values and their JSON form.
+
+A snapshot crosses a process border, so it is plain JSON: nothing in it can run code at the reader. A
+number that is not finite travels as ``null`` and comes back as NaN.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from rtasmr.errors import DataError
+from rtasmr.types import Modality, Prediction, Role, Status
+
+SNAPSHOT_VERSION = 1
+"""Raised whenever a field changes; a reader refuses every other version."""
+
+NO_RATING = -1
+"""Rating of a tick before the first key press."""
+
+T = TypeVar("T")
+
+
+class RunState(StrEnum):
+    """What the runtime is doing."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Health of one input stream.
+
+    ``sfreq`` is the declared rate and ``measured_sfreq`` the one seen, in Hz (0.0 declares an irregular
+    stream); ``lag_s`` is how late its samples arrive; ``age_s`` is the time since its newest sample. NaN
+    where there is nothing to measure yet.
+    """
+
+    role: Role
+    name: str
+    source_id: str
+    sfreq: float
+    measured_sfreq: float
+    lag_s: float
+    age_s: float
+    status: Status
+    n_samples: int
+    n_lost: int
+    overruns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickRecord:
+    """The one record of a tick.
+
+    Parameters
+    ----------
+    segment, label, tick, time_s
+        Index and stimulus of the segment (empty: a free segment), tick in it, seconds on the session
+        clock.
+    p : float
+        Probability; NaN where there is none.
+    status : Status
+    modalities, valid_bits : int
+        Bit ``i`` stands for the ``i``-th ``Modality``: what the probability was computed from, and what
+        was ``OK`` at this tick.
+    rating : int
+        Rating in force at the tick, 0 to 3, or ``NO_RATING``.
+    """
+
+    segment: int
+    label: str
+    tick: int
+    time_s: float
+    p: float
+    status: Status
+    modalities: int
+    rating: int
+    valid_bits: int
+
+    @classmethod
+    def of(cls, prediction: Prediction, rating: int = NO_RATING) -> TickRecord:
+        """Return the record of a prediction, with the rating in force at its tick."""
+        return cls(
+            segment=prediction.segment.index,
+            label=prediction.segment.label,
+            tick=prediction.tick,
+            time_s=prediction.time_s,
+            p=prediction.probability,
+            status=prediction.status,
+            modalities=_bits(m in prediction.modalities for m in Modality),
+            rating=rating,
+            valid_bits=_bits(prediction.modality_status.get(m) is Status.OK for m in Modality),
+        )
+
+
+def _bits(flags: Any) -> int:
+    return sum(1 << bit for bit, flag in enumerate(flags) if flag)
+
+
+def modalities_of(bits: int) -> tuple[Modality, ...]:
+    """Return the modalities that a bit mask names."""
+    return tuple(modality for bit, modality in enumerate(Modality) if bits >> bit & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """The model that runs; ``encoder`` names the image encoder (``imagenet``, ``random:7``)."""
+
+    id: str
+    demo: bool
+    threshold: float
+    lookahead_frames: int
+    window_frames: int
+    warnings: tuple[str, ...] = ()
+    provider: str = ""
+    encoder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyState:
+    """Running quantiles in ms; ``age_ms`` is the age of the newest estimate when it was published."""
+
+    publish_p50_ms: float = math.nan
+    publish_p99_ms: float = math.nan
+    compute_p50_ms: float = math.nan
+    compute_p99_ms: float = math.nan
+    age_ms: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """The recording in progress; ``error`` is empty while all goes well."""
+
+    path: str
+    seconds: float
+    n_bytes: int
+    overruns: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of the runtime at one instant.
+
+    Parameters
+    ----------
+    session : str
+        Random name of the run, so that a reader notices a new one.
+    revision : int
+        Counts the changes of the state; equal revisions are equal snapshots.
+    seq : int
+        Number of records up to and including the last of ``records``: what the reader asks from next.
+    n_behind : int
+        Newer records that did not fit into this reply; ask again.
+    state, message
+        What the runtime does, and why where it does not run.
+    now_s, start_s, newest_tick_s : float
+        Session clock at the update, time of the first record and of the newest.
+    ppg_times, ppg_values : tuple of float
+        The last 10 s of the pulse wave at no more than 60 Hz; NaN where samples are missing.
+    """
+
+    version: int = SNAPSHOT_VERSION
+    session: str = ""
+    revision: int = 0
+    seq: int = 0
+    n_behind: int = 0
+    state: RunState = RunState.WAITING
+    message: str = ""
+    now_s: float = math.nan
+    start_s: float = math.nan
+    newest_tick_s: float = math.nan
+    model: ModelState | None = None
+    streams: tuple[StreamState, ...] = ()
+    records: tuple[TickRecord, ...] = ()
+    ppg_times: tuple[float, ...] = ()
+    ppg_values: tuple[float, ...] = ()
+    latency: LatencyState = field(default_factory=LatencyState)
+    recording: RecordingState | None = None
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """Return a snapshot as UTF-8 JSON; records become rows in the order of ``TickRecord``'s fields."""
+    content = _to_json(snapshot)
+    content["records"] = [list(row.values()) for row in content["records"]]
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(data: bytes) -> Snapshot:
+    """Return the snapshot in ``data``.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not a snapshot of this version with exactly the known fields.
+    """
+    content = decode_object(data)
+    version = content.get("version")
+    if version != SNAPSHOT_VERSION:
+        raise DataError(
+            f"expected snapshot version {SNAPSHOT_VERSION}, got {version!r}: "
+            "start the window from the same installation as the runtime"
+        )
+    rows = content.get("records")
+    if isinstance(rows, list):
+        names = [f.name for f in fields(TickRecord)]
+        if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
+            raise DataError(f"expected records of {len(names)} fields, got another shape")
+        content["records"] = [dict(zip(names, row, strict=True)) for row in rows]
+    snapshot: Snapshot = _from_json(Snapshot, content, "snapshot")
+    if len(snapshot.ppg_times) != len(snapshot.ppg_values):
+        raise DataError(
+            f"expected one pulse value per stamp, got {len(snapshot.ppg_values)} values "
+            f"and {len(snapshot.ppg_times)} stamps"
+        )
+    return snapshot
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``data``.
+
+    Raises
+    ------
+    DataError
+        If the bytes are anything else.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"expected a JSON object, got {len(data)} other bytes ({error})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _to_json(value: Any) -> Any:
+    # Enums first: Status is an int and RunState a str, and names survive a renumbering.
+    if isinstance(value, Status):
+        return value.name
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return {name: _to_json(getattr(value, name)) for name in _field_types(value.__class__)}
+
+
+@cache
+def _field_types(cls: Any) -> Mapping[str, Any]:
+    return get_type_hints(cls)
+
+
+def _from_json(kind: Any, value: Any, where: str) -> Any:
+    """Return ``value`` as an instance of the annotation ``kind``."""
+    if kind is float:
+        if value is None:
+            return math.nan
+        return float(_expect(value, (int, float), where))
+    if kind in (str, int, bool):
+        return _expect(value, (kind,), where)
+    if get_origin(kind) is tuple:
+        items = _expect(value, (list,), where)
+        return tuple(_from_json(get_args(kind)[0], item, where) for item in items)
+    if isinstance(kind, types.UnionType):
+        return None if value is None else _from_json(get_args(kind)[0], value, where)
+    if is_dataclass(kind):
+        return _dataclass_from_json(kind, value, where)
+    return _enum_from_json(kind, value, where)
+
+
+def _dataclass_from_json(kind: Any, value: Any, where: str) -> Any:
+    content = _expect(value, (dict,), where)
+    known = _field_types(kind)
+    if content.keys() != known.keys():
+        unknown = sorted(content.keys() - known.keys())
+        missing = sorted(known.keys() - content.keys())
+        raise DataError(
+            f"{where}: expected the fields of {kind.__name__}, got unknown {unknown} and missing {missing}"
+        )
+    return kind(**{name: _from_json(known[name], content[name], f"{where}.{name}") for name in known})
+
+
+def _enum_from_json(kind: type[Enum], value: Any, where: str) -> Enum:
+    by_name = {(m.name if kind is Status else m.value): m for m in kind}
+    member = by_name.get(_expect(value, (str,), where))
+    if member is None:
+        raise DataError(f"{where}: expected one of {list(by_name)}, got {value!r}")
+    return member
+
+
+def _expect(value: T, kinds: tuple[type, ...], where: str) -> T:
+    # type() and not isinstance(): True is an int to Python but not to us.
+    if type(value) not in kinds:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise DataError(f"{where}: expected {names}, got {type(value).__name__}")
+    return value
