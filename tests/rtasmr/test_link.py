@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Client
+from pathlib import Path
+
+import pytest
+
+from rtasmr.errors import DataError
+from rtasmr.link import LinkError, SnapshotClient, SnapshotServer, SnapshotStore
+from rtasmr.link.wire import answer_to, read_link_file
+from rtasmr.snapshot import RunState, Snapshot, TickRecord
+from rtasmr.types import Status
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX sockets and modes")
+
+PATIENCE_S = 10.0
+
+
+def record(i: int) -> TickRecord:
+    return TickRecord(0, "vid1", i, 100.0 + i / 10, i / 10_000, Status.OK, 7, 0, 7)
+
+
+def records(n: int, first: int = 0) -> list[TickRecord]:
+    return [record(i) for i in range(first, first + n)]
+
+
+@pytest.fixture
+def store() -> SnapshotStore:
+    return SnapshotStore()
+
+
+@pytest.fixture
+def server(store: SnapshotStore) -> Iterator[SnapshotServer]:
+    with SnapshotServer(store) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: SnapshotServer) -> Iterator[SnapshotClient]:
+    attached = SnapshotClient(server.link_file)
+    yield attached
+    attached.close()
+
+
+def poll(client: SnapshotClient) -> Snapshot:
+    snapshot = client.poll(PATIENCE_S)
+    assert snapshot is not None
+    return snapshot
+
+
+def drain(client: SnapshotClient) -> list[TickRecord]:
+    """All records up to now."""
+    found: list[TickRecord] = []
+    while True:
+        snapshot = poll(client)
+        found += snapshot.records
+        if snapshot.n_behind == 0:
+            return found
+
+
+class TestStore:
+    def test_records_are_numbered_and_the_newest_are_kept(self):
+        store = SnapshotStore(history=5)
+        store.add_records(records(4))
+        store.add_records(records(4, first=4))
+        snapshot = store.read()
+        assert [r.tick for r in snapshot.records] == [3, 4, 5, 6, 7]
+        assert (snapshot.seq, snapshot.n_behind) == (8, 0)
+        assert (snapshot.start_s, snapshot.newest_tick_s) == (100.0, 100.7)
+
+    def test_a_reader_gets_what_it_lacks(self, store: SnapshotStore):
+        store.add_records(records(8))
+        session = store.read().session
+        assert [r.tick for r in store.read(6, session).records] == [6, 7]
+        assert store.read(8, session).records == ()
+
+    def test_a_reader_far_behind_gets_portions(self, store: SnapshotStore):
+        store.add_records(records(8))
+        first = store.read(limit=5)
+        assert ([r.tick for r in first.records], first.seq, first.n_behind) == ([0, 1, 2, 3, 4], 5, 3)
+        rest = store.read(first.seq, first.session, limit=5)
+        assert ([r.tick for r in rest.records], rest.seq, rest.n_behind) == ([5, 6, 7], 8, 0)
+
+    @pytest.mark.parametrize(("since_seq", "session"), [(6, "another run"), (99, "")])
+    def test_a_reader_of_another_run_starts_again(self, store: SnapshotStore, since_seq: int, session: str):
+        store.add_records(records(8))
+        assert len(store.read(since_seq, session).records) == 8
+
+    def test_update_changes_the_named_fields_only(self, store: SnapshotStore):
+        store.update(state=RunState.RUNNING, now_s=3.0)
+        before = store.revision
+        store.update(message="hello")
+        after = store.read()
+        assert (after.state, after.now_s, after.message) == (RunState.RUNNING, 3.0, "hello")
+        assert after.revision == before + 1
+
+    def test_the_counters_are_not_the_engines(self, store: SnapshotStore):
+        with pytest.raises(TypeError, match=r"got \['seq'\]"):
+            store.update(seq=3)
+        store.add_records(records(2))
+        mine = store.read()
+        store.publish(Snapshot(state=RunState.ENDED, seq=77, session="x", revision=99))
+        after = store.read()
+        assert after.state is RunState.ENDED
+        assert (after.seq, after.session, after.records) == (2, mine.session, mine.records)
+        assert after.revision == mine.revision + 1
+
+
+class TestAttach:
+    def test_a_window_gets_the_state_and_then_what_is_new(self, store: SnapshotStore, client: SnapshotClient):
+        store.update(state=RunState.RUNNING, message="hello")
+        store.add_records(records(3))
+        first = poll(client)
+        assert (first.state, first.message) == (RunState.RUNNING, "hello")
+        assert first.records == tuple(records(3))
+        assert client.poll(0.1) is None  # nothing new
+        store.add_records(records(1, first=3))
+        assert [r.tick for r in poll(client).records] == [3]
+
+    def test_ten_minutes_of_history_come_in_portions(self, store: SnapshotStore, client: SnapshotClient):
+        store.add_records(records(7000))
+        assert drain(client) == records(6000, first=1000)
+
+    def test_a_slow_window_gets_the_newest_state_and_every_record(
+        self, store: SnapshotStore, client: SnapshotClient
+    ):
+        poll(client)
+        for i in range(500):
+            store.add_records(records(1, first=i))
+            store.update(now_s=float(i))
+        snapshot = poll(client)
+        assert snapshot.now_s == 499.0
+        assert snapshot.records == tuple(records(500))
+
+    def test_a_window_that_never_reads_holds_nobody_up(self, store: SnapshotStore, server: SnapshotServer):
+        store.update(message="x" * 500_000)  # more than the socket holds
+        stuck = raw_attach(server)
+        stuck.send_bytes(request())
+        store.add_records(records(5))
+        other = SnapshotClient(server.link_file)
+        assert len(poll(other).records) == 5
+        other.close()
+        server.close(drain_s=0.0)
+        assert not link_threads()
+        stuck.close()
+
+    def test_a_fifth_window_is_refused(self, server: SnapshotServer):
+        clients = [SnapshotClient(server.link_file) for _ in range(5)]
+        for client in clients[:4]:
+            poll(client)
+        with pytest.raises(LinkError, match="at most 4 windows"):
+            clients[4].poll(PATIENCE_S)
+        for client in clients:
+            client.close()
+
+    def test_the_same_client_goes_on_after_a_break(self, store: SnapshotStore, client: SnapshotClient):
+        store.add_records(records(3))
+        poll(client)
+        client.close()
+        store.add_records(records(2, first=3))
+        assert [r.tick for r in poll(client).records] == [3, 4]
+
+    def test_a_killed_window_leaves_the_runtime_and_the_next_gets_the_history(
+        self, store: SnapshotStore, server: SnapshotServer
+    ):
+        store.add_records(records(1000))
+        script = (
+            "import sys, pathlib; from rtasmr.link import SnapshotClient\n"
+            "c = SnapshotClient(pathlib.Path(sys.argv[1])); c.poll(10)\n"
+            "print('attached', flush=True); sys.stdin.read()"
+        )
+        command = [sys.executable, "-c", script, str(server.link_file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as window:
+            assert window.stdout is not None
+            assert window.stdout.readline() == "attached\n"
+            assert server.n_clients == 1
+            os.kill(window.pid, signal.SIGKILL)
+        again = SnapshotClient(server.link_file)
+        assert len(drain(again)) == 1000
+        again.close()
+
+
+class TestRefusals:
+    def test_a_wrong_key_is_refused(self, server: SnapshotServer, tmp_path: Path):
+        address, _ = read_link_file(server.link_file)
+        forged = tmp_path / "link.json"
+        forged.write_text(json.dumps({"address": address, "key": "00" * 32}))
+        with pytest.raises(LinkError, match="expected the key"):
+            SnapshotClient(forged).poll(PATIENCE_S)
+        assert server.n_clients == 0
+
+    @pytest.mark.parametrize(
+        "answer",
+        [b"", b"\x80\x04\x95", b"[" * 900, b"[]", b'{"answer": 7}', "{'ä'}".encode("latin-1"), b"x" * 5000],
+    )
+    def test_bytes_that_are_no_answer_are_refused(
+        self, server: SnapshotServer, client: SnapshotClient, answer: bytes
+    ):
+        address, _ = read_link_file(server.link_file)
+        with Client(address) as hostile:
+            assert "challenge" in json.loads(hostile.recv_bytes())
+            hostile.send_bytes(answer)
+            assert b"attached" not in until_closed(hostile)
+        assert poll(client).state is RunState.WAITING
+
+    @pytest.mark.parametrize(
+        "message", [b"\x00", b"{}", b'{"since_seq": "1", "revision": 0, "session": ""}', b"[" * 1000]
+    )
+    def test_a_hostile_request_ends_its_own_connection_only(
+        self, server: SnapshotServer, client: SnapshotClient, message: bytes
+    ):
+        hostile = raw_attach(server)
+        hostile.send_bytes(message)
+        with pytest.raises((EOFError, ConnectionError)):
+            hostile.recv_bytes()
+        hostile.close()
+        assert poll(client).state is RunState.WAITING
+
+    def test_negative_sequence_numbers_mean_the_start(self, store: SnapshotStore, server: SnapshotServer):
+        store.add_records(records(2))
+        window = raw_attach(server)
+        window.send_bytes(request(since_seq=-5))
+        assert len(json.loads(window.recv_bytes())["records"]) == 2
+        window.close()
+
+    def test_a_reply_of_another_version_is_refused(
+        self, client: SnapshotClient, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("rtasmr.snapshot.SNAPSHOT_VERSION", 99)
+        with pytest.raises(DataError, match="version 99, got 1"):
+            client.poll(PATIENCE_S)
+        assert not client.connected
+
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"address": "x", "key": "zz"}', '{"address": 1}'])
+    def test_a_file_that_is_no_link_file_is_named(self, tmp_path: Path, content: str):
+        path = tmp_path / "link.json"
+        path.write_text(content)
+        with pytest.raises(LinkError, match=r"link\.json"):
+            SnapshotClient(path).poll()
+
+    def test_a_missing_runtime_is_named(self, tmp_path: Path):
+        with pytest.raises(LinkError, match="link file of a running runtime"):
+            SnapshotClient(tmp_path / "link.json").poll()
+
+
+class TestClose:
+    def test_nothing_is_left(self, store: SnapshotStore):
+        server = SnapshotServer(store)
+        client = SnapshotClient(server.link_file)
+        poll(client)
+        folder = server.link_file.parent
+        assert folder.parent == Path(tempfile.gettempdir())
+        server.close(drain_s=0.0)
+        server.close()
+        assert not folder.exists()
+        assert not link_threads()
+        with pytest.raises(LinkError, match="is it running"):
+            client.poll(PATIENCE_S)
+
+    def test_the_last_word_reaches_the_window(self, store: SnapshotStore):
+        server = SnapshotServer(store)
+        client = SnapshotClient(server.link_file)
+        poll(client)
+        store.update(state=RunState.ENDED)
+        closing = threading.Thread(target=server.close, kwargs={"drain_s": PATIENCE_S})
+        closing.start()
+        assert poll(client).state is RunState.ENDED
+        closing.join(PATIENCE_S)
+        assert not closing.is_alive()
+        client.close()
+
+    def test_a_folder_that_cannot_hold_a_socket_is_named(
+        self, store: SnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        deep = tmp_path / ("x" * 120)
+        deep.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(deep))
+        with pytest.raises(LinkError, match="set TMPDIR"):
+            SnapshotServer(store)
+        assert list(deep.iterdir()) == []
+
+    def test_only_the_owner_can_read(self, server: SnapshotServer):
+        assert stat.S_IMODE(server.link_file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(server.link_file.parent.stat().st_mode) == 0o700
+
+
+def request(since_seq: int = 0) -> bytes:
+    return json.dumps({"since_seq": since_seq, "revision": -1, "session": ""}).encode()
+
+
+def raw_attach(server: SnapshotServer):
+    """Attach by hand, as a window that then misbehaves."""
+    address, key = read_link_file(server.link_file)
+    connection = Client(address)
+    challenge = json.loads(connection.recv_bytes())["challenge"]
+    connection.send_bytes(json.dumps({"answer": answer_to(bytes.fromhex(challenge), key)}).encode())
+    assert json.loads(connection.recv_bytes()) == {"attached": True}
+    return connection
+
+
+def until_closed(connection) -> bytes:
+    """Everything that comes before the other side closes."""
+    received = b""
+    while True:
+        try:
+            received += connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            return received
+
+
+def link_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("snapshot-")]
