@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from librosa.filters import mel as mel_filter_bank
@@ -56,7 +57,7 @@ class SoundFeatures:
         self._mel_floor_db = float(parameters["mel_floor_db"])
         self._contrast_floor_db = float(parameters["contrast_floor_db"])
         sfreq = float(parameters["sound_sfreq_hz"])
-        self._freqs_hz = np.fft.rfftfreq(self.frame_length, 1.0 / sfreq)
+        self._freqs_hz = np.arange(self.frame_length // 2 + 1) * (sfreq / self.frame_length)
         # The integer scale is folded into the window: one multiplication per sample.
         self._window = get_window("hann", self.frame_length, fftbins=True) / S16_SCALE
         self._mel = _mel_table(sfreq, self.frame_length)
@@ -82,7 +83,8 @@ class SoundFeatures:
         """
         if samples.shape != (self.frame_length,):
             raise ValueError(f"expected {self.frame_length} samples, got an array of shape {samples.shape}")
-        return self.batch(samples[np.newaxis])[0]
+        features: NDArray[np.float32] = self.batch(samples[np.newaxis])[0]
+        return features
 
     def batch(self, frames: NDArray[np.int16]) -> NDArray[np.float32]:
         """Return the features of several analysis frames.
@@ -146,8 +148,9 @@ class SoundFeatures:
         return features
 
     def _mfcc(self, power: NDArray[np.float64]) -> NDArray[np.float64]:
-        mel = (self._mel @ power.T).T
-        return _decibels(mel, self._mel_floor_db) @ self._dct
+        mel: NDArray[np.float64] = (self._mel @ power.T).T
+        mfcc: NDArray[np.float64] = _decibels(mel, self._mel_floor_db) @ self._dct
+        return mfcc
 
     def _centroid_and_bandwidth(
         self, magnitude: NDArray[np.float64]
@@ -180,7 +183,7 @@ def _mel_table(sfreq: float, frame_length: int) -> csr_array:
     return csr_array(mel_filter_bank(sr=sfreq, n_fft=frame_length, n_mels=N_MELS, dtype=np.float64))
 
 
-def _contrast_bands(freqs_hz: NDArray[np.float64]) -> list[tuple[slice, int]]:
+def _contrast_bands(freqs_hz: NDArray[np.floating]) -> list[tuple[slice, int]]:
     """Return, per octave band, its bins and how many of them make the peak and the valley.
 
     The rules are librosa's: a band also takes the bin below it, the last band runs to Nyquist, and
@@ -188,7 +191,7 @@ def _contrast_bands(freqs_hz: NDArray[np.float64]) -> list[tuple[slice, int]]:
     """
     edges_hz = [0.0, *(CONTRAST_FMIN_HZ * 2.0**octave for octave in range(N_CONTRAST_BANDS + 1))]
     bands = []
-    for number, (low_hz, high_hz) in enumerate(zip(edges_hz[:-1], edges_hz[1:], strict=True)):
+    for number, (low_hz, high_hz) in enumerate(pairwise(edges_hz)):
         inside = np.flatnonzero((freqs_hz >= low_hz) & (freqs_hz <= high_hz))
         is_last = number == N_CONTRAST_BANDS
         first = inside[0] - (1 if number > 0 else 0)
