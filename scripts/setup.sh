@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Make .venv with everything that the demo and the tests need. Asks nothing; a second run skips what is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Qt's X11 plugin and its libraries, and what the window tests need.
+packages=(
+  libgl1 libegl1 libfontconfig1 libdbus-1-3 libxcb-xinerama0 libxkbcommon-x11-0 libxcb-icccm4
+  libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 xvfb xauth xdotool
+)
+
+say() { printf '%s\n' "$*" >&2; }
+
+case "$(uname -s)" in
+  Linux)
+    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | awk '{print $2}')
+    if [ -z "$glibc" ] || [ "$(printf '%s\n2.35\n' "$glibc" | sort -V | head -n 1)" != 2.35 ] || [ "$(uname -m)" != x86_64 ]; then
+      say "note: LSL ships its library for x86-64 Linux with glibc 2.35 or newer; this is $(uname -m), glibc ${glibc:-unknown}."
+      say "      Install liblsl 1.17 or newer yourself and point PYLSL_LIB at it."
+    fi ;;
+  Darwin) ;;
+  *) say "note: this script is for Linux and macOS; on Windows follow the two lines in the README." ;;
+esac
+
+python=
+for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+  if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  say "error: expected Python 3.11 or newer, found $(python3 --version 2>&1 || echo none). Install it, or set PYTHON=/path/to/python3."
+  exit 1
+fi
+
+if command -v dpkg-query >/dev/null; then
+  "$python" -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  missing=()
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then
+    install=(apt-get install -y --no-install-recommends "${missing[@]}")
+    if [ "$(id -u)" -eq 0 ]; then
+      apt-get update -q && DEBIAN_FRONTEND=noninteractive "${install[@]}"
+    elif sudo -n true 2>/dev/null; then
+      sudo apt-get update -q && sudo DEBIAN_FRONTEND=noninteractive "${install[@]}"
+    else
+      say "These Debian packages are missing and this user may not install them. Type:"
+      say "  sudo apt-get install -y --no-install-recommends ${missing[*]}"
+      say "Going on without; the window or its tests may not start."
+    fi
+  fi
+fi
+
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+.venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,test,lint]'
+touch .venv/.ready
+say "ready: .venv"
