@@ -1,0 +1,81 @@
+"""Settings of a live run: one frozen dataclass, saved beside what the run writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rtasmr.errors import ConfigError
+from rtasmr.types import Role
+
+PROVIDERS = ("auto", "cuda", "cpu")
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """What `rtasmr live` was asked to do.
+
+    Parameters
+    ----------
+    model : str
+        Model id or folder; empty takes the newest real model installed, else a demo model.
+    queries : mapping of Role to str
+        Stream selections (``type=PPG,name=...``); a role not named takes the contract's default.
+    require : tuple of Role
+        Streams without which the run does not start.
+    provider : str
+        ``auto``, ``cuda`` or ``cpu``.
+    duration_s : float or None
+        ``round(10 * duration_s)`` ticks, then the end; None runs until stopped.
+    until_lost : bool
+        End when every stream that was there is gone.
+    record : str
+        XDF file to write; empty records nothing.
+    record_raw : bool
+        Record sound and picture samples too, not only features.
+    participant, consent
+        What the recording's header says about the person: a pseudonymous code and a consent flag.
+    wait_s : float
+        Seconds to wait for streams at the start.
+    network : bool
+        Listen beyond this machine.
+    """
+
+    model: str = ""
+    queries: Mapping[Role, str] | None = None
+    require: tuple[Role, ...] = ()
+    provider: str = "auto"
+    duration_s: float | None = None
+    until_lost: bool = False
+    record: str = ""
+    record_raw: bool = False
+    participant: str = ""
+    consent: bool = False
+    wait_s: float = 5.0
+    network: bool = False
+
+    def __post_init__(self) -> None:
+        if self.provider not in PROVIDERS:
+            raise ConfigError(
+                f"provider must be one of {', '.join(PROVIDERS)}, got {self.provider!r}. Use --provider auto."
+            )
+        if self.duration_s is not None and not self.duration_s > 0:
+            raise ConfigError(
+                f"the duration must be more than 0 s, got {self.duration_s:g}. Leave it out to run on."
+            )
+        if not self.wait_s >= 0:
+            raise ConfigError(f"--wait must be 0 s or more, got {self.wait_s:g}.")
+
+    @property
+    def n_ticks(self) -> int | None:
+        """Ticks after which the run ends, or None."""
+        return None if self.duration_s is None else round(10 * self.duration_s)
+
+    def to_json(self) -> str:
+        """Return the settings as one line of JSON, as stored in a recording's header."""
+        values = asdict(self)
+        values["queries"] = {role.value: text for role, text in (self.queries or {}).items()}
+        values["record"] = Path(self.record).name
+        return json.dumps(values, sort_keys=True)

@@ -1,0 +1,82 @@
+"""Chunks of files in time order, with no socket: the offline counterpart of the inlets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr import media
+from rtasmr.errors import DataError
+from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.types import Chunk, Role
+
+STEP_S = 1.0
+"""Seconds of a stimulus handed over at a time; bounds the pictures held in memory."""
+
+
+def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) -> Iterator[Chunk]:
+    """Yield a stimulus file's clip markers, sound and pictures in presentation order.
+
+    Parameters
+    ----------
+    path : Path
+        Video file; either of sound and picture may be missing, not both.
+    label : str
+        Name of the clip in its markers; empty lays no markers and leaves the segment free.
+    stop_s : float or None
+        Seconds of the file to hand over; None means all of it.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable, or holds neither sound nor picture.
+    """
+    info = media.probe(path)
+    if not (info.has_sound or info.has_picture):
+        raise DataError(f"{path} holds neither sound nor picture. Give a video or sound file.")
+    duration_s = info.duration_s if stop_s is None else min(stop_s, info.duration_s)
+    if label:
+        yield marker_chunk(0.0, f"clip_start {label}")
+    sound = media.read_sound(path, stop_s=duration_s) if info.has_sound else np.empty(0, np.int16)
+    pictures = media.iter_pictures(path, stop_s=duration_s) if info.has_picture else iter(())
+    waiting: tuple[float, NDArray[np.uint8]] | None = next(pictures, None)
+    n_steps = int(np.ceil(duration_s / STEP_S))
+    per_step = round(STEP_S * SOUND_SFREQ)
+    for step in range(n_steps):
+        part = sound[step * per_step : (step + 1) * per_step]
+        if len(part):
+            times = (step * per_step + np.arange(len(part))) / SOUND_SFREQ
+            yield Chunk(Role.SOUND, times, part[:, None])
+        shown: list[tuple[float, NDArray[np.uint8]]] = []
+        is_last = step == n_steps - 1
+        while waiting is not None and (is_last or waiting[0] < (step + 1) * STEP_S):
+            shown.append(waiting)
+            waiting = next(pictures, None)
+        if shown:
+            images = np.stack([image for _, image in shown])
+            yield Chunk(Role.PICTURE, np.array([t for t, _ in shown]), images.reshape(len(shown), -1))
+    if label:
+        yield marker_chunk(duration_s, f"clip_end {label}")
+
+
+def marker_chunk(time_s: float, text: str, role: Role = Role.CLIP) -> Chunk:
+    """Return one marker stamped ``time_s`` (seconds on the session clock)."""
+    return Chunk(role, np.array([time_s]), np.array([text], dtype=object))
+
+
+def pulse_chunk(samples: NDArray[np.float32], sfreq: float, start_s: float = 0.0) -> Chunk:
+    """Return a loss-free pulse as one chunk.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+    sfreq : float
+        Rate in Hz; sample ``i`` lies at ``start_s + i / sfreq``.
+    start_s : float
+        Time of sample 0 in seconds on the session clock.
+    """
+    times = start_s + np.arange(len(samples)) / sfreq
+    return Chunk(Role.PPG, times, samples[:, None])
