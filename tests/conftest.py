@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# LSL streams of this run, and of the processes it starts, stay apart from any others on the machine.
+os.environ.setdefault("RTASMR_LSL_SESSION", f"test-{os.getpid()}")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

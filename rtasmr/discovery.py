@@ -1,0 +1,327 @@
+"""Which LSL streams there are, and which one is meant.
+
+Streams describe themselves in text that anybody may have written. It is compared in Python, never
+put into a query, and stripped of control characters before it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from rtasmr import lslconfig
+from rtasmr.errors import ConfigError, StreamError, StreamLostError
+from rtasmr.types import Role, StreamSpec
+
+SETTLE_S = 0.3
+"""After the first match, how long another may take to show that the choice is ambiguous."""
+
+DESCRIBE_TIMEOUT_S = 3.0
+
+_POLL_S = 0.02
+_FORGET_AFTER_S = 2.0
+_MAX_TEXT = 4096
+_MAX_ENTRIES = 256
+_FORMATS = {
+    pylsl.cf_float32: "float32",
+    pylsl.cf_double64: "double64",
+    pylsl.cf_string: "string",
+    pylsl.cf_int8: "int8",
+    pylsl.cf_int16: "int16",
+    pylsl.cf_int32: "int32",
+    pylsl.cf_int64: "int64",
+}
+_V4_ADDRESS = re.compile(r"<v4address>([0-9.]+)</v4address>")
+
+
+def printable(text: str, limit: int = 80) -> str:
+    """Return foreign text fit for a message: one line, no control characters, at most ``limit`` long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the user said about one stream; empty fields match anything.
+
+    ``channel`` is a label, or a number counted from 0; it does not take part in the match.
+    """
+
+    name: str = ""
+    stype: str = ""
+    source_id: str = ""
+    hostname: str = ""
+    channel: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """Read ``type=PPG,name=...,source_id=...,hostname=...,channel=...`` in any order.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown, repeated or empty entry.
+        """
+        fields = {"type": "stype"} | {key: key for key in ("name", "source_id", "hostname", "channel")}
+        values: dict[str, str] = {}
+        for part in text.split(","):
+            key, equals, value = (piece.strip() for piece in part.partition("="))
+            if key not in fields or not equals or not value:
+                raise ConfigError(
+                    f"expected entries like type=PPG,name=...,source_id=...,hostname=...,channel=..., "
+                    f"got {printable(part)!r}. Correct the stream query."
+                )
+            if fields[key] in values:
+                raise ConfigError(f"stream query names {key!r} twice: {printable(text)!r}. Leave one out.")
+            values[fields[key]] = value
+        return cls(**values)
+
+    def matches(self, spec: StreamSpec) -> bool:
+        """Whether a stream fits every field given."""
+        return all(
+            not wanted or wanted == found
+            for wanted, found in (
+                (self.name, spec.name),
+                (self.stype, spec.stype),
+                (self.source_id, spec.source_id),
+                (self.hostname, spec.hostname),
+            )
+        )
+
+    def __str__(self) -> str:
+        entries = {"type": self.stype, "name": self.name, "source_id": self.source_id}
+        entries |= {"hostname": self.hostname, "channel": self.channel}
+        return ",".join(f"{key}={value}" for key, value in entries.items() if value)
+
+
+DEFAULT_QUERIES: Mapping[Role, Query] = {
+    Role.PPG: Query(stype="PPG"),
+    Role.SOUND: Query(stype="Audio"),
+    Role.PICTURE: Query(stype="VideoRaw"),
+    Role.RATING: Query(stype="Markers", name="rtasmr-rating"),
+    Role.CLIP: Query(stype="Markers", name="rtasmr-clip"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStream:
+    """A stream that answered.
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        What connects to it.
+    spec : StreamSpec
+        What it says about itself. Channels and further metadata are known after `describe` only;
+        before it the channels have empty labels.
+    uid : str
+        Differs between two lives of one source.
+    is_own_host : bool
+        Whether it shares our clock.
+    """
+
+    info: pylsl.StreamInfo
+    spec: StreamSpec
+    uid: str
+    is_own_host: bool
+
+    def __str__(self) -> str:
+        """Return the stream's identity for a message or list."""
+        spec = self.spec
+        return (
+            f"name={printable(spec.name)!r} type={printable(spec.stype)!r} "
+            f"source_id={printable(spec.source_id)!r} host={printable(spec.hostname)!r}"
+        )
+
+
+class Resolver:
+    """Watches which streams exist; use it as a context manager.
+
+    Only streams of this machine are reported unless the network was opened.
+    """
+
+    def __init__(self) -> None:
+        self._network = lslconfig.is_network_open()
+        self._gone: set[str] = set()
+        self._resolver: pylsl.ContinuousResolver | None = pylsl.ContinuousResolver(
+            forget_after=_FORGET_AFTER_S
+        )
+
+    def __enter__(self) -> Resolver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._resolver = None
+
+    def streams(self) -> tuple[FoundStream, ...]:
+        """Return the streams seen in the last 2 s, not described, in a stable order."""
+        if self._resolver is None:
+            raise StreamError("the resolver is closed; open a new one.")
+        found = [_found(info) for info in self._resolver.results()]
+        return tuple(
+            sorted(
+                (s for s in found if s.uid not in self._gone and (self._network or s.is_own_host)),
+                key=lambda s: (s.spec.stype, s.spec.name, s.spec.source_id, s.uid),
+            )
+        )
+
+    def find(self, role: Role, query: Query | None = None) -> FoundStream | None:
+        """Return the one stream for ``role`` at this moment, not described; None if there is none.
+
+        Raises
+        ------
+        StreamError
+            If several fit: none is picked silently.
+        """
+        wanted = _complete_query(role, query)
+        matches = [stream for stream in self.streams() if wanted.matches(stream.spec)]
+        if len(matches) > 1:
+            raise StreamError(
+                f"expected one {role} stream for {printable(str(wanted), 200)!r}, got {len(matches)}: "
+                f"{'; '.join(str(match) for match in matches[:8])}. Name one by source_id."
+            )
+        return matches[0] if matches else None
+
+    def forget(self, uid: str) -> None:
+        """Leave out a stream known to be dead, which would be reported for 2 s more."""
+        self._gone.add(uid)
+
+
+def resolve_all(queries: Mapping[Role, Query | None], wait_s: float) -> dict[Role, FoundStream]:
+    """Find the streams of several roles at once and have them described.
+
+    Returns as soon as all are found and no second match has come for 0.3 s; a role whose stream has
+    not come after ``wait_s`` seconds is left out.
+
+    Raises
+    ------
+    StreamError
+        If a role has several matches, or one does not describe itself.
+    """
+    deadline = time.monotonic() + wait_s
+    settled = None
+    found: dict[Role, FoundStream] = {}
+    with Resolver() as resolver:
+        while True:
+            now = time.monotonic()
+            found = {}
+            for role, query in queries.items():
+                stream = resolver.find(role, query)
+                if stream is not None:
+                    found[role] = stream
+            if len(found) < len(queries):
+                settled = None
+            elif settled is None:
+                settled = now + SETTLE_S
+            if now >= deadline or (settled is not None and now >= settled):
+                break
+            time.sleep(_POLL_S)
+    return {role: describe(stream) for role, stream in found.items()}
+
+
+def resolve(role: Role, query: Query | None = None, wait_s: float = 5.0) -> FoundStream | None:
+    """Find the stream of one role and have it described; see `resolve_all`."""
+    return resolve_all({role: query}, wait_s).get(role)
+
+
+def discover(wait_s: float = 1.0) -> tuple[FoundStream, ...]:
+    """Return all streams that answer within ``wait_s`` seconds, not described."""
+    with Resolver() as resolver:
+        time.sleep(wait_s)
+        return resolver.streams()
+
+
+def describe(found: FoundStream) -> FoundStream:
+    """Ask a stream for its channels and metadata.
+
+    Raises
+    ------
+    StreamLostError
+        If the stream is gone.
+    StreamError
+        If it does not answer within 3 s.
+    """
+    inlet = pylsl.StreamInlet(found.info, recover=False)
+    try:
+        full = inlet.info(DESCRIBE_TIMEOUT_S)
+    except LostError as error:
+        raise StreamLostError(f"stream {found} is gone. Start its source again.") from error
+    except LslTimeoutError as error:
+        raise StreamError(
+            f"stream {found} did not describe itself within {DESCRIBE_TIMEOUT_S:g} s. Restart its source."
+        ) from error
+    return replace(found, spec=_described(found.spec, full))
+
+
+def _complete_query(role: Role, query: Query | None) -> Query:
+    """Fill what the user left open: without a name or an identity the role's type is meant."""
+    default = DEFAULT_QUERIES[role]
+    if query is None:
+        return default
+    if query.stype or query.name or query.source_id:
+        return query
+    return replace(default, hostname=query.hostname, channel=query.channel)
+
+
+def _found(info: pylsl.StreamInfo) -> FoundStream:
+    hostname = info.hostname()
+    spec = StreamSpec(
+        info.name(),
+        info.type(),
+        info.source_id(),
+        info.nominal_srate(),
+        _FORMATS.get(info.channel_format(), "undefined"),
+        ("",) * info.channel_count(),
+        hostname=hostname,
+    )
+    return FoundStream(info, spec, info.uid(), _is_own_host(info, hostname))
+
+
+def _is_own_host(info: pylsl.StreamInfo, hostname: str) -> bool:
+    """Whether a stream runs on this machine: its name and, where known, its address are ours."""
+    if hostname != socket.gethostname():
+        return False
+    address = _V4_ADDRESS.search(info.as_xml())
+    if address is None:
+        return True
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address.group(1), 0))  # works for addresses of this machine only
+        except OSError:
+            return False
+    return True
+
+
+def _described(spec: StreamSpec, full: pylsl.StreamInfo) -> StreamSpec:
+    root = full.desc()
+    labels, units, types = (["" for _ in spec.ch_names] for _ in range(3))
+    channel = root.child("channels").child("channel")
+    for i in range(spec.n_channels):
+        if channel.empty():
+            break
+        labels[i] = channel.child_value("label")[:_MAX_TEXT]
+        units[i] = channel.child_value("unit")[:_MAX_TEXT]
+        types[i] = channel.child_value("type")[:_MAX_TEXT]
+        channel = channel.next_sibling("channel")
+    desc: dict[str, str] = {}
+    entry = root.first_child()
+    while not entry.empty() and len(desc) < _MAX_ENTRIES:
+        value = entry.child_value()
+        if value:
+            desc[entry.name()[:_MAX_TEXT]] = value[:_MAX_TEXT]
+        entry = entry.next_sibling()
+    return replace(spec, ch_names=tuple(labels), ch_units=tuple(units), ch_types=tuple(types), desc=desc)

@@ -1,0 +1,113 @@
+"""Whether a stream delivers the rate that its header promises."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERIOD_S = 10.0
+"""Seconds of data behind one verdict."""
+
+WARN_RATIO = 0.1
+REFUSE_FACTOR = 2.0
+_OUTAGE_S = 1.0
+
+
+class RateVerdict(StrEnum):
+    """What follows from the measured rate."""
+
+    UNKNOWN = "unknown"
+    OK = "ok"
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """The last verdict of a monitor.
+
+    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong.
+    """
+
+    verdict: RateVerdict = RateVerdict.UNKNOWN
+    measured_hz: float = math.nan
+    message: str = ""
+
+
+@dataclass(slots=True)
+class _Period:
+    """What was counted since a first sample, which itself does not count."""
+
+    first_arrival_s: float
+    first_stamp_s: float
+    arrival_s: float
+    stamp_s: float
+    n_samples: int = 0
+
+    @classmethod
+    def beginning(cls, arrival_s: float, stamp_s: float) -> _Period:
+        return cls(arrival_s, stamp_s, arrival_s, stamp_s)
+
+
+class RateMonitor:
+    """Counts samples against their stamps and against their arrival, 10 s at a time.
+
+    The stamps alone do not tell: liblsl derives them from the header's rate. The arrival alone does
+    not either: it jitters. The one further from the header decides. A silence of more than 1 s
+    starts a new period, since a loss is not a wrong rate.
+
+    Parameters
+    ----------
+    nominal_hz : float
+        Rate in the header, in Hz.
+    """
+
+    def __init__(self, nominal_hz: float) -> None:
+        self._nominal_hz = nominal_hz
+        self._period: _Period | None = None
+        self.state = RateState()
+
+    def update(self, times: NDArray[np.float64], arrival_s: float) -> RateState:
+        """Count samples that have just arrived.
+
+        Parameters
+        ----------
+        times : ndarray of shape (n_samples,), float64
+            Stamps in seconds on the LSL clock.
+        arrival_s : float
+            The LSL clock at arrival, in seconds.
+        """
+        if len(times) == 0:
+            return self.state
+        period, first, last = self._period, float(times[0]), float(times[-1])
+        if period is None or max(arrival_s - period.arrival_s, first - period.stamp_s) > _OUTAGE_S:
+            self._period = _Period.beginning(arrival_s, last)
+            return self.state
+        period.n_samples += len(times)
+        period.arrival_s, period.stamp_s = arrival_s, last
+        elapsed_s = arrival_s - period.first_arrival_s
+        if elapsed_s >= PERIOD_S:
+            span_s = last - period.first_stamp_s
+            rates = [period.n_samples / elapsed_s, period.n_samples / span_s if span_s > 0 else math.inf]
+            self.state = self._judge(max(rates, key=self._deviation))
+            self._period = _Period.beginning(arrival_s, last)
+        return self.state
+
+    def _deviation(self, rate_hz: float) -> float:
+        return max(rate_hz / self._nominal_hz, self._nominal_hz / rate_hz)
+
+    def _judge(self, rate_hz: float) -> RateState:
+        measured = f"the header says {self._nominal_hz:g} Hz, {rate_hz:.6g} Hz arrive"
+        if self._deviation(rate_hz) >= REFUSE_FACTOR:
+            return RateState(
+                RateVerdict.REFUSE, rate_hz, f"{measured}: refused. Set the rate of the source right."
+            )
+        if abs(rate_hz / self._nominal_hz - 1) > WARN_RATIO:
+            return RateState(
+                RateVerdict.WARN, rate_hz, f"{measured}. Check the rate of the source and its losses."
+            )
+        return RateState(RateVerdict.OK, rate_hz)

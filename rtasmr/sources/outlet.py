@@ -1,0 +1,276 @@
+"""LSL outlets, and the one home of the streams that this project publishes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from rtasmr import lslconfig
+from rtasmr.errors import ConfigError, StreamError
+from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
+from rtasmr.types import StreamSpec
+
+N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
+TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
+TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
+
+_BUFFER_S = 60
+_BUFFER_PICTURES = 90
+_PORT = re.compile(r"<v4(?:data|service)_port>(\d+)<")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def ppg_spec(
+    sfreq: float,
+    *,
+    source_id: str,
+    name: str = "rtasmr-ppg",
+    channels: Sequence[str] = ("raw", "filtered"),
+    units: Sequence[str] = (),
+    desc: Mapping[str, str] | None = None,
+) -> StreamSpec:
+    """Describe a pulse stream.
+
+    Parameters
+    ----------
+    sfreq : float
+        Samples per second on the LSL clock, in Hz.
+    source_id, name : str
+    channels : sequence of str
+        ``raw``, ``filtered`` or both: labels, and the filter state of each channel.
+    units : sequence of str
+        One per channel; ``arbitrary`` where not given.
+    desc : mapping of str to str, optional
+        Further entries, such as ``burst_s``.
+    """
+    n_channels = len(channels)
+    filters = {"filter": channels[0]} if n_channels == 1 else {}
+    return StreamSpec(
+        name,
+        "PPG",
+        source_id,
+        sfreq,
+        "float32",
+        tuple(channels),
+        ("PPG",) * n_channels,
+        tuple(units) or ("arbitrary",) * n_channels,
+        {**filters, **(desc or {})},
+    )
+
+
+def sound_spec(
+    *, source_id: str, name: str = "rtasmr-sound", speed: float = 1.0, desc: Mapping[str, str] | None = None
+) -> StreamSpec:
+    """Describe a mono sound stream, 44.1 kHz of sound per session second."""
+    return StreamSpec(
+        name,
+        "Audio",
+        source_id,
+        SOUND_SFREQ * speed,
+        "int16",
+        ("mono",),
+        ("Audio",),
+        ("full_scale_32768",),
+        desc or {},
+    )
+
+
+def picture_spec(
+    *, source_id: str, name: str = "rtasmr-picture", desc: Mapping[str, str] | None = None
+) -> StreamSpec:
+    """Describe a stream of 224 x 224 RGB pictures, one irregular sample each, rows first."""
+    return StreamSpec(
+        name,
+        "VideoRaw",
+        source_id,
+        0.0,
+        "int8",
+        ("byte",) * N_PICTURE_BYTES,
+        (),
+        (),
+        {"can_drop_samples": "true", "layout": "height,width,rgb uint8", **(desc or {})},
+    )
+
+
+def rating_spec(
+    *, source_id: str, name: str = "rtasmr-rating", desc: Mapping[str, str] | None = None
+) -> StreamSpec:
+    """Describe the rating markers ``rating=0`` to ``rating=3``."""
+    return _marker_spec(name, source_id, "rating", desc)
+
+
+def clip_spec(
+    *, source_id: str, name: str = "rtasmr-clip", desc: Mapping[str, str] | None = None
+) -> StreamSpec:
+    """Describe the clip markers ``clip_start vid3`` and ``clip_end vid3``."""
+    return _marker_spec(name, source_id, "clip", desc)
+
+
+def tingle_spec(model_id: str, demo: bool, lookahead: int, window: int) -> StreamSpec:
+    """Describe the output stream.
+
+    Parameters
+    ----------
+    model_id : str
+    demo : bool
+        Whether the model was trained on simulated data.
+    lookahead, window : int
+        Frames the model reads past the tick, and frames it sees.
+    """
+    return StreamSpec(
+        "rtasmr-tingle",
+        "Tingle",
+        "rtasmr-tingle",
+        0.0,
+        "float32",
+        TINGLE_CHANNELS,
+        ("Tingle",) * len(TINGLE_CHANNELS),
+        TINGLE_UNITS,
+        {
+            "model": model_id,
+            "demo": "true" if demo else "false",
+            "lookahead_frames": str(lookahead),
+            "window_frames": str(window),
+        },
+    )
+
+
+def _marker_spec(name: str, source_id: str, label: str, desc: Mapping[str, str] | None) -> StreamSpec:
+    return StreamSpec(
+        name, "Markers", source_id, 0.0, "string", (label,), ("Markers",), ("text",), desc or {}
+    )
+
+
+class Outlet:
+    """One published stream; use it as a context manager.
+
+    Parameters
+    ----------
+    spec : StreamSpec
+        What to publish. Picture streams carry no label per byte on the wire.
+
+    Raises
+    ------
+    ConfigError
+        If a text of ``spec`` cannot stand in LSL metadata, or ``source_id`` is empty.
+    """
+
+    def __init__(self, spec: StreamSpec) -> None:
+        network = lslconfig.is_network_open()
+        self.spec = spec
+        self._outlet: pylsl.StreamOutlet | None = _open(spec)
+        self._dtype = None if spec.dtype == "string" else np.dtype(spec.dtype)
+        if not network:
+            lslconfig.confine(int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
+
+    def __enter__(self) -> Outlet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Withdraw the stream; consumers that have not read what was pushed lose it."""
+        self._outlet = None
+
+    def push(self, data: NDArray[Any], last_time: float) -> None:
+        """Publish consecutive samples of a regular stream.
+
+        Parameters
+        ----------
+        data : ndarray of shape (n_samples, n_channels), or (n_samples,) for one channel
+        last_time : float
+            LSL time of the last sample in seconds; the others follow from the rate.
+        """
+        if self.spec.sfreq <= 0:
+            raise ValueError(f"stream {self.spec.name!r} is irregular: give each sample its stamp")
+        self._opened().push_chunk(self._as_wire(data), last_time)
+
+    def push_at(self, data: NDArray[Any], times: NDArray[np.float64]) -> None:
+        """Publish samples with a stamp each.
+
+        Parameters
+        ----------
+        data : ndarray of shape (n_samples, ...) or of str with shape (n_samples,)
+            Pictures may come as uint8 of shape (n_samples, 224, 224, 3).
+        times : ndarray of shape (n_samples,), float64
+            LSL times in seconds, transmitted as given.
+        """
+        if len(times) != len(data):
+            raise ValueError(f"expected one stamp per sample, got {len(times)} for {len(data)}")
+        if self._dtype is None:
+            for text, time_s in zip(data, times, strict=True):
+                self._opened().push_sample([str(text)], float(time_s))
+        else:
+            self._opened().push_chunk(self._as_wire(data), times.tolist())
+
+    def push_marker(self, text: str, time_s: float) -> None:
+        """Publish one marker stamped ``time_s`` (LSL seconds)."""
+        self._opened().push_sample([text], time_s)
+
+    def have_consumers(self) -> bool:
+        """Whether anybody takes this stream at the moment."""
+        return bool(self._opened().have_consumers())
+
+    def wait_for_consumers(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for a consumer; False if none came."""
+        return bool(self._opened().wait_for_consumers(timeout))
+
+    def _opened(self) -> pylsl.StreamOutlet:
+        if self._outlet is None:
+            raise StreamError(f"stream {self.spec.name!r} is closed; open a new Outlet to publish again.")
+        return self._outlet
+
+    def _as_wire(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return ``data`` as a contiguous (n_samples, n_channels) array of the stream's type."""
+        wire = np.ascontiguousarray(data)
+        if wire.dtype == np.uint8 and self._dtype == np.int8:
+            wire = wire.view(np.int8)
+        if wire.dtype != self._dtype:
+            raise TypeError(f"stream {self.spec.name!r} carries {self._dtype}, got {wire.dtype}")
+        return wire.reshape(len(wire), self.spec.n_channels)
+
+
+def _open(spec: StreamSpec) -> pylsl.StreamOutlet:
+    is_picture = spec.stype == "VideoRaw"
+    _check_text("name", spec.name)
+    _check_text("source_id", spec.source_id)
+    if not spec.source_id:
+        raise ConfigError(f"stream {spec.name!r} needs a source_id, got an empty one. Name the device.")
+    info = pylsl.StreamInfo(spec.name, spec.stype, spec.n_channels, spec.sfreq, spec.dtype, spec.source_id)
+    root = info.desc()
+    for key, value in spec.desc.items():
+        if not _XML_NAME.fullmatch(key):
+            raise ConfigError(f"expected a plain word as metadata key, got {key[:80]!r}. Rename it.")
+        _check_text(key, value)
+        root.append_child_value(key, value)
+    # One entry per byte would make 10 MB of text; the layout entry says it all.
+    if not is_picture:
+        channels = root.append_child("channels")
+        for label, unit, ch_type in zip_longest(spec.ch_names, spec.ch_units, spec.ch_types, fillvalue=""):
+            channel = channels.append_child("channel")
+            for key, value in (("label", label), ("unit", unit), ("type", ch_type)):
+                _check_text(key, value)
+                channel.append_child_value(key, value)
+    if is_picture:
+        return pylsl.StreamOutlet(
+            info, max_buffered=_BUFFER_PICTURES, transport_flags=pylsl.transp_bufsize_samples
+        )
+    return pylsl.StreamOutlet(info, max_buffered=_BUFFER_S)
+
+
+def _check_text(what: str, text: str) -> None:
+    if match := _NOT_XML.search(text):
+        raise ConfigError(
+            f"expected {what} without control characters, got U+{ord(match.group()):04X} in it. Remove it."
+        )

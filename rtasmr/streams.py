@@ -1,0 +1,305 @@
+"""LSL streams in: open the one that was found and turn what arrives into chunks.
+
+This is the one place where clocks are corrected: stamps leave it in seconds on the session clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from rtasmr.discovery import (
+    FoundStream,
+    Query,
+    Resolver,
+    describe,
+    discover,
+    printable,
+    resolve,
+    resolve_all,
+)
+from rtasmr.errors import StreamError, StreamLostError
+from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
+from rtasmr.rate import RateMonitor, RateState, RateVerdict
+from rtasmr.timebase import TimeBase
+from rtasmr.types import Chunk, Role, StreamSpec
+
+__all__ = [
+    "FoundStream",
+    "Inlet",
+    "Query",
+    "RateMonitor",
+    "RateState",
+    "RateVerdict",
+    "Resolver",
+    "TimeBase",
+    "describe",
+    "discover",
+    "pick_channel",
+    "printable",
+    "resolve",
+    "resolve_all",
+]
+
+logger = logging.getLogger(__name__)
+
+_MAX_PULLS = 8
+_PULL_S = 0.5
+_MAX_PICTURES = 8
+_MAX_MARKERS = 64
+_CORRECTION_EVERY_S = 5.0
+_NUMERIC = ("float32", "double64", "int8", "int16", "int32", "int64")
+
+
+class Inlet:
+    """One incoming stream; use it as a context manager.
+
+    liblsl's own recovery is off: it would hide a loss and what was lost with it.
+
+    Parameters
+    ----------
+    found : FoundStream
+        The described stream.
+    role : Role
+    timebase : TimeBase
+        Map from the LSL clock to the session clock, one for all streams.
+    channel : str
+        Label or number of the channel to take; empty to take the only or the obvious one.
+    open_timeout_s : float
+        How long connecting may take, in seconds.
+
+    Raises
+    ------
+    StreamError
+        If the stream does not fit its role or does not open in time.
+    StreamLostError
+        If it is gone.
+    """
+
+    def __init__(
+        self,
+        found: FoundStream,
+        role: Role,
+        timebase: TimeBase,
+        channel: str = "",
+        *,
+        open_timeout_s: float = 3.0,
+    ) -> None:
+        self.found = found
+        self.role = role
+        self._timebase = timebase
+        wire = found.spec
+        self.spec = _fit(found, role, timebase, channel)
+        self._columns = _columns(wire, role, channel)
+        self.n_samples = 0
+        self.last_lsl_time = math.nan
+        self._correction_s = 0.0
+        self._corrected_at = -math.inf
+        self._monitor = RateMonitor(wire.sfreq) if wire.sfreq > 0 else None
+        self._max_samples = _pull_size(wire, role)
+        self._buffer: NDArray[Any] | None = None
+        if wire.dtype != "string":
+            dtype = "float64" if wire.dtype == "double64" else wire.dtype
+            self._buffer = np.empty((self._max_samples, wire.n_channels), dtype=dtype)
+        self._inlet: pylsl.StreamInlet | None = self._open(open_timeout_s)
+
+    def __enter__(self) -> Inlet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._inlet = None
+
+    @property
+    def rate(self) -> RateState:
+        """Measured rate against the header, on the LSL clock; unknown for irregular streams."""
+        return RateState() if self._monitor is None else self._monitor.state
+
+    @property
+    def correction_s(self) -> float:
+        """Seconds added to the stamps of another host; exactly 0 for this one."""
+        return self._correction_s
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds from the newest stamp to now, on this host's LSL clock; NaN before any sample."""
+        return float(pylsl.local_clock()) - self.last_lsl_time
+
+    def pull(self) -> Chunk | None:
+        """Take what has arrived, without waiting; None if nothing has.
+
+        A call takes at most 4 s worth of samples (64 pictures); a longer backlog comes with the next calls.
+
+        Raises
+        ------
+        StreamLostError
+            If the source is gone.
+        """
+        if self._inlet is None:
+            raise StreamError(f"inlet of {self.found} is closed; open a new one.")
+        parts: list[NDArray[Any]] = []
+        stamps: list[NDArray[np.float64]] = []
+        try:
+            for _ in range(_MAX_PULLS):
+                data, times = self._inlet.pull_chunk(
+                    0.0, self._max_samples, dest_obj=self._buffer, as_numpy=True
+                )
+                if len(times):
+                    parts.append(self._decode(data))
+                    stamps.append(times)
+                if len(times) < self._max_samples:
+                    break
+            if stamps and not self.found.is_own_host:
+                self._refresh_correction(self._inlet)
+        except LostError as error:
+            raise StreamLostError(
+                f"{self.role} stream {self.found} is gone. Start its source again."
+            ) from error
+        if not stamps:
+            return None
+        lsl_times = np.concatenate(stamps) + self._correction_s
+        self.n_samples += len(lsl_times)
+        self.last_lsl_time = float(lsl_times[-1])
+        if self._monitor is not None:
+            self._monitor.update(lsl_times, pylsl.local_clock())
+        return Chunk(self.role, self._timebase.to_session(lsl_times), np.concatenate(parts))
+
+    def _open(self, timeout_s: float) -> pylsl.StreamInlet:
+        # A picture weighs 150 kB: 100 of them (liblsl counts 100 per "second" of an irregular
+        # stream) bound what a stalled runtime can pile up.
+        max_buflen = 1 if self.role is Role.PICTURE else 60
+        inlet = pylsl.StreamInlet(self.found.info, max_buflen=max_buflen, recover=False)
+        try:
+            if not self.found.is_own_host:
+                self._correction_s = inlet.time_correction(timeout_s)
+                self._corrected_at = pylsl.local_clock()
+            inlet.open_stream(timeout_s)
+        except LostError as error:
+            raise StreamLostError(
+                f"{self.role} stream {self.found} is gone. Start its source again."
+            ) from error
+        except LslTimeoutError as error:
+            raise StreamError(
+                f"{self.role} stream {self.found} did not open within {timeout_s:g} s. Restart its source."
+            ) from error
+        return inlet
+
+    def _decode(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return a copy of a pulled block in the types of `Chunk`."""
+        if self._buffer is None:
+            texts = np.empty(len(data), dtype=object)
+            texts[:] = [raw.decode("utf-8", errors="replace") for raw in data[:, self._columns[0]]]
+            return texts
+        if self.role is Role.PICTURE:
+            return data.view(np.uint8).copy()
+        return data[:, self._columns]
+
+    def _lost(self) -> StreamLostError:
+        return StreamLostError(f"{self.role} stream {self.found} is gone. Start its source again.")
+
+    def _refresh_correction(self, inlet: pylsl.StreamInlet) -> None:
+        now = pylsl.local_clock()
+        if now - self._corrected_at < _CORRECTION_EVERY_S:
+            return
+        self._corrected_at = now
+        try:
+            self._correction_s = inlet.time_correction(0.0)
+        except LslTimeoutError:
+            logger.warning("no new clock correction for %s; the last one stays in use", self.found)
+
+
+def pick_channel(spec: StreamSpec, wanted: str = "") -> int:
+    """Return the number of the channel to take.
+
+    Parameters
+    ----------
+    spec : StreamSpec
+        The described stream.
+    wanted : str
+        Label or number from 0. Empty takes the only channel, else the one labelled ``filtered``,
+        else the only one of the stream's own type.
+
+    Raises
+    ------
+    StreamError
+        If no channel fits, or several do.
+    """
+    labels = [label.casefold() for label in spec.ch_names]
+    if wanted:
+        fits = [i for i, label in enumerate(labels) if label == wanted.casefold()]
+        if not fits and wanted.isdecimal() and int(wanted) < spec.n_channels:
+            fits = [int(wanted)]
+    elif spec.n_channels == 1:
+        fits = [0]
+    else:
+        fits = [i for i, label in enumerate(labels) if label == "filtered"]
+        fits = fits or [i for i, ch_type in enumerate(spec.ch_types) if ch_type == spec.stype]
+    if len(fits) == 1:
+        return fits[0]
+    listed = ", ".join(f"{i}:{printable(label, 20) or '?'}" for i, label in enumerate(spec.ch_names[:16]))
+    what = f"a channel {printable(wanted)!r}" if wanted else "one channel to take"
+    raise StreamError(
+        f"expected {what} in stream {printable(spec.name)!r}, got {len(fits)} of {spec.n_channels} "
+        f"({listed}). Name one with channel=."
+    )
+
+
+def _columns(wire: StreamSpec, role: Role, channel: str) -> list[int]:
+    if role is Role.PICTURE:
+        return []
+    return [pick_channel(wire, channel)]
+
+
+def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> StreamSpec:
+    """Check a stream against its role; return what the inlet delivers, with its rate in session time."""
+    wire = found.spec
+    # Rates are known to a micro-hertz at best; rounding undoes what the speed of a replay cost.
+    sfreq = round(wire.sfreq / timebase.speed, 6)
+    n_bytes = math.prod(PICTURE_SHAPE)
+    needs, fits = {
+        Role.PPG: ("numbers at a regular rate", wire.dtype in _NUMERIC and sfreq > 0),
+        Role.SOUND: (f"int16 at {SOUND_SFREQ:g} Hz", wire.dtype == "int16" and sfreq == SOUND_SFREQ),
+        Role.PICTURE: (f"int8 with {n_bytes} channels", wire.dtype == "int8" and wire.n_channels == n_bytes),
+        Role.RATING: ("strings", wire.dtype == "string"),
+        Role.CLIP: ("strings", wire.dtype == "string"),
+    }[role]
+    if not fits:
+        raise StreamError(
+            f"expected {needs} as {role} stream, got {wire.dtype} with {wire.n_channels} channels "
+            f"at {sfreq:g} Hz from {found}. Choose another stream."
+        )
+    if role is Role.PICTURE:
+        return replace(wire, sfreq=sfreq)
+    i = pick_channel(wire, channel)
+    desc = dict(wire.desc)
+    label = wire.ch_names[i].casefold()
+    if role is Role.PPG:
+        desc["filter"] = label if label in ("raw", "filtered") else desc.get("filter", "raw")
+    return replace(
+        wire,
+        sfreq=sfreq,
+        ch_names=wire.ch_names[i : i + 1],
+        ch_types=wire.ch_types[i : i + 1],
+        ch_units=wire.ch_units[i : i + 1],
+        desc=desc,
+    )
+
+
+def _pull_size(wire: StreamSpec, role: Role) -> int:
+    if role is Role.PICTURE:
+        return _MAX_PICTURES
+    return max(_MAX_MARKERS, math.ceil(_PULL_S * wire.sfreq))
