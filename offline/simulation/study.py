@@ -1,0 +1,256 @@
+"""Simulates a whole study: people, their sessions and the files of the data set."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.simulation.drive import stimulus_drives
+from offline.simulation.logs import write_log
+from offline.simulation.pulse import (
+    N_TICKS,
+    NO_EFFECT,
+    TINGLE_EFFECT,
+    BiopacWriter,
+    PulseEffect,
+    simulate_pulse,
+)
+from offline.simulation.response import Stroke, draw_person, key_strokes, pleasantness, tingle_intensity
+from offline.simulation.schedule import STUDY_NUMBERS, SessionPlan, plan_session
+from offline.simulation.stimuli import write_stimulus
+from rtasmr import __version__
+from rtasmr.dataset import SIMULATION_MARKER, stimulus_file_name
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.presentation_log import LOG_UNITS_PER_S
+from rtasmr.types import ASMR_VIDEOS, VIDEOS
+
+Scenario = Literal["tingle", "null"]
+
+FORMAT = 1
+FOLDERS = ("log", "ppg", "stim", "truth")
+NOTICE = "Simulated data. It says nothing about people and must not be reported as measured."
+MIN_SIDE, MAX_SIDE = 32, 3840
+MAX_WORKERS = 4
+"""A participant takes 200 MB while their pulse is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A participant's session before it is written; ``feelings`` at 10 Hz, by video."""
+
+    plan: SessionPlan
+    feelings: Mapping[str, NDArray[np.float64]]
+    strokes: tuple[tuple[Stroke, ...], ...]
+
+
+def simulate(
+    out: Path,
+    participants: int,
+    seed: int,
+    scenario: Scenario,
+    size: tuple[int, int] = (1280, 720),
+    progress: Callable[[str, float], None] | None = None,
+) -> Path:
+    """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it.
+
+    The same arguments give the same bytes, and a participant is the same in a study of any size. In scenario
+    ``tingle`` a tingle slows the pulse and enlarges its waves; in ``null`` the ratings are the same and the
+    pulse knows nothing of them.
+
+    Parameters
+    ----------
+    out : Path
+        Folder; new, empty or a simulated set, which is replaced.
+    participants : int
+        1 to 34.
+    seed : int
+        Not negative.
+    scenario : {"tingle", "null"}
+    size : tuple of int
+        Width and height of the stimuli in pixels; even, 32 to 3840.
+    progress : callable of (str, float), optional
+        Told what was finished and the share of all work done, from the calling thread.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ConfigError
+        An argument is outside its range.
+    DataError
+        ``out`` holds something that is no simulated set, or can not be written.
+    """
+    _refuse_bad_arguments(participants, seed, scenario, size)
+    out = Path(out)
+    drives = stimulus_drives(_rng(seed, "drive"))
+    effect = TINGLE_EFFECT if scenario == "tingle" else NO_EFFECT
+    sessions = [_draw_session(place, drives, _rng(seed, "person", place)) for place in range(participants)]
+    marker = {
+        "notice": NOTICE,
+        "format": FORMAT,
+        "generator": f"rtasmr {__version__}",
+        "scenario": scenario,
+        "seed": seed,
+        "size": list(size),
+        "participants": [session.plan.participant for session in sessions],
+        "effect": asdict(effect),
+        "files": _file_names(sessions),
+    }
+    try:
+        _clear(out)
+        for folder in FOLDERS:
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        # Written first, so that an interrupted set can be told from a real one and be replaced.
+        _write_marker(out, {**marker, "complete": False})
+        _save_truth(out, "stimuli", {f"drive_{video}": drives[video] for video in VIDEOS})
+        _write_all(out, sessions, drives, effect, seed, size, progress)
+        _write_marker(out, {**marker, "complete": True})
+    except OSError as error:
+        raise DataError(
+            f"{out}: can not be written ({error.strerror}); free space or choose a folder"
+        ) from error
+    return out
+
+
+def _refuse_bad_arguments(participants: int, seed: int, scenario: str, size: tuple[int, int]) -> None:
+    if not 1 <= participants <= len(STUDY_NUMBERS):
+        raise ConfigError(f"participants must be 1 to {len(STUDY_NUMBERS)}, got {participants}")
+    if seed < 0:
+        raise ConfigError(f"seed must not be negative, got {seed}")
+    if scenario not in get_args(Scenario):
+        raise ConfigError(f"scenario must be one of {', '.join(get_args(Scenario))}, got {scenario!r}")
+    if len(size) != 2 or any(side % 2 or not MIN_SIDE <= side <= MAX_SIDE for side in size):
+        shown = "x".join(map(str, size))
+        raise ConfigError(f"size must be two even numbers of {MIN_SIDE} to {MAX_SIDE} pixels, got {shown}")
+
+
+def _rng(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
+    """Return the generator of one part, so that no part's numbers depend on another's."""
+    return np.random.default_rng([seed, number, *purpose.encode("ascii")])
+
+
+def _draw_session(
+    place: int, drives: Mapping[str, NDArray[np.float64]], rng: np.random.Generator
+) -> _Session:
+    plan = plan_session(place, rng)
+    person = draw_person(rng)
+    feelings: dict[str, NDArray[np.float64]] = {}
+    strokes = []
+    for clip in plan.clips:
+        drive = drives[clip.video][: round(clip.duration_s * FRAME_RATE_HZ)]
+        if clip.video in ASMR_VIDEOS:
+            feeling = tingle_intensity(person, clip.video, drive, rng)
+        else:
+            feeling = pleasantness(person, drive, rng)
+        feelings[clip.video] = feeling
+        strokes.append(tuple(key_strokes(person, feeling, round(clip.duration_s * LOG_UNITS_PER_S), rng)))
+    return _Session(plan, feelings, tuple(strokes))
+
+
+def _file_names(sessions: list[_Session]) -> list[str]:
+    """Return every file of the set but the marker, relative to its root."""
+    names = [f"stim/{stimulus_file_name(video)}" for video in VIDEOS] + ["truth/stimuli.npz"]
+    for session in sessions:
+        plan = session.plan
+        names += [f"log/{plan.log_name}", f"ppg/{plan.ppg_name}", f"truth/{plan.participant:03d}.npz"]
+    return sorted(names)
+
+
+def _clear(out: Path) -> None:
+    """Remove the files of an earlier simulated set, and nothing else."""
+    if not out.exists() or not any(out.iterdir()):
+        return
+    marker = out / SIMULATION_MARKER
+    if not marker.is_file():
+        raise DataError(f"{out}: not empty and no simulated set; choose another folder or empty it")
+    try:
+        names = json.loads(marker.read_text(encoding="utf-8"))["files"]
+        paths = [Path(name) for name in names]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{marker}: names no files of a simulated set; choose another folder or empty it"
+        ) from error
+    for path in paths:
+        # The list is a file that anybody may have edited: never leave the set's own folders.
+        if len(path.parts) == 2 and path.parts[0] in FOLDERS and path.name != "..":
+            (out / path).unlink(missing_ok=True)
+
+
+def _write_marker(out: Path, content: Mapping[str, object]) -> None:
+    text = json.dumps(content, indent=2) + "\n"
+    (out / SIMULATION_MARKER).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_all(
+    out: Path,
+    sessions: list[_Session],
+    drives: Mapping[str, NDArray[np.float64]],
+    effect: PulseEffect,
+    seed: int,
+    size: tuple[int, int],
+    progress: Callable[[str, float], None] | None,
+) -> None:
+    writer = BiopacWriter()
+    # Threads: the encoders and the table writer do their work outside the interpreter's lock.
+    pool = ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, MAX_WORKERS))
+    try:
+        jobs: dict[Future[None], str] = {}
+        for number, video in enumerate(VIDEOS):
+            path = out / "stim" / stimulus_file_name(video)
+            rng = _rng(seed, "stimulus", number)
+            jobs[pool.submit(write_stimulus, path, video, drives[video], size, rng)] = f"stim/{path.name}"
+        for place, session in enumerate(sessions):
+            rng = _rng(seed, "pulse", place)
+            name = f"participant {session.plan.participant:03d}"
+            jobs[pool.submit(_write_session, out, session, effect, writer, rng)] = name
+        for done, job in enumerate(as_completed(jobs), start=1):
+            job.result()
+            if progress is not None:
+                progress(jobs[job], done / len(jobs))
+    finally:
+        # After an error or an interrupt only what runs already is waited for.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_session(
+    out: Path, session: _Session, effect: PulseEffect, writer: BiopacWriter, rng: np.random.Generator
+) -> None:
+    plan = session.plan
+    write_log(out / "log" / plan.log_name, plan, session.strokes, rng)
+    pulse = simulate_pulse(_session_intensity(session), effect, rng)
+    writer.write(out / "ppg" / plan.ppg_name, plan.participant, pulse.codes)
+    kinds = {video: "tingle" if video in ASMR_VIDEOS else "pleasantness" for video in session.feelings}
+    strokes = [stroke for in_clip in session.strokes for stroke in in_clip]
+    truth = {f"{kinds[video]}_{video}": feeling for video, feeling in session.feelings.items()}
+    truth["beat_times_s"] = pulse.beat_times_s
+    truth["stroke_video"] = np.repeat([clip.video for clip in plan.clips], [len(s) for s in session.strokes])
+    truth["stroke_offset"] = np.array([stroke.offset for stroke in strokes], dtype=np.int64)
+    truth["stroke_code"] = np.array([stroke.code for stroke in strokes], dtype=np.int8)
+    _save_truth(out, f"{plan.participant:03d}", truth)
+
+
+def _save_truth(out: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    np.savez(out / "truth" / f"{name}.npz", allow_pickle=False, **arrays)
+
+
+def _session_intensity(session: _Session) -> NDArray[np.float64]:
+    """Return the tingles over the whole session at 10 Hz, shape (7200,): none between clips or in nature."""
+    intensity = np.zeros(N_TICKS)
+    for clip in session.plan.clips:
+        if clip.video in ASMR_VIDEOS:
+            first = round(clip.start_s * FRAME_RATE_HZ)
+            feeling = session.feelings[clip.video]
+            intensity[first : first + len(feeling)] = feeling
+    return intensity
