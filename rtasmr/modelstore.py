@@ -1,0 +1,157 @@
+"""Where models live on this machine, and which one runs when nobody names one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from rtasmr.card import CARD_FILE, MODEL_FILE, AnyCard, EncoderCard, ModelCard, read_card
+from rtasmr.errors import ModelError
+from rtasmr.inference import read_checked_model
+
+log = logging.getLogger(__name__)
+
+HOME_VARIABLE = "RTASMR_HOME"
+"""Environment variable that replaces the user's data folder."""
+
+
+@dataclass(frozen=True)
+class InstalledModel:
+    """One folder of the store: its card, or what is wrong with it."""
+
+    path: Path
+    card: AnyCard | None
+    problem: str = ""
+
+
+def models_folder() -> Path:
+    """Return the folder of installed models; it need not exist yet."""
+    home = os.environ.get(HOME_VARIABLE)
+    base = Path(home) if home else platformdirs.user_data_path("rtasmr", appauthor=False)
+    return base / "models"
+
+
+def list_models() -> tuple[InstalledModel, ...]:
+    """Return all installed models and encoders by name; damaged ones carry their problem."""
+    return _models_in(models_folder())
+
+
+def find_model(choice: str | Path | None = None) -> Path:
+    """Return the folder of a tingle model.
+
+    Parameters
+    ----------
+    choice : str, Path or None
+        The id of an installed model, or a model folder. None takes the newest real model installed,
+        else the newest demo model.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    if choice is not None:
+        return _find_named(choice)
+    candidates: list[tuple[bool, datetime, Path]] = []
+    for installed in list_models():
+        if installed.card is None:
+            log.warning("model in %s is passed over: %s", installed.path, installed.problem)
+        elif isinstance(installed.card, ModelCard):
+            created = datetime.fromisoformat(installed.card.created)
+            candidates.append((not installed.card.demo, created, installed.path))
+    if not candidates:
+        raise ModelError(
+            f"expected an installed model in {models_folder()}, found none; run 'make demo' for a demo "
+            "model, or train one with 'offline train', or name one with --model"
+        )
+    return max(candidates)[2]
+
+
+def _find_named(choice: str | Path) -> Path:
+    folder = Path(choice)
+    if (folder / CARD_FILE).is_file():
+        return folder
+    installed = {model.path.name: model.path for model in list_models()}
+    if str(choice) in installed:
+        return installed[str(choice)]
+    raise ModelError(
+        f"expected a model folder or the id of an installed model, got '{choice}'; "
+        f"installed are: {', '.join(sorted(installed)) or 'none (make demo installs one)'}"
+    )
+
+
+def find_encoder(weights_sha256: str, near: Path) -> Path:
+    """Return the folder of the encoder with these weights.
+
+    Parameters
+    ----------
+    weights_sha256 : str
+        As on the tingle model's card.
+    near : Path
+        The tingle model's folder: its neighbours are looked at first, then the installed models.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    for folder in (near.parent, models_folder()):
+        for model in _models_in(folder):
+            if isinstance(model.card, EncoderCard) and model.card.weights_sha256 == weights_sha256:
+                return model.path
+    raise ModelError(
+        f"expected the image encoder with weights {weights_sha256[:12]} beside {near} or in "
+        f"{models_folder()}, found none; export or install it with its model"
+    )
+
+
+def install(folder: Path) -> Path:
+    """Copy a model or encoder into the user's data folder and return its place there.
+
+    The same model twice is installed once.
+
+    Raises
+    ------
+    ModelError
+        If the model is damaged, or another one of the same id is installed.
+    """
+    card = read_card(folder)
+    content = read_checked_model(folder, card.onnx_sha256)
+    target = models_folder() / card.id
+    if target.exists():
+        if read_card(target) == card:
+            return target
+        raise ModelError(
+            f"expected no other model '{card.id}' among the installed ones, found one in {target}; "
+            "remove it or export under another id"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as scratch:
+        part = Path(scratch) / card.id
+        part.mkdir()
+        (part / MODEL_FILE).write_bytes(content)
+        shutil.copyfile(folder / CARD_FILE, part / CARD_FILE)
+        try:
+            part.rename(target)
+        except OSError as error:  # somebody else was faster
+            raise ModelError(f"could not write {target} ({error.strerror}); try again") from error
+    return target
+
+
+def _models_in(folder: Path) -> tuple[InstalledModel, ...]:
+    found = []
+    for path in sorted(card.parent for card in folder.glob(f"*/{CARD_FILE}")):
+        if path.name.startswith("."):  # half-written by another process
+            continue
+        try:
+            found.append(InstalledModel(path, read_card(path)))
+        except ModelError as error:
+            found.append(InstalledModel(path, None, str(error)))
+    return tuple(found)
