@@ -1,0 +1,332 @@
+"""What the window shows, worked out without Qt: snapshots in; curves, lights and words out."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.snapshot import (
+    RecordingState,
+    RunState,
+    Snapshot,
+    StreamState,
+    TickRecord,
+    modalities_of,
+)
+from rtasmr.types import Modality, Role, Status
+from rtasmr.view.tracks import STATUS_WORDS, RecordColumns, SegmentMark
+
+HISTORY_RECORDS = 600 * FRAME_RATE_HZ
+SILENT_S = 2.0
+"""A runtime that changes nothing for this long is reported; it should do so ten times a second."""
+DEAD_S = 2.0
+"""A stream without a sample for this long has no light but red."""
+DEMO_WORDS = "DEMO MODEL trained on simulated data: says nothing about people"
+DASH = "\N{EN DASH}"
+
+ROLE_WORDS = {
+    Role.PPG: "Pulse",
+    Role.SOUND: "Sound",
+    Role.PICTURE: "Picture",
+    Role.RATING: "Rating keys",
+    Role.CLIP: "Clip markers",
+}
+OPTIONAL_ROLES = (Role.RATING, Role.CLIP)
+"""Nothing is predicted from these: one that is missing needs care, but is no fault."""
+MODALITY_WORDS = {Modality.PPG: "pulse", Modality.SOUND: "sound", Modality.PICTURE: "picture"}
+
+
+class Level(StrEnum):
+    """How bad something is; the window gives each a colour and a symbol of its own."""
+
+    GOOD = "good"
+    CARE = "care"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """One stream's line: its level, what it is, how it is, and its numbers."""
+
+    level: Level
+    title: str
+    word: str
+    name: str
+    numbers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A line across the window that stays as long as its reason does."""
+
+    level: Level
+    text: str
+
+
+class ViewState:
+    """The window's memory; knows no clock but the one it is told.
+
+    Every ``clock_s`` is a reading of one steady clock of the window's process, in seconds.
+
+    Parameters
+    ----------
+    history : int
+        Number of records kept.
+    """
+
+    def __init__(self, history: int = HISTORY_RECORDS) -> None:
+        self._history = history
+        self._offsets: deque[float] = deque(maxlen=50)
+        self._heard_s = math.nan
+        self._link_error = ""
+        self._forget(Snapshot())
+
+    def _forget(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.columns = RecordColumns.of(())
+        self.newest: TickRecord | None = None
+        self.marks: tuple[SegmentMark, ...] = ()
+        self.ppg_times: NDArray[np.float64] = np.empty(0)
+        self.ppg_values: NDArray[np.float64] = np.empty(0)
+        self._offsets.clear()
+
+    def feed(self, snapshot: Snapshot, clock_s: float) -> None:
+        """Take in a snapshot that arrived at ``clock_s``; a new run forgets the old one."""
+        if snapshot.session != self.snapshot.session:
+            self._forget(snapshot)
+        self.ppg_times = np.array(snapshot.ppg_times, dtype=np.float64)
+        self.ppg_values = np.array(snapshot.ppg_values, dtype=np.float64)
+        self._add(snapshot.records)
+        # Records are in the columns; a reference to them would keep every portion alive.
+        self.snapshot = replace(snapshot, records=())
+        if math.isfinite(snapshot.now_s):
+            self._offsets.append(clock_s - snapshot.now_s)
+        self._heard_s = clock_s
+        self._link_error = ""
+
+    def _add(self, records: tuple[TickRecord, ...]) -> None:
+        if not records:
+            return
+        previous = self.newest
+        marks = list(self.marks)
+        for record in records:
+            if previous is None or record.segment != previous.segment:
+                marks.append(SegmentMark(record.time_s, record.label))
+            previous = record
+        self.newest = previous
+        self.columns = self.columns.joined(RecordColumns.of(records), self._history)
+        oldest_s = self.columns.time_s[0]
+        self.marks = tuple(mark for mark in marks if mark.time_s >= oldest_s)
+
+    def lose_link(self, reason: str) -> None:
+        """Note that the runtime cannot be reached; what was drawn stays."""
+        self._link_error = reason
+
+    @property
+    def linked(self) -> bool:
+        """Whether a runtime answered last time."""
+        return not self._link_error and math.isfinite(self._heard_s)
+
+    @property
+    def over(self) -> bool:
+        """Whether the runtime has said its last word."""
+        return self.snapshot.state in (RunState.ENDED, RunState.FAILED)
+
+    @property
+    def start_s(self) -> float:
+        """Session clock at the first record, the zero of the time axis; 0.0 before there is one."""
+        return self.snapshot.start_s if math.isfinite(self.snapshot.start_s) else 0.0
+
+    def now_s(self, clock_s: float) -> float:
+        """Return the session clock at ``clock_s``; it stands still once the runtime is gone or over.
+
+        The least delayed of the last snapshots tells the offset between the clocks best.
+        """
+        if self.over or not self.linked or not self._offsets:
+            return self.snapshot.now_s
+        return clock_s - min(self._offsets)
+
+    def age_s(self, clock_s: float) -> float:
+        """Return how old the newest probability is on screen, in seconds; NaN where there is none."""
+        estimates = np.flatnonzero(np.isfinite(self.columns.p))
+        if len(estimates) == 0:
+            return math.nan
+        return self.now_s(clock_s) - float(self.columns.time_s[estimates[-1]])
+
+    def pending(self, clock_s: float) -> tuple[float, float] | None:
+        """Return the stretch after the newest tick on which no estimate can exist yet."""
+        if self.newest is None or self.over:
+            return None
+        return self.newest.time_s + 0.5 / FRAME_RATE_HZ, self.now_s(clock_s)
+
+    @property
+    def title(self) -> str:
+        """The window's title."""
+        model = self.snapshot.model
+        demo = " \N{MIDDLE DOT} DEMO MODEL" if model is not None and model.demo else ""
+        return f"rtasmr Tinglegram{demo}"
+
+    def banners(self, clock_s: float) -> tuple[Banner, ...]:
+        """Return what must not be overlooked, worst first."""
+        alarms, notices = [], []
+        snapshot = self.snapshot
+        if self._link_error:
+            alarms.append(f"No runtime: {self._link_error} Trying again.")
+        elif not self.over and clock_s - self._heard_s > SILENT_S:
+            alarms.append(f"The runtime has said nothing for {clock_s - self._heard_s:.0f} s")
+        if snapshot.state is RunState.FAILED:
+            alarms.append(f"The runtime failed: {snapshot.message}")
+        if snapshot.recording is not None and snapshot.recording.error:
+            alarms.append(f"Recording failed: {snapshot.recording.error}")
+        if snapshot.model is not None:
+            if snapshot.model.demo:
+                notices.append(DEMO_WORDS)
+            if snapshot.model.encoder.startswith("random"):
+                notices.append(
+                    f"RANDOM IMAGE ENCODER ({snapshot.model.encoder}): the picture's features mean nothing"
+                )
+            notices += snapshot.model.warnings
+        return (
+            *(Banner(Level.BAD, clean(text)) for text in alarms),
+            *(Banner(Level.CARE, clean(text)) for text in notices),
+        )
+
+    @property
+    def headline(self) -> str:
+        """What runs, where in which clip."""
+        if self.snapshot.state is not RunState.RUNNING or self.newest is None:
+            message = f": {self.snapshot.message}" if self.snapshot.message else ""
+            return clean(f"{self.snapshot.state.capitalize()}{message}")
+        place = f"clip {self.newest.label}" if self.newest.label else "free segment"
+        return clean(f"Running \N{MIDDLE DOT} {place} \N{MIDDLE DOT} {clock_text(self.newest.tick / 10)}")
+
+    @property
+    def probability_text(self) -> str:
+        """The newest probability, or the word for why there is none."""
+        if self.newest is None:
+            return DASH
+        if self.newest.status is Status.OK:
+            return number(self.newest.p, "{:.2f}")
+        return STATUS_WORDS[self.newest.status]
+
+    @property
+    def tingles(self) -> bool:
+        """Whether the newest probability reaches the threshold."""
+        model = self.snapshot.model
+        return self.newest is not None and model is not None and self.newest.p >= model.threshold
+
+    def estimate_text(self, clock_s: float) -> str:
+        """How old the newest estimate is and what it was made from."""
+        age_s = self.age_s(clock_s)
+        if self.newest is None or math.isnan(age_s):
+            return "no estimate yet"
+        if self.newest.status is not Status.OK:
+            return f"no estimate now, the last is {age_s:.1f} s old"
+        used = ", ".join(MODALITY_WORDS[modality] for modality in modalities_of(self.newest.modalities))
+        return f"age of the estimate {age_s:.1f} s \N{MIDDLE DOT} from {used or 'no modality'}"
+
+    @property
+    def lights(self) -> tuple[Light, ...]:
+        """One light per stream, as the runtime lists them."""
+        return tuple(light_of(stream) for stream in self.snapshot.streams)
+
+    @property
+    def model_lines(self) -> tuple[str, ...]:
+        """Identity and settings of the model."""
+        model = self.snapshot.model
+        if model is None:
+            return ("no model loaded",)
+        return (
+            clean(model.id),
+            f"runs on {clean(model.provider) or DASH}, threshold {model.threshold:.2f}",
+            f"window {model.window_frames / FRAME_RATE_HZ:g} s, "
+            f"look-ahead {model.lookahead_frames / FRAME_RATE_HZ:g} s",
+        )
+
+    @property
+    def latency_lines(self) -> tuple[str, ...]:
+        """Quantiles of the publish latency and of the computing time."""
+        latency = self.snapshot.latency
+        milli = "{:.0f} ms"
+        return (
+            f"publish p50 {number(latency.publish_p50_ms, milli)}, "
+            f"p99 {number(latency.publish_p99_ms, milli)}",
+            f"compute p50 {number(latency.compute_p50_ms, milli)}, "
+            f"p99 {number(latency.compute_p99_ms, milli)}",
+            f"age when published {number(latency.age_ms / 1000, '{:.2f} s')}",
+        )
+
+    @property
+    def recording_lines(self) -> tuple[str, ...]:
+        """Where the recording goes, how long and how big it is."""
+        recording = self.snapshot.recording
+        return ("off",) if recording is None else _recording_lines(recording)
+
+
+def light_of(stream: StreamState) -> Light:
+    """Return the light of one stream."""
+    word = STATUS_WORDS[stream.status]
+    silent = stream.status is not Status.OK and stream.age_s > DEAD_S
+    if silent and stream.status is not Status.ABSENT:
+        word = f"no data for {stream.age_s:.0f} s"
+    if stream.status is Status.OK:
+        level = Level.GOOD
+    elif stream.role in OPTIONAL_ROLES:
+        level = Level.CARE
+    elif silent or stream.status in (Status.ABSENT, Status.BAD_INPUT):
+        level = Level.BAD
+    else:
+        level = Level.CARE
+    return Light(level, ROLE_WORDS[stream.role], word, clean(stream.name) or DASH, _stream_numbers(stream))
+
+
+def _stream_numbers(stream: StreamState) -> str:
+    if stream.status is Status.ABSENT:
+        return "not found on the network"
+    if stream.role in OPTIONAL_ROLES:
+        last = f", last {stream.age_s:.0f} s ago" if math.isfinite(stream.age_s) else ""
+        return f"{stream.n_samples} received{last}"
+    parts = [_rate_text(stream), f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]
+    if stream.overruns:
+        parts.append(f"overruns {stream.overruns}")
+    return ", ".join(parts)
+
+
+def _rate_text(stream: StreamState) -> str:
+    unit, scale = ("kHz", 1000.0) if stream.sfreq >= 10_000 else ("Hz", 1.0)
+    measured = number(stream.measured_sfreq / scale, "{:.1f}")
+    declared = f" of {stream.sfreq / scale:g}" if stream.sfreq > 0 else ""
+    return f"{measured}{declared} {unit}"
+
+
+def _recording_lines(recording: RecordingState) -> tuple[str, ...]:
+    size = f"{clock_text(recording.seconds)}, {recording.n_bytes / 1e6:.1f} MB"
+    overruns = f", {recording.overruns} overruns" if recording.overruns else ""
+    failed = ("failed",) if recording.error else ()
+    return (clean(PurePath(recording.path).name), size + overruns, *failed)
+
+
+def number(value: float, form: str) -> str:
+    """Return ``value`` in ``form``, or a dash where it is not finite."""
+    return form.format(value) if math.isfinite(value) else DASH
+
+
+def clock_text(seconds: float) -> str:
+    """Return ``83.4`` as ``1:23``."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes = f"{rest // 60:02d}" if hours else f"{rest // 60}"
+    return f"{f'{hours}:' if hours else ''}{minutes}:{rest % 60:02d}"
+
+
+def clean(text: str, n_max: int = 300) -> str:
+    """Return foreign text on one line, without control characters and no longer than ``n_max``."""
+    flat = "".join(c if c.isprintable() else " " for c in text)
+    return flat if len(flat) <= n_max else flat[: n_max - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,144 @@
+"""Records as curves, steps and spans: what the window and the figure draw, without drawing.
+
+Nothing is interpolated: a curve breaks wherever a tick has no probability, no record, or another
+segment begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.snapshot import NO_RATING, TickRecord
+from rtasmr.types import Status
+
+TICK_S = 1 / FRAME_RATE_HZ
+
+SEAM_S = 0.25
+"""Two segments follow each other at once if their ticks are no further apart than this."""
+
+NO_RECORD = "no record"
+
+STATUS_WORDS = {
+    Status.OK: "ok",
+    Status.WARMUP: "warm-up",
+    Status.STALE: "stale",
+    Status.GAP: "gap",
+    Status.BAD_INPUT: "bad input",
+    Status.ABSENT: "absent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch without a probability, in seconds on the session clock, and the word for why."""
+
+    start_s: float
+    stop_s: float
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatingStep:
+    """A stretch with one rating, 0 to 3."""
+
+    start_s: float
+    stop_s: float
+    rating: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMark:
+    """Where a segment begins; ``label`` is empty for a free segment."""
+
+    time_s: float
+    label: str
+
+
+@dataclass(frozen=True)
+class RecordColumns:
+    """Records as arrays of shape (n_records,), oldest first.
+
+    ``time_s`` and ``p`` are float64; ``status`` and ``rating`` int8; ``segment`` and ``tick`` int64.
+    """
+
+    time_s: NDArray[np.float64]
+    p: NDArray[np.float64]
+    status: NDArray[np.int8]
+    rating: NDArray[np.int8]
+    segment: NDArray[np.int64]
+    tick: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, records: Sequence[TickRecord]) -> RecordColumns:
+        """Return the columns of records in order of time."""
+        return cls(
+            time_s=np.array([r.time_s for r in records], dtype=np.float64),
+            p=np.array([r.p for r in records], dtype=np.float64),
+            status=np.array([r.status for r in records], dtype=np.int8),
+            rating=np.array([r.rating for r in records], dtype=np.int8),
+            segment=np.array([r.segment for r in records], dtype=np.int64),
+            tick=np.array([r.tick for r in records], dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    def joined(self, other: RecordColumns, n_kept: int) -> RecordColumns:
+        """Return these records and then ``other``'s, the newest ``n_kept`` of them."""
+        return RecordColumns(
+            *(np.concatenate((getattr(self, c), getattr(other, c)))[-n_kept:] for c in _COLUMNS)
+        )
+
+    def since(self, start_s: float) -> RecordColumns:
+        """Return the records from ``start_s`` on, and one before it so that curves enter the picture."""
+        first = max(int(np.searchsorted(self.time_s, start_s)) - 1, 0)
+        return RecordColumns(*(getattr(self, c)[first:] for c in _COLUMNS))
+
+    @property
+    def _breaks(self) -> NDArray[np.intp]:
+        """Numbers of the records that do not follow their predecessor's tick by one, ascending."""
+        follows = (np.diff(self.segment) == 0) & (np.diff(self.tick) == 1)
+        return np.flatnonzero(~follows) + 1
+
+    def _runs(self, values: NDArray[np.int8]) -> list[tuple[int, int]]:
+        """Return first and last record of every unbroken run of one value."""
+        if len(self) == 0:
+            return []
+        starts = np.union1d(self._breaks, np.flatnonzero(np.diff(values)) + 1).astype(int).tolist()
+        return list(zip([0, *starts], [start - 1 for start in starts] + [len(self) - 1], strict=True))
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return times and probabilities with a NaN at every break, each of shape (n_points,)."""
+        breaks = self._breaks
+        return np.insert(self.time_s, breaks, self.time_s[breaks]), np.insert(self.p, breaks, np.nan)
+
+    def spans(self) -> list[Span]:
+        """Return the stretches without a probability, in order of time."""
+        half = TICK_S / 2
+        spans = []
+        for first, last in self._runs(self.status):
+            status = Status(self.status[first])
+            if status is not Status.OK:
+                spans.append(Span(self.time_s[first] - half, self.time_s[last] + half, STATUS_WORDS[status]))
+        for i in self._breaks:
+            allowed_s = SEAM_S if self.segment[i] != self.segment[i - 1] else 1.5 * TICK_S
+            if self.time_s[i] - self.time_s[i - 1] > allowed_s:
+                spans.append(Span(self.time_s[i - 1] + half, self.time_s[i] - half, NO_RECORD))
+        return sorted(spans, key=lambda span: span.start_s)
+
+    def rating_steps(self) -> list[RatingStep]:
+        """Return the stretches of one known rating, in order of time."""
+        half = TICK_S / 2
+        return [
+            RatingStep(self.time_s[first] - half, self.time_s[last] + half, int(self.rating[first]))
+            for first, last in self._runs(self.rating)
+            if self.rating[first] != NO_RATING
+        ]
+
+
+_COLUMNS = tuple(RecordColumns.__dataclass_fields__)
