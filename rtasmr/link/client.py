@@ -19,11 +19,11 @@ class SnapshotClient:
     Parameters
     ----------
     link_file : Path
-        As the server names it.
+        As the server names it; kept under this name.
     """
 
     def __init__(self, link_file: Path) -> None:
-        self._link_file = link_file
+        self.link_file = link_file
         self._connection: Connection[Any, Any] | None = None
         self._session = ""
         self._seq = 0
@@ -66,7 +66,7 @@ class SnapshotClient:
             self.close()
             reason = str(error) or "closed"
             raise LinkError(
-                f"expected a runtime at {self._link_file}, got '{reason}': is it running?"
+                f"expected a runtime at {self.link_file}, got '{reason}': is it running?"
             ) from error
         except RtasmrError:
             self.close()
@@ -81,7 +81,7 @@ class SnapshotClient:
         self._connection, self._asked = None, False
 
     def _open(self) -> Connection[Any, Any]:
-        address, key = read_link_file(self._link_file)
+        address, key = read_link_file(self.link_file)
         connection = connect(address)
         try:
             greeting = receive(connection)
