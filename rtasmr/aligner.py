@@ -74,7 +74,7 @@ class Aligner:
         self._formats: dict[Modality, ModalityFormat] = {}
         self._regular: dict[Modality, RegularBuffer] = {}
         self._pictures = PictureBuffer(PICTURES_KEPT)
-        self._lost: set[Modality] = set()
+        self._lost: dict[Modality, Status] = {}
         self._boundaries: list[tuple[float, str]] = []
         self._segment: Segment | None = None
         self._n_segments = 0
@@ -103,16 +103,19 @@ class Aligner:
                 "Restart the runtime to use the new stream."
             )
         self._formats[modality] = stream
-        self._lost.discard(modality)
+        self._lost.pop(modality, None)
         if known is None and modality is not Modality.PICTURE:
             dtype = np.int16 if modality is Modality.SOUND else np.float64
             self._regular[modality] = RegularBuffer(
                 stream.sfreq, dtype, BUFFER_S, stamp_tolerance_s=stream.stamp_tolerance_s
             )
 
-    def lose_stream(self, modality: Modality) -> None:
-        """Note that the stream of ``modality`` is gone: nobody waits for it any more."""
-        self._lost.add(modality)
+    def lose_stream(self, modality: Modality, status: Status = Status.GAP) -> None:
+        """Note that no more data of ``modality`` will come: nobody waits for it any more.
+
+        ``status`` says why: GAP where the stream is gone, BAD_INPUT where it is refused.
+        """
+        self._lost[modality] = status
 
     def n_lost(self, modality: Modality) -> int:
         """Return the number of samples known to be lost."""
@@ -151,8 +154,7 @@ class Aligner:
         while True:
             if self._segment is None and not self._open_first(now):
                 return
-            self._cross_boundaries()
-            time_s = tick_time(self._segment.origin, self._tick)
+            time_s = self._next_time()
             if not self._is_complete(time_s) and now < self._deadline(time_s):
                 return
             yield self._align(time_s)
@@ -161,8 +163,7 @@ class Aligner:
         """Yield the remaining ticks before ``until`` (seconds, session clock) from what has arrived."""
         yield from self.pop_ready(-np.inf)
         while self._segment is not None:
-            self._cross_boundaries()
-            time_s = tick_time(self._segment.origin, self._tick)
+            time_s = self._next_time()
             if time_s >= until - ON_TICK_TOLERANCE_S:
                 return
             yield self._align(time_s)
@@ -186,17 +187,19 @@ class Aligner:
         self._open(round_up_to_grid(max(b.first_time for b in with_data)), "")
         return True
 
-    def _cross_boundaries(self) -> None:
-        """Close the segment at every marker whose time the next tick has reached."""
-        while self._boundaries and self._segment is not None:
+    def _next_time(self) -> float:
+        """Return the time of the next tick, after every segment change that it has reached."""
+        assert self._segment is not None  # both callers have opened one
+        while self._boundaries:
             time_s, label = self._boundaries[0]
             if tick_time(self._segment.origin, self._tick) < time_s - ON_TICK_TOLERANCE_S:
-                return
+                break
             self._boundaries.pop(0)
             if time_s < self._newest_time() - BUFFER_S:
                 self.n_rejected_markers += 1
             elif label or self._segment.label:
                 self._open(time_s, label)
+        return tick_time(self._segment.origin, self._tick)
 
     def _newest_time(self) -> float:
         buffers = [self._buffer(m) for m in self._formats]
@@ -219,7 +222,7 @@ class Aligner:
             buffer = self._regular[modality]
             if buffer.is_empty or buffer.next_index <= buffer.index_at(time_s + self._lookahead_s):
                 return False
-        return bool(self._formats.keys() - self._lost)
+        return bool(self._formats.keys() - self._lost.keys())
 
     def _deadline(self, time_s: float) -> float:
         burst_s = max((s.burst_s for m, s in self._formats.items() if m not in self._lost), default=0.0)
@@ -240,9 +243,7 @@ class Aligner:
         buffer = self._buffer(modality)
         if buffer is None or buffer.is_empty:
             return Status.ABSENT
-        if arrived or modality in self._lost:
-            return Status.GAP
-        return Status.STALE
+        return Status.GAP if arrived else self._lost.get(modality, Status.STALE)
 
     def _align_ppg(self, time_s: float) -> tuple[NDArray[np.float64], int, Status]:
         """Return the samples since the last tick, how many were due, and the status."""

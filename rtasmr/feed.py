@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr import media
 from rtasmr.errors import DataError
 from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.media import iter_pictures, probe, read_sound
 from rtasmr.types import Chunk, Role
 
 STEP_S = 1.0
@@ -34,14 +34,14 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
     DataError
         If the file is missing, unreadable, or holds neither sound nor picture.
     """
-    info = media.probe(path)
+    info = probe(path)
     if not (info.has_sound or info.has_picture):
         raise DataError(f"{path} holds neither sound nor picture. Give a video or sound file.")
     duration_s = info.duration_s if stop_s is None else min(stop_s, info.duration_s)
     if label:
         yield marker_chunk(0.0, f"clip_start {label}")
-    sound = media.read_sound(path, stop_s=duration_s) if info.has_sound else np.empty(0, np.int16)
-    pictures = media.iter_pictures(path, stop_s=duration_s) if info.has_picture else iter(())
+    sound = read_sound(path, stop_s=duration_s) if info.has_sound else np.empty(0, np.int16)
+    pictures = iter_pictures(path, stop_s=duration_s) if info.has_picture else iter(())
     waiting: tuple[float, NDArray[np.uint8]] | None = next(pictures, None)
     n_steps = int(np.ceil(duration_s / STEP_S))
     per_step = round(STEP_S * SOUND_SFREQ)

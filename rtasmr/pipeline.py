@@ -67,6 +67,11 @@ class Pipeline:
         if modality is Modality.PPG:
             self._extractor.set_ppg(stream.sfreq, filtered)
 
+    @property
+    def n_pending(self) -> int:
+        """Frames that still wait for their look-ahead."""
+        return len(self._pending)
+
     def step(self, chunks: Iterable[Chunk], now: float) -> list[Step]:
         """Advance to ``now`` (seconds on the session clock).
 

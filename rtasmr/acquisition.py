@@ -1,0 +1,245 @@
+"""The streams of a live run: found at the start, watched, and found again after a loss."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, Resolver, describe, resolve_all
+from rtasmr.errors import RtasmrError, StreamError, StreamLostError
+from rtasmr.rate import RateState, RateVerdict
+from rtasmr.streams import Inlet
+from rtasmr.timebase import TimeBase
+from rtasmr.types import Chunk, Role, StreamSpec
+
+logger = logging.getLogger(__name__)
+
+DATA_ROLES = (Role.PPG, Role.SOUND, Role.PICTURE)
+SEARCH_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A stream has come (back)."""
+
+    role: Role
+    spec: StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A stream is gone."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A stream's rate is so wrong that its data must not be used."""
+
+    role: Role
+
+
+Event = Joined | Lost | Refused
+
+
+class Acquisition:
+    """Inlets of all roles.
+
+    A stream that is lost is looked for by its ``source_id`` on a thread of its own, so that nothing
+    here ever waits: describing and opening a stream can take seconds.
+
+    Parameters
+    ----------
+    queries : mapping of Role to str
+        What the user said; roles left out take the contract's default.
+    require : tuple of Role
+        Streams without which `open` fails.
+    wait_s : float
+        Seconds to wait for streams in `open`.
+    """
+
+    def __init__(self, queries: Mapping[Role, str], require: tuple[Role, ...], wait_s: float) -> None:
+        self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in Role}
+        self._require = require
+        self._wait_s = wait_s
+        self._inlets: dict[Role, Inlet] = {}
+        self._refused: set[Role] = set()
+        self._told_rate: dict[Role, str] = {}
+        self._arrivals: queue.SimpleQueue[Inlet] = queue.SimpleQueue()
+        self._searcher: _Searcher | None = None
+        self.timebase = TimeBase()
+
+    def open(self) -> list[Joined]:
+        """Find and open the streams that are there.
+
+        Raises
+        ------
+        StreamError
+            If a required stream or all of pulse, sound and picture are missing, a choice is
+            ambiguous, or streams do not fit together.
+        """
+        found = resolve_all(self._queries, self._wait_s)
+        missing = [role for role in self._require if role not in found]
+        if missing:
+            raise StreamError(
+                f"the required {' and '.join(missing)} stream did not appear in {self._wait_s:g} s. "
+                "Start its source, name it with a stream query, or raise --wait."
+            )
+        if not any(role in found for role in DATA_ROLES):
+            raise StreamError(
+                f"no PPG, Audio or VideoRaw stream appeared in {self._wait_s:g} s. Start one "
+                "('rtasmr source ppg ...', 'replay ...'), or raise --wait."
+            )
+        self.timebase = TimeBase.from_streams(stream.spec for stream in found.values())
+        for role, stream in found.items():
+            query = self._queries[role]
+            channel = "" if query is None else query.channel
+            self._inlets[role] = Inlet(stream, role, self.timebase, channel)
+        for role in DATA_ROLES:
+            if role not in found:
+                logger.warning(
+                    "no %s stream (%s) within %g s: absent, may join later",
+                    role,
+                    self._queries[role] or DEFAULT_QUERIES[role],
+                    self._wait_s,
+                )
+        self._searcher = _Searcher(self._queries, self.timebase, self._arrivals)
+        self._searcher.missing = frozenset(set(Role) - set(found))
+        self._searcher.start()
+        return [Joined(role, inlet.spec) for role, inlet in self._inlets.items()]
+
+    @property
+    def inlets(self) -> Mapping[Role, Inlet]:
+        """The inlets that are open."""
+        return self._inlets
+
+    @property
+    def any_data(self) -> bool:
+        """Whether any of pulse, sound and picture is connected."""
+        return any(role in self._inlets for role in DATA_ROLES)
+
+    def pull(self) -> tuple[list[Chunk], list[Event]]:
+        """Take what has arrived and what has changed, without waiting."""
+        chunks: list[Chunk] = []
+        events: list[Event] = self._take_arrivals()
+        # Markers first: a clip's start must be known before the ticks that belong to it.
+        for role in sorted(self._inlets, key=lambda r: r in DATA_ROLES):
+            inlet = self._inlets[role]
+            try:
+                chunk = inlet.pull()
+            except StreamLostError as error:
+                logger.warning("%s", error)
+                self._drop(role)
+                events.append(Lost(role))
+                continue
+            if role not in self._refused and self._refuses(role, inlet.rate):
+                self._refused.add(role)
+                events.append(Refused(role))
+            if chunk is not None and role not in self._refused:
+                chunks.append(chunk)
+        return chunks, events
+
+    def close(self) -> None:
+        """Disconnect from everything."""
+        if self._searcher is not None:
+            self._searcher.stop()
+        for inlet in self._inlets.values():
+            inlet.close()
+        self._inlets.clear()
+
+    def _refuses(self, role: Role, rate: RateState) -> bool:
+        if rate.message and rate.message != self._told_rate.get(role):
+            self._told_rate[role] = rate.message
+            logger.warning("%s stream: %s", role, rate.message)
+        return rate.verdict is RateVerdict.REFUSE
+
+    def _take_arrivals(self) -> list[Event]:
+        events: list[Event] = []
+        while not self._arrivals.empty():
+            inlet = self._arrivals.get()
+            self._inlets[inlet.role] = inlet
+            logger.info("%s stream %s joined", inlet.role, inlet.found)
+            events.append(Joined(inlet.role, inlet.spec))
+        return events
+
+    def _drop(self, role: Role) -> None:
+        inlet = self._inlets.pop(role)
+        inlet.close()
+        if self._searcher is not None:
+            self._searcher.look_for(role, inlet.found)
+
+
+class _Searcher(threading.Thread):
+    """Looks for missing streams and opens them."""
+
+    def __init__(
+        self,
+        queries: Mapping[Role, Query | None],
+        timebase: TimeBase,
+        arrivals: queue.SimpleQueue[Inlet],
+    ) -> None:
+        super().__init__(name="stream-search", daemon=True)
+        self._queries = dict(queries)
+        self._timebase = timebase
+        self._arrivals = arrivals
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._dead: list[str] = []
+        self._told: set[str] = set()
+        self.missing: frozenset[Role] = frozenset()
+
+    def look_for(self, role: Role, lost: FoundStream) -> None:
+        """Look for a lost stream: the same source if it has an identity."""
+        source_id = lost.spec.source_id
+        if source_id:
+            known = self._queries[role]
+            channel = "" if known is None else known.channel
+            self._queries[role] = Query(stype=lost.spec.stype, source_id=source_id, channel=channel)
+        with self._lock:
+            self._dead.append(lost.uid)
+            self.missing |= {role}
+
+    def stop(self) -> None:
+        """End the search; waits at most for one stream being opened."""
+        self._stopped.set()
+        self.join(4.0)
+
+    def run(self) -> None:
+        with Resolver() as resolver:
+            while not self._stopped.wait(SEARCH_EVERY_S):
+                with self._lock:
+                    dead, self._dead = self._dead, []
+                for uid in dead:
+                    resolver.forget(uid)
+                for role in sorted(self.missing):
+                    self._try(resolver, role)
+
+    def _try(self, resolver: Resolver, role: Role) -> None:
+        query = self._queries[role]
+        try:
+            found = resolver.find(role, query)
+            if found is None:
+                return
+            found = describe(found)
+            theirs = TimeBase.from_streams([found.spec])
+            if theirs not in (self._timebase, TimeBase()) or (
+                theirs == TimeBase() and self._timebase.speed != 1.0
+            ):
+                raise StreamError(
+                    f"{role} stream {found} runs on another clock than this session. "
+                    "Restart the runtime to use it."
+                )
+            inlet = Inlet(found, role, self._timebase, "" if query is None else query.channel)
+        except RtasmrError as error:
+            # Not fatal in mid-session: said once, tried again.
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("%s", error)
+            return
+        with self._lock:
+            self.missing -= {role}
+        self._arrivals.put(inlet)

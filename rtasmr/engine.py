@@ -1,0 +1,368 @@
+"""The live runtime: pull, step, publish, record, show, until told to stop.
+
+One thread does all of it, so that a tick's latency is the sum of what stands in `Engine._turn`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from rtasmr.acquisition import Acquisition, Event, Joined, Lost, Refused
+from rtasmr.aligner import ModalityFormat
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.latency import Durations
+from rtasmr.link import SnapshotStore
+from rtasmr.pipeline import Pipeline
+from rtasmr.ratings import RatingTrack
+from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
+from rtasmr.recorder import Recorder, RecorderState
+from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState, TickRecord
+from rtasmr.sources.outlet import Outlet
+from rtasmr.types import (
+    Chunk,
+    FeatureFrame,
+    Modality,
+    Prediction,
+    Role,
+    Segment,
+    Status,
+    Step,
+    StreamSpec,
+)
+from rtasmr.waveform import Waveform
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.004
+SNAPSHOT_EVERY_S = 0.05
+LATENCY_TICKS = 600
+"""Ticks behind the figures shown live: the last minute."""
+
+UNMARKED_STAMP_TOLERANCE_S = 0.010
+"""Stamp jitter accepted of sources that do not declare their stamps exact."""
+
+
+@dataclass
+class Tally:
+    """What a run adds up to."""
+
+    ticks: int = 0
+    missing: int = 0
+    duplicates: int = 0
+    status: Counter[str] = field(default_factory=Counter)
+    publish: Durations = field(default_factory=Durations)
+    compute: Durations = field(default_factory=Durations)
+    age: Durations = field(default_factory=Durations)
+    _last: tuple[int, int] = (-1, -1)
+
+    def count(self, segment: Segment, tick: int, status: Status) -> None:
+        """Count one record; ticks of a segment must come as 0, 1, 2, ..."""
+        self.ticks += 1
+        self.status[status.name.lower()] += 1
+        last_segment, last_tick = self._last
+        expected = last_tick + 1 if segment.index == last_segment else 0
+        self.missing += max(0, tick - expected)
+        self.duplicates += tick < expected
+        self._last = (segment.index, tick)
+
+
+class Engine:
+    """Drive a pipeline from inlets to outlet, recording and window.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        Open inlets.
+    pipeline : Pipeline
+    spec : FeatureSpec
+    model : ModelState
+        What the window shows of the model.
+    outlet : Outlet or None
+        Takes the predictions (stream ``rtasmr-tingle``).
+    recorder : Recorder or None
+    store : SnapshotStore
+        What the window reads.
+    n_ticks : int or None
+        Records after which the run ends.
+    until_lost : bool
+        End when no pulse, sound or picture stream is left.
+    record_raw : bool
+        Record sound and pictures as samples too.
+    """
+
+    def __init__(
+        self,
+        acquisition: Acquisition,
+        pipeline: Pipeline,
+        spec: FeatureSpec,
+        model: ModelState,
+        *,
+        store: SnapshotStore,
+        outlet: Outlet | None = None,
+        recorder: Recorder | None = None,
+        n_ticks: int | None = None,
+        until_lost: bool = False,
+        record_raw: bool = False,
+    ) -> None:
+        self._acquisition = acquisition
+        self._pipeline = pipeline
+        self._lookahead_s = spec.lookahead_s
+        self._features_spec = features_spec(spec)
+        self._model = model
+        self._store = store
+        self._outlet = outlet
+        self._recorder = recorder
+        self._n_ticks = n_ticks
+        self._until_lost = until_lost
+        self._recorded_roles = set(Role) - (set() if record_raw else {Role.SOUND, Role.PICTURE})
+        self._specs: dict[Role, StreamSpec] = {}
+        self._announced: set[str] = set()
+        self._ratings = RatingTrack()
+        self._waveform = Waveform()
+        self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
+        self._records: list[TickRecord] = []
+        self.latency = LatencyState()
+        self._next_latency = 0.0
+        self._message = ""
+        self._next_snapshot = 0.0
+        self._stopping = threading.Event()
+        self.tally = Tally()
+        self.newest: TickRecord | None = None
+        self.segments: list[Segment] = []
+
+    def stop(self) -> None:
+        """Ask the run to end; safe from a signal handler or another thread."""
+        self._stopping.set()
+
+    def run(self, joined: Sequence[Joined]) -> None:
+        """Run until the end; ``joined`` are the streams that are open already.
+
+        An error ends the run, leaves the window with state ``failed`` and goes on to the caller.
+        """
+        try:
+            for event in joined:
+                self._handle(event)
+            self._store.update(state=RunState.RUNNING, model=self._model)
+            while not self._stopping.is_set() and not self._is_done():
+                self._turn()
+                time.sleep(POLL_S)
+            self._deliver(self._pipeline.flush())
+        except BaseException as error:
+            self._show(RunState.FAILED, f"{type(error).__name__}: {error}")
+            raise
+        self._show(RunState.ENDED, self._message)
+
+    @property
+    def streams(self) -> Mapping[Role, StreamSpec]:
+        """Every stream that was ever there."""
+        return self._specs
+
+    def _is_done(self) -> bool:
+        if self._n_ticks is not None and self._n_frames_needed() <= 0:
+            return True
+        return self._until_lost and not self._acquisition.any_data
+
+    def _n_frames_needed(self) -> int:
+        assert self._n_ticks is not None
+        return self._n_ticks - self.tally.ticks - self._pipeline.n_pending
+
+    def _turn(self) -> None:
+        """Pull, step, deliver, show: one turn of the loop."""
+        chunks, events = self._acquisition.pull()
+        for event in events:
+            self._handle(event)
+        for chunk in chunks:
+            self._take(chunk)
+        now = self._acquisition.timebase.to_session(pylsl.local_clock())
+        begin = time.perf_counter()
+        steps = self._pipeline.step(chunks, now)
+        n_frames = sum(step.frame is not None for step in steps)
+        if n_frames:
+            self.tally.compute.add((time.perf_counter() - begin) / n_frames)
+        self._deliver(steps)
+        clock = time.monotonic()
+        if clock >= self._next_snapshot:
+            self._next_snapshot = clock + SNAPSHOT_EVERY_S
+            self._show(RunState.RUNNING, self._message)
+
+    def _handle(self, event: Event) -> None:
+        role = event.role
+        if isinstance(event, Joined):
+            self._specs[role] = event.spec
+            if role in Modality:
+                self._pipeline.add_stream(
+                    Modality(role.value), modality_format(event.spec), filtered=is_filtered(event.spec)
+                )
+            if role is Role.RATING:
+                self._ratings.connect()
+        elif role in Modality:
+            status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
+            self._pipeline.aligner.lose_stream(Modality(role.value), status)
+        if isinstance(event, Lost):
+            self._message = f"{role} stream lost, looking for it"
+        elif isinstance(event, Refused):
+            self._message = f"{role} stream refused: its rate is not what its header says"
+        elif self._message.startswith(role.value):
+            self._message = ""
+
+    def _take(self, chunk: Chunk) -> None:
+        """Note what is shown and recorded of the input itself."""
+        if chunk.role is Role.RATING:
+            self._ratings.push(chunk)
+        elif chunk.role is Role.PPG:
+            self._waveform.push(chunk.times, chunk.data[:, 0])
+        if self._recorder is not None and chunk.role in self._recorded_roles:
+            self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
+
+    def _record(self, key: str, spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> None:
+        """Record samples; a stream appears in the file with its first sample, so none is empty."""
+        if self._recorder is None:
+            return
+        if key not in self._announced:
+            self._recorder.add_stream(key, spec)
+            self._announced.add(key)
+        self._recorder.put(key, times, data)
+
+    def _deliver(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if step.frame is not None:
+                self._deliver_frame(step.frame)
+            if step.prediction is not None:
+                if self._n_ticks is not None and self.tally.ticks >= self._n_ticks:
+                    return
+                self._deliver_prediction(step.prediction, step.frame)
+
+    def _deliver_frame(self, frame: FeatureFrame) -> None:
+        self._status = dict(frame.status)
+        if not self.segments or self.segments[-1] != frame.segment:
+            self.segments.append(frame.segment)
+            text = np.array([segment_text(frame.segment)], dtype=object)
+            self._record("segments", SEGMENTS_SPEC, np.array([frame.segment.origin]), text)
+        self._record("features", self._features_spec, *feature_rows([frame]))
+
+    def _deliver_prediction(self, prediction: Prediction, frame: FeatureFrame | None) -> None:
+        """Publish one record, then note how late it was."""
+        timebase = self._acquisition.timebase
+        tick_lsl = timebase.from_session(prediction.time_s)
+        age_s = pylsl.local_clock() - tick_lsl
+        record = TickRecord.of(prediction, self._ratings.at(prediction.time_s, prediction.segment))
+        row = np.array(
+            [
+                record.p,
+                math.nan,
+                math.nan,
+                age_s,
+                record.tick,
+                record.status,
+                record.modalities,
+            ],
+            dtype=np.float32,
+        )[None]
+        if self._outlet is not None:
+            self._outlet.push_at(row, np.array([tick_lsl]))
+        published = pylsl.local_clock()
+        self.tally.count(prediction.segment, prediction.tick, prediction.status)
+        if frame is not None and prediction.status is Status.OK:
+            needed = timebase.from_session(frame.time_s + self._lookahead_s)
+            self.tally.publish.add(published - needed)
+            self.tally.age.add(published - tick_lsl)
+        if self._outlet is not None:
+            self._record("tingle", self._outlet.spec, np.array([prediction.time_s]), row)
+        self._records.append(record)
+        self.newest = record
+
+    def _show(self, state: RunState, message: str) -> None:
+        """Leave the state where the window finds it."""
+        self._store.add_records(self._records)
+        self._records = []
+        self._update_latency()
+        times, values = self._waveform.points()
+        self._store.update(
+            state=state,
+            message=message,
+            now_s=self._acquisition.timebase.to_session(pylsl.local_clock()),
+            streams=self._stream_states(),
+            ppg_times=times,
+            ppg_values=values,
+            latency=self.latency,
+            recording=None if self._recorder is None else recording_state(self._recorder.snapshot()),
+        )
+
+    def _update_latency(self) -> None:
+        """Renew the percentiles twice a second; they cost more than the rest of a snapshot."""
+        clock = time.monotonic()
+        if clock < self._next_latency:
+            return
+        self._next_latency = clock + 0.5
+        publish = self.tally.publish.percentiles(LATENCY_TICKS)
+        compute = self.tally.compute.percentiles(LATENCY_TICKS)
+        age = self.tally.age.percentiles(10)
+        self.latency = LatencyState(publish.p50, publish.p99, compute.p50, compute.p99, age.p50)
+
+    def _stream_states(self) -> tuple[StreamState, ...]:
+        states = []
+        for role, spec in self._specs.items():
+            inlet = self._acquisition.inlets.get(role)
+            is_data = role in Modality
+            modality = Modality(role.value) if is_data else None
+            status = self._status[modality] if modality is not None else Status.OK
+            if inlet is None:
+                status = Status.GAP
+            aligner = self._pipeline.aligner
+            states.append(
+                StreamState(
+                    role=role,
+                    name=spec.name,
+                    source_id=spec.source_id,
+                    sfreq=spec.sfreq,
+                    measured_sfreq=math.nan if inlet is None else inlet.rate.measured_hz,
+                    lag_s=math.nan if inlet is None else inlet.lag_s,
+                    age_s=math.nan if inlet is None else inlet.lag_s,
+                    status=status,
+                    n_samples=0 if inlet is None else inlet.n_samples,
+                    n_lost=0 if modality is None else aligner.n_lost(modality),
+                    overruns=0 if modality is None else aligner.n_rejected(modality),
+                )
+            )
+        return tuple(states)
+
+
+def modality_format(spec: StreamSpec) -> ModalityFormat:
+    """Return what the aligner must know of a stream, from what the stream says about itself."""
+    is_exact = spec.desc.get("stamps") == "exact" or "clock_t0" in spec.desc
+    return ModalityFormat(
+        sfreq=spec.sfreq,
+        burst_s=_number(spec.desc.get("burst_s", "0")),
+        stamp_tolerance_s=0.0 if is_exact else UNMARKED_STAMP_TOLERANCE_S,
+    )
+
+
+def is_filtered(spec: StreamSpec) -> bool:
+    """Whether a pulse stream says that it is band-passed already."""
+    return spec.desc.get("filter") == "filtered"
+
+
+def recording_state(state: RecorderState) -> RecordingState:
+    """Return what the window shows of the recorder."""
+    return RecordingState(str(state.path), state.seconds, state.n_bytes, state.overruns, state.error or "")
+
+
+def _number(text: str) -> float:
+    """Read a non-negative number out of foreign metadata; 0 if it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        logger.warning("a stream declares burst_s=%r, which is no number; 0 is used", text[:40])
+        return 0.0
+    return value if math.isfinite(value) and value >= 0 else 0.0

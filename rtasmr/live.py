@@ -1,0 +1,281 @@
+"""`rtasmr live`, put together: model, streams, engine, recording and window, and the final account."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rtasmr import lslconfig
+from rtasmr.acquisition import Acquisition
+from rtasmr.aligner import Aligner
+from rtasmr.card import ModelCard
+from rtasmr.config import LiveConfig
+from rtasmr.engine import Engine
+from rtasmr.errors import ModelError
+from rtasmr.features.extractor import FeatureExtractor
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.inference import OnnxEncoder, OnnxTingleModel
+from rtasmr.link import SnapshotServer, SnapshotStore
+from rtasmr.modelstore import find_encoder, find_model
+from rtasmr.pipeline import Pipeline
+from rtasmr.recorder import Recorder
+from rtasmr.snapshot import ModelState, modalities_of
+from rtasmr.sources.outlet import Outlet, tingle_spec
+
+logger = logging.getLogger(__name__)
+
+MARGIN_S = 0.25
+"""How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
+
+WINDOW_CLOSE_S = 3.0
+
+
+class LoadedModel:
+    """A tingle model with the image encoder that its features need.
+
+    Parameters
+    ----------
+    folder : Path
+    provider : str
+        ``auto``, ``cuda`` or ``cpu``.
+
+    Raises
+    ------
+    ModelError
+        If the model was trained on features that no stream can give.
+    """
+
+    def __init__(self, folder: Path, provider: str) -> None:
+        self.tingle = OnnxTingleModel.load(folder, provider)  # type: ignore[arg-type]  # checked by LiveConfig
+        self.card: ModelCard = self.tingle.card
+        self.spec: FeatureSpec = self.card.feature_spec()
+        self.encoder = OnnxEncoder.load(
+            find_encoder(self.card.encoder_sha256, near=folder),
+            provider,  # type: ignore[arg-type]
+        )
+
+    def pipeline(self, margin_s: float = MARGIN_S) -> Pipeline:
+        """Return a fresh pipeline that runs this model."""
+        if not self.card.causal:
+            raise ModelError(
+                f"model '{self.card.id}' was trained on whole clips (feature set "
+                f"'{self.card.feature_set}'): it cannot run on streams. Use a model of the 'live' set."
+            )
+        return Pipeline(
+            Aligner(self.spec, margin_s=margin_s),
+            FeatureExtractor(self.spec, self.encoder.encode),
+            self.spec,
+            self.tingle,
+            window_frames=self.card.window_frames,
+            lookahead_frames=self.card.lookahead_frames,
+            requires=frozenset(self.card.requires),
+        )
+
+    def state(self) -> ModelState:
+        """Return what the window shows of the model."""
+        return ModelState(
+            id=self.card.id,
+            demo=self.card.demo,
+            threshold=self.card.threshold,
+            lookahead_frames=self.card.lookahead_frames,
+            window_frames=self.card.window_frames,
+            warnings=self.card.warnings,
+            provider=self.tingle.provider,
+            encoder=self.card.encoder_id,
+        )
+
+
+def run_live(
+    config: LiveConfig, *, window: bool, say: Callable[[str], None], status: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Run until the end and return the account that ``--json`` prints.
+
+    Parameters
+    ----------
+    config : LiveConfig
+    window : bool
+        Open the Tinglegram window.
+    say : callable
+        Takes lines for people.
+    status : callable
+        Takes a status object once a second.
+
+    Raises
+    ------
+    RtasmrError
+        If the model, the streams or the recording cannot be had.
+    """
+    lslconfig.configure(network=config.network)
+    say(lslconfig.scope_line(config.network))
+    model = LoadedModel(find_model(config.model or None), config.provider)
+    for warning in model.card.warnings:
+        say(f"model {model.card.id}: {warning}")
+    with ExitStack() as stack:
+        acquisition = Acquisition(dict(config.queries or {}), config.require, config.wait_s)
+        stack.callback(acquisition.close)
+        joined = acquisition.open()
+        say("streams: " + ", ".join(f"{j.role} ({j.spec.name}, {_rate(j.spec.sfreq)})" for j in joined))
+        recorder = None
+        if config.record:
+            recorder = Recorder(Path(config.record), _header(config, model.card))
+        store = SnapshotStore()
+        server = stack.enter_context(SnapshotServer(store))
+        outlet = stack.enter_context(
+            Outlet(
+                tingle_spec(
+                    model.card.id,
+                    model.card.demo,
+                    model.card.lookahead_frames,
+                    model.card.window_frames,
+                )
+            )
+        )
+        engine = Engine(
+            acquisition,
+            model.pipeline(MARGIN_S * acquisition.timebase.speed),
+            model.spec,
+            model.state(),
+            store=store,
+            outlet=outlet,
+            recorder=recorder,
+            n_ticks=config.n_ticks,
+            until_lost=config.until_lost,
+            record_raw=config.record_raw,
+        )
+        _stop_on_signals(engine, stack)
+        _report_status(engine, status, stack)
+        if window:
+            _open_window(server, engine, stack, say)
+        else:
+            say(f"no window; open one with: {attach_line(server)}")
+        files: list[str] = []
+        try:
+            engine.run(joined)
+        finally:
+            if recorder is not None:
+                files.append(str(recorder.close()))
+        return account(engine, model, files)
+
+
+def account(engine: Engine, model: LoadedModel, files: list[str]) -> dict[str, Any]:
+    """Return the final account of a run, as printed by ``--json``."""
+    tally = engine.tally
+    present = {role.value: spec.name for role, spec in engine.streams.items()}
+    return {
+        "ticks": tally.ticks,
+        "status": dict(tally.status),
+        "missing": tally.missing,
+        "duplicates": tally.duplicates,
+        "latency_ms": tally.publish.percentiles().as_dict(),
+        "compute_ms": tally.compute.percentiles().as_dict(),
+        "age_ms": tally.age.percentiles().as_dict(),
+        "provider": model.tingle.provider,
+        "model": model.card.id,
+        "demo": model.card.demo,
+        "warnings": list(model.card.warnings),
+        "streams": present,
+        "absent": [role for role in ("ppg", "sound", "picture") if role not in present],
+        "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
+        "files": files,
+    }
+
+
+def has_display() -> bool:
+    """Whether a window could be shown here."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def attach_line(server: SnapshotServer) -> str:
+    """Return the command that opens a window on a running runtime."""
+    return f"python -m rtasmr.view --attach {server.link_file}"
+
+
+def _rate(sfreq: float) -> str:
+    return f"{sfreq:g} Hz" if sfreq else "irregular"
+
+
+def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
+    return {
+        "participant": config.participant,
+        "consent": "yes" if config.consent else "not stated",
+        "clock": "session",
+        "model": card.id,
+        "demo": "true" if card.demo else "false",
+        "warnings": "; ".join(card.warnings),
+        "fingerprint": card.fingerprint,
+        "config": config.to_json(),
+    }
+
+
+def _stop_on_signals(engine: Engine, stack: ExitStack) -> None:
+    """End the run in order on Ctrl-C and SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous = signal.signal(number, lambda *_: engine.stop())
+        stack.callback(signal.signal, number, previous)
+
+
+def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], stack: ExitStack) -> None:
+    """Hand a short status to ``status`` once a second, on a thread of its own."""
+    ended = threading.Event()
+
+    def report() -> None:
+        while not ended.wait(1.0):
+            newest = engine.newest
+            if newest is None:
+                continue
+            status(
+                {
+                    "tick": newest.tick,
+                    "segment": newest.label,
+                    "p": None if newest.p != newest.p else round(newest.p, 4),
+                    "status": newest.status.name.lower(),
+                    "modalities": [m.value for m in modalities_of(newest.modalities)],
+                    "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
+                    "age_ms": _rounded(engine.latency.age_ms),
+                }
+            )
+
+    thread = threading.Thread(target=report, name="status", daemon=True)
+    thread.start()
+    stack.callback(thread.join, 2.0)
+    stack.callback(ended.set)
+
+
+def _rounded(value: float) -> float | None:
+    return None if value != value else round(value, 1)
+
+
+def _open_window(
+    server: SnapshotServer, engine: Engine, stack: ExitStack, say: Callable[[str], None]
+) -> None:
+    """Start the window's process; closing the window ends the run, a crash of it does not."""
+    command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
+    process = subprocess.Popen([*command, "--close-when-ended"])
+
+    def watch() -> None:
+        if process.wait() == 0:
+            engine.stop()
+        else:
+            say(f"the window is gone; the run goes on. Open it again with: {attach_line(server)}")
+
+    threading.Thread(target=watch, name="window-watch", daemon=True).start()
+
+    def close() -> None:
+        try:
+            process.wait(WINDOW_CLOSE_S)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+
+    stack.callback(close)
