@@ -60,8 +60,7 @@ class PpgFeature:
                 f"pulse stream: expected at least {min_sfreq:g} samples/s, got {sfreq:g}; "
                 "choose a faster sensor or mode"
             )
-        self._sos = _design(spec, sfreq, filtered)
-        self._steady = sosfilt_zi(self._sos)
+        self._filter = CausalFilter(design_ppg_filter(spec, sfreq, filtered))
         # The small addend keeps 0.1 s at 30 Hz at three samples, although 0.1 is not a binary number.
         self._max_gap = math.floor(float(parameters["max_interpolated_gap_s"]) * sfreq + 1e-6)
         settle_s = float(parameters["ppg_settle_filtered_s" if filtered else "ppg_settle_raw_s"])
@@ -73,15 +72,13 @@ class PpgFeature:
 
     def reset(self) -> None:
         """Forget everything; the next sample is the first of a segment."""
-        self._state: NDArray[np.float64] | None = None
-        self._last = math.nan
-        self._output = math.nan
+        self._filter.restart()
         self._n_lost = 0
         self._lost_status = Status.GAP
         self._unsettled = 0
         self._unsettled_status = Status.GAP
         self._recent = np.empty(0)
-        self._normaliser = _Normaliser(self._memory_frames)
+        self._normaliser = RunningNormaliser(self._memory_frames)
 
     def hold_until_settled(self, status: Status) -> None:
         """Give no valid reading, but ``status``, until the filter has had its settling time."""
@@ -101,16 +98,16 @@ class PpgFeature:
         self._push(samples)
         if len(samples) < n_expected:
             return _invalid(Status.STALE)
-        if self._state is None or self._n_lost > self._max_gap:
+        if not self._filter.has_started or self._n_lost > self._max_gap:
             return _invalid(self._lost_status if self._n_lost else Status.STALE)
         spread = self._spread_status()
         if spread is Status.BAD_INPUT:
             self.hold_until_settled(spread)
-        if spread is not Status.OK:
-            return _invalid(spread)
         if self._unsettled > 0:
             return _invalid(self._unsettled_status)
-        value = self._normaliser.update(self._read())
+        if spread is not Status.OK:
+            return _invalid(spread)
+        value = self._normaliser.update(self._filter.held(self._n_lost))
         if math.isnan(value):
             return _invalid(Status.WARMUP)
         return PpgReading(value, valid=True, status=Status.OK)
@@ -124,7 +121,7 @@ class PpgFeature:
                 continue
             if is_finite[0]:
                 self._close_gap(float(run[0]))
-                self._filter(run)
+                self._filter.push(run)
                 self._recent = np.concatenate((self._recent, run))[-self._n_check :]
                 self._unsettled = max(self._unsettled - len(run), 0)
             else:
@@ -137,26 +134,12 @@ class PpgFeature:
     def _close_gap(self, first: float) -> None:
         """Bridge the lost samples before ``first``, or restart the filter at it."""
         if self._n_lost > self._max_gap:
-            self._state = None
+            self._filter.restart()
             self._recent = np.empty(0)
             self.hold_until_settled(self._lost_status)
-        elif self._n_lost > 0 and self._state is not None:
-            self._filter(np.linspace(self._last, first, self._n_lost + 2)[1:-1])
+        elif self._n_lost > 0 and self._filter.has_started:
+            self._filter.push(np.linspace(self._filter.last_sample, first, self._n_lost + 2)[1:-1])
         self._n_lost = 0
-
-    def _filter(self, samples: NDArray[np.float64]) -> None:
-        if self._state is None:
-            # As if the first sample had stood there for ever: no transient from its offset.
-            self._state = self._steady * samples[0]
-        output, self._state = sosfilt(self._sos, samples, zi=self._state)
-        self._last, self._output = float(samples[-1]), float(output[-1])
-
-    def _read(self) -> float:
-        """Return the filter's output at the read point, holding the last sample over an open gap."""
-        if self._n_lost == 0:
-            return self._output
-        held, _ = sosfilt(self._sos, np.full(self._n_lost, self._last), zi=self._state)
-        return float(held[-1])
 
     def _spread_status(self) -> Status:
         """Judge whether the last second's samples move as a pulse does.
@@ -173,7 +156,49 @@ class PpgFeature:
         return Status.OK
 
 
-class _Normaliser:
+class CausalFilter:
+    """Second-order sections that keep their state, so results do not depend on the pieces.
+
+    Parameters
+    ----------
+    sos : ndarray of shape (n_sections, 6)
+    """
+
+    def __init__(self, sos: NDArray[np.float64]) -> None:
+        self._sos = sos
+        self._steady = sosfilt_zi(sos)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all samples; the next one is taken to have stood there for ever.
+
+        Started from rest instead, the offset of the signal would ring through every section.
+        """
+        self._state: NDArray[np.float64] | None = None
+        self.last_sample = math.nan
+        self.output = math.nan
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there has been a sample."""
+        return self._state is not None
+
+    def push(self, samples: NDArray[np.float64]) -> None:
+        """Take one or more finite samples; ``output`` is then the filter's value at the last."""
+        if self._state is None:
+            self._state = self._steady * samples[0]
+        filtered, self._state = sosfilt(self._sos, samples, zi=self._state)
+        self.last_sample, self.output = float(samples[-1]), float(filtered[-1])
+
+    def held(self, n_samples: int) -> float:
+        """Return what ``output`` would be if the last sample stood ``n_samples`` longer."""
+        if n_samples == 0:
+            return self.output
+        filtered, _ = sosfilt(self._sos, np.full(n_samples, self.last_sample), zi=self._state)
+        return float(filtered[-1])
+
+
+class RunningNormaliser:
     """Running z-score: expanding mean and variance at first, exponential memory later.
 
     Mean and variance (population) include the value they are applied to.
@@ -201,8 +226,12 @@ def _invalid(status: Status) -> PpgReading:
     return PpgReading(math.nan, valid=False, status=status)
 
 
-def _design(spec: FeatureSpec, sfreq: float, filtered: bool) -> NDArray[np.float64]:
-    """Return the second-order sections of the whole chain, shape (n_sections, 6)."""
+def design_ppg_filter(spec: FeatureSpec, sfreq: float, filtered: bool) -> NDArray[np.float64]:
+    """Return the second-order sections of the whole chain, shape (n_sections, 6).
+
+    A raw stream first passes the band that the data set's amplifier gave its second channel. The
+    low-pass delays a pulse by about 0.1 s, which reading 0.1 s late makes up for.
+    """
     parameters = spec.parameters
     low_pass = butter(
         int(parameters["ppg_lowpass_order"]),
