@@ -23,11 +23,9 @@ from rtasmr.types import StreamSpec
 from rtasmr.xdf_format import (
     BOUNDARY_UUID,
     MAGIC,
-    MAX_XML_BYTES,
-    NUMPY_FORMATS,
-    STRING,
     StreamTotals,
     Tag,
+    check_spec,
     checked_samples,
     chunk,
     pack_samples,
@@ -112,26 +110,10 @@ class XdfWriter:
         RecordingFailedError
             The file can not be written.
         """
-        if spec.dtype != STRING and spec.dtype not in NUMPY_FORMATS:
-            raise DataError(
-                f"stream {spec.name!r}: channel format expected among {', '.join((*NUMPY_FORMATS, STRING))}, "
-                f"got {spec.dtype!r}; convert it before recording"
-            )
-        if spec.n_channels == 0 or any(
-            len(texts) not in (0, spec.n_channels) for texts in (spec.ch_types, spec.ch_units)
-        ):
-            raise DataError(
-                f"stream {spec.name!r}: expected one name, type and unit per channel, got {spec.n_channels}, "
-                f"{len(spec.ch_types)} and {len(spec.ch_units)}; describe every channel"
-            )
-        content = stream_header(spec, created_at=self._clock())
-        if len(content) > MAX_XML_BYTES:
-            raise DataError(
-                f"stream {spec.name[:40]!r}: expected at most {MAX_XML_BYTES} bytes of metadata, "
-                f"got {len(content)}; shorten its description"
-            )
+        check_spec(spec)
         stream_id = len(self._streams) + 1
-        self._emit(chunk(Tag.STREAM_HEADER, u32(stream_id) + content))
+        header = stream_header(spec, created_at=self._clock())
+        self._emit(chunk(Tag.STREAM_HEADER, u32(stream_id) + header))
         self._streams.append((spec, StreamTotals()))
         return stream_id
 

@@ -46,6 +46,9 @@ MAX_LABELLED_CHANNELS = 4096
 """Above this (a picture has 150 528) the header holds no list of channels: it would be 12 MB of XML."""
 
 MAX_XML_BYTES = 8 * 2**20
+MAX_METADATA_CHARS = 2**20
+"""Of one stream; escaped, in UTF-8 and with their tags they stay below `MAX_XML_BYTES`."""
+
 _MAX_SAMPLES_CHUNK_BYTES = 4 * 2**20
 _STRUCTURED = ("channels", "synchronization")
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -89,6 +92,31 @@ def chunk(tag: Tag, content: bytes) -> bytes:
     return _varint(2 + len(content)) + tag.to_bytes(2, "little") + content
 
 
+def check_spec(spec: StreamSpec) -> None:
+    """Raise DataError unless the stream can be recorded."""
+    if spec.dtype != STRING and spec.dtype not in NUMPY_FORMATS:
+        raise DataError(
+            f"stream {spec.name!r}: channel format expected among {', '.join((*NUMPY_FORMATS, STRING))}, "
+            f"got {spec.dtype!r}; convert it before recording"
+        )
+    if spec.n_channels == 0 or any(
+        len(texts) not in (0, spec.n_channels) for texts in (spec.ch_types, spec.ch_units)
+    ):
+        raise DataError(
+            f"stream {spec.name!r}: expected one name, type and unit per channel, got {spec.n_channels}, "
+            f"{len(spec.ch_types)} and {len(spec.ch_units)}; describe every channel"
+        )
+    texts = [spec.name, spec.stype, spec.source_id, *spec.desc.values(), *spec.desc, *spec.desc]
+    if spec.n_channels <= MAX_LABELLED_CHANNELS:
+        texts += [*spec.ch_names, *spec.ch_types, *spec.ch_units]
+    n_chars = sum(map(len, texts))
+    if n_chars > MAX_METADATA_CHARS:
+        raise DataError(
+            f"stream {spec.name[:40]!r}: expected at most {MAX_METADATA_CHARS} characters of metadata, "
+            f"got {n_chars}; shorten its description"
+        )
+
+
 def checked_samples(
     spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
@@ -115,7 +143,8 @@ def checked_samples(
         raise DataError(
             f"stream {spec.name!r}: expected values that fit {spec.dtype}, got {data.dtype}; convert them"
         )
-    return times, data
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite there
+        return times, data.astype(stored, copy=False)
 
 
 def pack_samples(spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> list[bytes]:

@@ -15,6 +15,7 @@ import pytest
 import pyxdf
 
 from rtasmr.errors import DataError
+from rtasmr.session import read_xdf
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import RecordingFailedError, XdfWriter
 from rtasmr.xdf_format import BOUNDARY_UUID
@@ -157,6 +158,13 @@ def test_a_picture_has_no_list_of_channels(tmp_path):
     np.testing.assert_array_equal(load_raw(path)["big"]["time_series"].view(np.uint8), 200)
 
 
+def test_the_largest_metadata_that_are_taken_can_be_read(tmp_path):
+    spec = StreamSpec("&" * (2**20 - 4096 - 2), "T", "i", 0.0, "int8", ("&",) * 4096)
+    writer = XdfWriter(tmp_path / "s.xdf", header={})
+    writer.add_stream(spec)
+    assert read_xdf(writer.close()).streams[0].spec.ch_names == spec.ch_names
+
+
 def test_boundaries_come_every_five_seconds(tmp_path):
     now = [0.0]
     writer = XdfWriter(tmp_path / "s.xdf", header={}, clock=lambda: now[0])
@@ -216,6 +224,8 @@ def test_unknown_format_and_missing_channels_are_refused(tmp_path):
         writer.add_stream(StreamSpec("x", "T", "i", 0.0, "int8", ()))
     with pytest.raises(DataError, match="one name, type and unit per channel"):
         writer.add_stream(StreamSpec("x", "T", "i", 0.0, "int8", ("a", "b"), ch_units=("V",)))
+    with pytest.raises(DataError, match="at most 1048576 characters"):
+        writer.add_stream(StreamSpec("x" * 2**20, "T", "i", 0.0, "int8", ("a",)))
     writer.close()
 
 
@@ -242,6 +252,7 @@ def test_full_disk_is_told_once_and_for_all(tmp_path):
 WRITE_UNTIL_KILLED = """
 import sys, itertools, numpy as np
 from pathlib import Path
+from rtasmr.session import read_xdf
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
 writer = XdfWriter(Path(sys.argv[1]), header={"participant": "P07"})
