@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rtasmr.errors import DataError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -14,7 +16,12 @@ def replacing(path: Path) -> Iterator[Path]:
     The name given keeps the suffix, which many writers look at. After an error ``path`` is as before
     and nothing stays behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: expected a folder to write to, got '{error.strerror}'; name another"
+        ) from error
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         yield part

@@ -193,10 +193,10 @@ def load_published(path: Path) -> Predictions:
             content = _ArrayUnpickler(file, path.name).load()
     except (
         pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, MemoryError,
-        OverflowError, TypeError, ValueError,
+        OSError, OverflowError, TypeError, ValueError,
     ) as error:  # fmt: skip
         raise DataError(
-            f"{path.name}: expected a pickled list of trials, got a damaged file ({error}); fetch it again"
+            f"{path.name}: expected a pickled list of trials, got a damaged or unreadable file ({error}); fetch it again"
         ) from error
     if not isinstance(content, list) or not content:
         raise DataError(
