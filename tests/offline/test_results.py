@@ -1,0 +1,196 @@
+"""The paper's numbers, verdicts and the files of results."""
+
+import csv
+import json
+import logging
+import tomllib
+
+import pytest
+
+from offline.results import (
+    Measured,
+    PaperNumber,
+    Results,
+    Verdict,
+    compile_results,
+    judge,
+    paper_fold_macro_f1,
+    paper_numbers,
+    read_results,
+    write_results,
+)
+from rtasmr.errors import DataError
+
+CONFIG = {"command": "test", "seed": 42, "share": 0.15, "models": ["fusion"], "exact": True}
+
+
+def paper(**parts):
+    return PaperNumber(
+        **{"id": "x", "paper": 75.51, "unit": "%", "needs": "raw", "where": "", "decimals": 2, **parts}
+    )
+
+
+def some_results(config=CONFIG):
+    measured = {
+        "table1.accuracy": Measured(75.506, 5.625, (69.5, 80.7), 1 / 5001, 5.6, "%", "pooled"),
+        "figure6": Measured(None, note="figures/figure6.png"),
+        "caveat.extra": Measured(1.5, unit="r", note="commas, and 'quotes'"),
+    }
+    return compile_results(measured, config, reason="needs raw data")
+
+
+def test_our_copy_of_the_papers_numbers_equals_the_shared_one(shared_data):
+    content = json.loads((shared_data / "published" / "paper_numbers.json").read_text())
+    assert [item["id"] for item in content["numbers"]] == list(paper_numbers())
+    for item in content["numbers"]:
+        ours = paper_numbers()[item["id"]]
+        assert ours.paper == item["paper"]
+        assert ours.unit == item["unit"]
+        assert ours.needs == item["needs"]
+        assert ours.sd == item.get("sd")
+        assert ours.p == item.get("p")
+        assert ours.cohen_d == item.get("cohen_d")
+        assert ours.ci95 == (tuple(item["ci95"]) if "ci95" in item else None)
+    for model, values in content["fold_macro_f1"].items():
+        assert paper_fold_macro_f1(model) == tuple(values)
+
+
+def test_numbers_are_printed_with_no_more_digits_than_stated():
+    for number in paper_numbers().values():
+        if isinstance(number.paper, (int, float)):
+            assert number.paper == round(number.paper, number.decimals)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        (75.51, Verdict.REPRODUCED),
+        (75.5051, Verdict.REPRODUCED),
+        (75.5149, Verdict.REPRODUCED),
+        (75.5049, Verdict.DIFFERS),
+        (75.5152, Verdict.DIFFERS),
+        (None, Verdict.NOT_COMPUTED),
+    ],
+)
+def test_value_must_agree_in_every_printed_digit(value, verdict):
+    assert judge(paper(), Measured(value))[0] is verdict
+
+
+def test_parts_that_differ_are_named():
+    number = paper(sd=5.63, ci95=(69.8, 80.7), p="<0.0002", cohen_d=5.65)
+    close = Measured(75.51, 5.63, (68.9, 81.6), 0.00019, 5.45)
+    assert judge(number, close) == (Verdict.REPRODUCED, ())
+    far = Measured(75.51, 5.64, (68.7, 80.7), 0.0002, 5.3)
+    assert judge(number, far) == (Verdict.DIFFERS, ("SD", "p", "Cohen's d", "95% CI"))
+
+
+def test_bound_and_tolerance():
+    assert judge(paper(paper="<0.05"), Measured(0.049))[0] is Verdict.REPRODUCED
+    assert judge(paper(paper="<0.05"), Measured(0.05))[0] is Verdict.DIFFERS
+    monte_carlo = paper(paper=0.0488, decimals=4, tolerance=0.007)
+    assert judge(monte_carlo, Measured(13 / 256))[0] is Verdict.REPRODUCED
+    assert judge(monte_carlo, Measured(0.0559))[0] is Verdict.DIFFERS
+
+
+def test_every_id_of_the_paper_has_a_value_or_a_reason():
+    results = some_results()
+    assert [n.id for n in results.numbers] == [*paper_numbers(), "caveat.extra"]
+    for number in results.numbers:
+        assert number.value is not None or number.note
+    assert results["dataset.trials"].note == "needs raw data"
+    assert results["dataset.trials"].verdict is Verdict.NOT_COMPUTED
+    assert results["table1.accuracy"].verdict is Verdict.REPRODUCED
+    assert results["figure6"].verdict is Verdict.DRAWN
+    assert results["figure3"].verdict is Verdict.NOT_COMPUTED
+    assert results["caveat.extra"].verdict is Verdict.NO_PAPER_FIGURE
+
+
+def test_note_names_what_differs():
+    results = compile_results({"table1.accuracy": Measured(80.0, note="mine")}, CONFIG, reason="")
+    assert results["table1.accuracy"].note == "mine; differs in value"
+
+
+def test_simulated_data_is_not_compared():
+    results = compile_results({"table1.accuracy": Measured(75.51)}, CONFIG, reason="", comparable=False)
+    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+
+
+def test_undefined_number_needs_a_reason_instead():
+    with pytest.raises(DataError, match=r"table1\.accuracy: expected a finite value"):
+        compile_results({"table1.accuracy": Measured(float("nan"))}, CONFIG, reason="")
+
+
+def test_unknown_id_is_a_key_error():
+    with pytest.raises(KeyError):
+        some_results()["table9.accuracy"]
+
+
+def test_files_hold_what_was_computed(tmp_path):
+    results = some_results()
+    write_results(results, tmp_path / "R")
+    back = read_results(tmp_path / "R" / "results.json")
+    assert back.numbers == results.numbers
+    assert dict(back.config) == CONFIG
+    assert tomllib.loads((tmp_path / "R" / "config.toml").read_text()) == CONFIG
+    with (tmp_path / "R" / "tables.csv").open(newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert float(rows["table1.accuracy"]["ci95_high"]) == 80.7
+    assert rows["caveat.extra"]["note"] == "commas, and 'quotes'"
+    assert len(rows) == len(results.numbers)
+    assert sorted(p.name for p in (tmp_path / "R").iterdir()) == ["config.toml", "results.json", "tables.csv"]
+
+
+def test_numbers_have_the_fields_of_the_contract(tmp_path):
+    write_results(some_results(), tmp_path)
+    content = json.loads((tmp_path / "results.json").read_text())
+    fields = ["id", "paper", "value", "sd", "ci95", "p", "cohen_d", "unit", "verdict", "note"]
+    assert all(list(number) == fields for number in content["numbers"])
+
+
+def test_two_runs_differ_in_time_and_machine_only(tmp_path):
+    for name in ("a", "b"):
+        write_results(some_results(), tmp_path / name)
+    first, second = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("a", "b"))
+    for content in (first, second):
+        del content["created"], content["machine"]
+    assert first == second
+
+
+def test_results_of_another_configuration_are_replaced_aloud(tmp_path, caplog):
+    write_results(some_results(), tmp_path)
+    with caplog.at_level(logging.WARNING):
+        write_results(some_results(), tmp_path)
+        assert not caplog.records
+        write_results(some_results({**CONFIG, "seed": 43}), tmp_path)
+    (record,) = caplog.records
+    told = "held results of another configuration (seed: 42 -> 43); they are replaced"
+    assert record.getMessage() == f"{tmp_path / 'results.json'} {told}"
+    assert read_results(tmp_path / "results.json").config["seed"] == 43
+
+
+def test_failed_write_leaves_the_old_results(tmp_path):
+    write_results(some_results(), tmp_path)
+    before = (tmp_path / "results.json").read_text()
+    broken = Results(some_results().numbers, {**CONFIG, "bad": object()})
+    with pytest.raises(TypeError):
+        write_results(broken, tmp_path)
+    assert (tmp_path / "results.json").read_text() == before
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_folder_that_cannot_be_made_is_one_error(tmp_path):
+    (tmp_path / "R").touch()
+    with pytest.raises(DataError, match="R: expected a folder to write to"):
+        write_results(some_results(), tmp_path / "R")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"numbers": [{"id": 1}], "config": {}}', '{"config": {}}'])
+def test_damaged_results_are_one_error(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(DataError, match="results file of this version"):
+        read_results(tmp_path / "results.json")
+
+
+def test_missing_results_name_the_command(tmp_path):
+    with pytest.raises(DataError, match="offline reproduce"):
+        read_results(tmp_path / "results.json")
