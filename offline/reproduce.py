@@ -1,0 +1,141 @@
+"""The paper's numbers from saved predictions: no data set, no training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from offline.caveats import caveats
+from offline.metrics import macro_f1
+from offline.predictions import Predictions, load_predictions, load_published, save_predictions
+from offline.results import Measured, Results, compile_results, paper_fold_macro_f1, write_results
+from offline.scores import clip_level, fold_scores, frame_level
+from offline.statistics import (
+    N_BOOTSTRAP,
+    N_PERMUTATIONS,
+    VIDEO_LEVEL_SHARE,
+    fold_values,
+    paired_bootstrap_p,
+    paired_t_p,
+    sign_flip_p,
+)
+from offline.tinglegram import draw_tinglegram
+from rtasmr.errors import DataError
+
+SEED = 42
+"""The paper's seed."""
+
+FUSION = "fusion"
+ABLATIONS = ("video_only", "audio_only")
+BASELINES: Mapping[str, str] = {**{name: f"table2.{name}" for name in ABLATIONS}, "xgboost": "xgboost"}
+"""Models beside the fusion model, and the prefix of their ids."""
+
+FIGURE_6_PARTICIPANT = 27
+
+
+def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Results:
+    """Compute every number of the paper that saved predictions can give, and write them.
+
+    Parameters
+    ----------
+    predictions : Path
+        The authors' ``.pkl`` of their fusion model, or a ``predictions.npz`` of ours with a model
+        ``fusion`` and, if there, ``video_only``, ``audio_only`` and ``xgboost``.
+    out : Path
+        Folder for ``results.json``, ``tables.csv``, ``config.toml``, ``predictions.npz`` and
+        ``figures/figure6.png``.
+    seed : int
+        Seed of bootstrap and permutation.
+
+    Raises
+    ------
+    DataError
+        The file is missing or unfit.
+    """
+    published = predictions.suffix.lower() in (".pkl", ".pickle")
+    models = {FUSION: load_published(predictions)} if published else load_predictions(predictions)
+    measured = measure_models(models, np.random.default_rng(seed))
+    measured |= draw_figure_6(models[FUSION], out)
+    config: dict[str, Any] = {
+        "command": "reproduce --predictions",
+        "predictions": predictions.name,
+        "predictions_sha256": hashlib.sha256(predictions.read_bytes()).hexdigest(),
+        "models": list(models),
+        "seed": seed,
+        "n_bootstrap": N_BOOTSTRAP,
+        "n_permutations": N_PERMUTATIONS,
+        "video_level_share": VIDEO_LEVEL_SHARE,
+    }
+    results = compile_results(
+        measured, config, reason="needs more than these predictions: run 'offline reproduce DATA'"
+    )
+    save_predictions(out / "predictions.npz", list(models.values()))
+    write_results(results, out)
+    return results
+
+
+def measure_models(models: Mapping[str, Predictions], rng: np.random.Generator) -> dict[str, Measured]:
+    """Return all numbers that test predictions can give, by id.
+
+    Table 1, the video level and the caveats come from the model ``fusion``; Table 2 and the XGBoost
+    line from those of the other models that are there. Each analysis draws from a generator of its
+    own, so adding one changes no other.
+    """
+    if FUSION not in models:
+        raise DataError(
+            f"expected predictions of a model {FUSION!r}, got {', '.join(models) or 'none'}; name one so"
+        )
+    fusion = models[FUSION]
+    frame_rng, clip_rng, caveat_rng = rng.spawn(3)
+    found = {f"table1.{name}": number for name, number in frame_level(fusion, frame_rng).items()}
+    found |= {f"video_level.{name}": number for name, number in clip_level(fusion, clip_rng).items()}
+    for name, prefix in BASELINES.items():
+        if name in models:
+            found |= {f"{prefix}.{key}": number for key, number in fold_scores(models[name]).items()}
+    for name in ABLATIONS:
+        found |= compare_with_fusion(models, name)
+    return found | caveats(fusion, caveat_rng)
+
+
+def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dict[str, Measured]:
+    """Return the tests that the fusion model's fold macro F1 exceeds an ablation's.
+
+    Where the ablation's predictions are absent, both sides are the fold scores that the authors print.
+    """
+    if ablation in models:
+        first = fold_values(models[FUSION], macro_f1).tolist()
+        second = fold_values(models[ablation], macro_f1).tolist()
+        source = "fold scores of these predictions"
+    else:
+        first, second = paper_fold_macro_f1(FUSION), paper_fold_macro_f1(ablation)
+        source = "the authors' printed fold scores"
+    n_resamples = len(first) ** len(first)
+    p = paired_bootstrap_p(first, second)
+    told = (
+        f"exact: {round(p * n_resamples)} of {n_resamples} resamples (1 is the least possible), from {source}"
+    )
+    return {
+        f"table2.{ablation}.p_vs_fusion": Measured(p, unit="p", note=told),
+        f"caveat.{ablation}.sign_flip_p": Measured(
+            sign_flip_p(first, second), unit="p", note=f"exact, one-sided, from {source}"
+        ),
+        f"caveat.{ablation}.paired_t_p": Measured(
+            paired_t_p(first, second), unit="p", note=f"one-sided, from {source}"
+        ),
+    }
+
+
+def draw_figure_6(fusion: Predictions, out: Path) -> dict[str, Measured]:
+    """Draw both trials of participant 27 to ``figures/figure6.png``, where they were predicted."""
+    trials = sorted(
+        (trial for trial in fusion.trials if trial.trial.participant == FIGURE_6_PARTICIPANT),
+        key=lambda trial: trial.trial,
+    )
+    if not trials:
+        return {}
+    draw_tinglegram(trials, out / "figures" / "figure6.png")
+    return {"figure6": Measured(None, note="figures/figure6.png")}

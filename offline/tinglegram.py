@@ -1,0 +1,46 @@
+"""Figure 6 of the paper: probability over time against what the participant reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from offline.atomic import replacing
+from offline.predictions import TrialPrediction
+from rtasmr.grid import FRAME_RATE_HZ
+
+_RATING_MAX = 3.0
+
+
+def draw_tinglegram(trials: Sequence[TrialPrediction], path: Path) -> None:
+    """Draw one panel per trial and write the picture to ``path``.
+
+    The probability is drawn as predicted; the paper's figure smooths it (Gaussian, 0.2 s). Steps that
+    are zero padding are hatched: there is no clip, no pulse and no report there.
+    """
+    figure = Figure(figsize=(10, 3.2 * len(trials)), layout="constrained")
+    panels = figure.subplots(len(trials), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, trial in zip(panels, trials, strict=True):
+        _draw_trial(axes, trial)
+    panels[-1].set_xlabel("Time since the clip's start [s]")
+    with replacing(path) as part:
+        figure.savefig(part, dpi=120)
+
+
+def _draw_trial(axes: Axes, trial: TrialPrediction) -> None:
+    report = trial.truth if trial.is_asmr else trial.rating / _RATING_MAX
+    label = "tingle reported" if trial.is_asmr else "pleasantness rating / 3"
+    axes.fill_between(trial.time_s, 0, report, step="post", color="0.8", linewidth=0, label=label)
+    axes.plot(trial.time_s, trial.p, color="tab:blue" if trial.is_asmr else "tab:orange", label="P(tingle)")
+    axes.axhline(trial.threshold, color="tab:red", linestyle="--", linewidth=1, label="threshold")
+    if trial.n_real < trial.p.size:
+        start, stop = trial.time_s[trial.n_real], trial.time_s[-1] + 1 / FRAME_RATE_HZ
+        axes.axvspan(start, stop, facecolor="none", edgecolor="0.5", hatch="///", label="zero padding")
+    kind = "ASMR" if trial.is_asmr else "nature"
+    axes.set_title(f"Participant {trial.trial.participant}, {trial.trial.video} ({kind})", loc="left")
+    axes.set_ylabel("Probability")
+    axes.set_ylim(-0.05, 1.05)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
