@@ -30,7 +30,7 @@ from rtasmr.discovery import (
 from rtasmr.errors import StreamError, StreamLostError
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.rate import RateMonitor, RateState, RateVerdict
-from rtasmr.timebase import TimeBase
+from rtasmr.timebase import CLOCK_KEYS, TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
 
 __all__ = [
@@ -282,10 +282,12 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
             f"expected {needs} as {role} stream, got {wire.dtype} with {wire.n_channels} channels "
             f"at {sfreq:g} Hz from {found}. Choose another stream."
         )
+    # What the inlet delivers is in session time: the map must not be applied again, say by a replay
+    # of what the runtime records.
+    desc = {key: value for key, value in wire.desc.items() if key not in CLOCK_KEYS}
     if role is Role.PICTURE:
-        return replace(wire, sfreq=sfreq)
+        return replace(wire, sfreq=sfreq, desc=desc)
     i = pick_channel(wire, channel)
-    desc = dict(wire.desc)
     label = wire.ch_names[i].casefold()
     if role is Role.PPG:
         desc["filter"] = label if label in ("raw", "filtered") else desc.get("filter", "raw")

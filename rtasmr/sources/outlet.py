@@ -21,6 +21,7 @@ N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
 TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
 TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
 
+_NUMPY_NAMES = {"double64": "float64"}
 _BUFFER_S = 60
 _BUFFER_PICTURES = 90
 _PORT = re.compile(r"<v4(?:data|service)_port>(\d+)<")
@@ -167,7 +168,7 @@ class Outlet:
         network = lslconfig.is_network_open()
         self.spec = spec
         self._outlet: pylsl.StreamOutlet | None = _open(spec)
-        self._dtype = None if spec.dtype == "string" else np.dtype(spec.dtype)
+        self._dtype = None if spec.dtype == "string" else np.dtype(_NUMPY_NAMES.get(spec.dtype, spec.dtype))
         if not network:
             lslconfig.confine(int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
 

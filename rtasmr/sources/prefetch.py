@@ -1,0 +1,74 @@
+"""Decode ahead on a thread, a bounded number of packets, so that decoding makes nothing late."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from rtasmr.sources.packets import Packet
+
+_CHECK_S = 0.02
+
+
+class Prefetch(Iterator[Packet]):
+    """Packets of an iterator, made on a thread of their own; use it as a context manager.
+
+    An error of the iterator is raised where its packet would have come.
+
+    Parameters
+    ----------
+    packets : iterator of Packet
+    n_ahead : int
+        How many packets may wait; bounds the memory.
+    """
+
+    def __init__(self, packets: Iterator[Packet], n_ahead: int) -> None:
+        self._packets = packets
+        self._queue: queue.Queue[Packet] = queue.Queue(n_ahead)
+        self._closed = threading.Event()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+        self._work = self._executor.submit(self._run)
+
+    def __enter__(self) -> Prefetch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __next__(self) -> Packet:
+        while True:
+            done = self._work.done()
+            try:
+                return self._queue.get(block=not done, timeout=_CHECK_S)
+            except queue.Empty:
+                if done:
+                    self._work.result()
+                    raise StopIteration from None
+
+    def prime(self, timeout_s: float) -> None:
+        """Wait until all that may wait is ready, but ``timeout_s`` seconds at most."""
+        deadline = time.monotonic() + timeout_s
+        while not (self._queue.full() or self._work.done()) and time.monotonic() < deadline:
+            time.sleep(_CHECK_S)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._executor.shutdown()
+
+    def _run(self) -> None:
+        for packet in self._packets:
+            while not self._closed.is_set():
+                try:
+                    self._queue.put(packet, timeout=_CHECK_S)
+                except queue.Full:
+                    continue
+                break
+            else:
+                return
