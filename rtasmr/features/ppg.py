@@ -92,11 +92,11 @@ class PpgFeature:
         samples : ndarray of shape (n_samples,), float64
             They follow the samples of the last call; not finite where lost.
         n_expected : int
-            Samples from there to the read point. When fewer came, the reading is stale; the rest
-            comes with a later call.
+            Samples from there to the read point. When fewer came, or none are due, the reading is
+            stale; what is late comes with a later call.
         """
         self._push(samples)
-        if len(samples) < n_expected:
+        if n_expected == 0 or len(samples) < n_expected:
             return _invalid(Status.STALE)
         if not self._filter.has_started or self._n_lost > self._max_gap:
             return _invalid(self._lost_status if self._n_lost else Status.STALE)
