@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.export import encoder_id, export_encoder, load_encoder
 from offline.tables import TrialTable
 from rtasmr.aligner import Aligner, ModalityFormat
 from rtasmr.biopac import PpgRecording
+from rtasmr.config import Provider
 from rtasmr.dataset import DataSet
 from rtasmr.errors import DataError
 from rtasmr.features.extractor import FeatureExtractor
 from rtasmr.features.picture import Encode
 from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec
-from rtasmr.feed import marker_chunk, pulse_chunk, stimulus_chunks
+from rtasmr.feed import marker_chunk, pulse_chunks, stimulus_chunks
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS, n_published_frames
+from rtasmr.inference import OnnxEncoder
 from rtasmr.presentation_log import Clip, rating_track
+from rtasmr.progress import Report
 from rtasmr.types import AlignedChunk, Chunk, FeatureFrame, Modality, TrialId
 
 logger = logging.getLogger(__name__)
@@ -31,8 +36,6 @@ FILTERED_CHANNEL = 1
 
 BATCH_TICKS = 64
 """Ticks whose pictures go through the encoder together."""
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def extract_live(
     *,
     participants: Sequence[int] | None = None,
     videos: Sequence[str] | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> list[Path]:
     """Write the ``live`` feature table of every trial to ``out/trials`` and return the paths.
 
@@ -113,6 +116,45 @@ def extract_live(
         raise DataError(f"{data.root} gave not one complete trial. Run 'offline check {data.root}'.")
     _write_description(out, data, spec, len(paths))
     return paths
+
+
+def extract_with_encoder(
+    data: DataSet,
+    out: Path,
+    weights: str,
+    *,
+    participants: Sequence[int] | None = None,
+    videos: Sequence[str] | None = None,
+    provider: Provider = "auto",
+    progress: Report | None = None,
+) -> list[Path]:
+    """Write the ``live`` tables with an image encoder named by its weights.
+
+    The encoder is exported once to ``out/models``, where training and the runtime find it.
+
+    Parameters
+    ----------
+    weights : str
+        ``imagenet``, ``random:SEED`` or a file; see `models.resnet.load_resnet18`.
+    provider : str
+        ``auto``, ``cuda`` or ``cpu``.
+    data, out, participants, videos, progress
+        As in `extract_live`.
+
+    Raises
+    ------
+    RtasmrError
+        If the weights are not to be had, or nothing could be extracted.
+    """
+    network = load_encoder(weights)
+    folder = out / "models" / encoder_id(network)
+    if not folder.exists():
+        folder = export_encoder(network, out / "models")
+    encoder = OnnxEncoder.load(folder, provider, intra_op_threads=os.cpu_count() or 1)
+    spec = FeatureSpec(encoder_sha256=encoder.weights_sha256)
+    return extract_live(
+        data, out, spec, encoder.encode, participants=participants, videos=videos, progress=progress
+    )
 
 
 def _extract_participant(
@@ -181,7 +223,7 @@ def pulse_frames(recording: PpgRecording, clip: Clip, spec: FeatureSpec) -> Fram
     chunks = [
         marker_chunk(clip.start_s, "clip_start clip"),
         marker_chunk(clip.start_s + clip.duration_s, "clip_end clip"),
-        pulse_chunk(
+        *pulse_chunks(
             recording.samples[first:last, FILTERED_CHANNEL],
             recording.sfreq,
             recording.start_s + first / recording.sfreq,

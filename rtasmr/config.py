@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from rtasmr.errors import ConfigError
 from rtasmr.types import Role
 
-PROVIDERS = ("auto", "cuda", "cpu")
+Provider = Literal["auto", "cuda", "cpu"]
+"""Where ONNX Runtime computes; ``auto`` takes CUDA where it runs, else the CPU."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,7 @@ class LiveConfig:
         Stream selections (``type=PPG,name=...``); a role not named takes the contract's default.
     require : tuple of Role
         Streams without which the run does not start.
-    provider : str
-        ``auto``, ``cuda`` or ``cpu``.
+    provider : Provider
     duration_s : float or None
         ``round(10 * duration_s)`` ticks, then the end; None runs until stopped.
     until_lost : bool
@@ -46,7 +47,7 @@ class LiveConfig:
     model: str = ""
     queries: Mapping[Role, str] | None = None
     require: tuple[Role, ...] = ()
-    provider: str = "auto"
+    provider: Provider = "auto"
     duration_s: float | None = None
     until_lost: bool = False
     record: str = ""
@@ -57,9 +58,10 @@ class LiveConfig:
     network: bool = False
 
     def __post_init__(self) -> None:
-        if self.provider not in PROVIDERS:
+        if self.provider not in get_args(Provider):
             raise ConfigError(
-                f"provider must be one of {', '.join(PROVIDERS)}, got {self.provider!r}. Use --provider auto."
+                f"provider must be one of {', '.join(get_args(Provider))}, got {self.provider!r}. "
+                "Use --provider auto."
             )
         if self.duration_s is not None and not self.duration_s > 0:
             raise ConfigError(

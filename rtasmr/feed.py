@@ -14,7 +14,7 @@ from rtasmr.media import iter_pictures, probe, read_sound
 from rtasmr.types import Chunk, Role
 
 STEP_S = 1.0
-"""Seconds of a stimulus handed over at a time; bounds the pictures held in memory."""
+"""Seconds handed over at a time; bounds the pictures held in memory."""
 
 
 def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) -> Iterator[Chunk]:
@@ -67,8 +67,8 @@ def marker_chunk(time_s: float, text: str, role: Role = Role.CLIP) -> Chunk:
     return Chunk(role, np.array([time_s]), np.array([text], dtype=object))
 
 
-def pulse_chunk(samples: NDArray[np.float32], sfreq: float, start_s: float = 0.0) -> Chunk:
-    """Return a loss-free pulse as one chunk.
+def pulse_chunks(samples: NDArray[np.float32], sfreq: float, start_s: float = 0.0) -> Iterator[Chunk]:
+    """Yield a loss-free pulse in steps that the aligner's buffer holds.
 
     Parameters
     ----------
@@ -79,4 +79,7 @@ def pulse_chunk(samples: NDArray[np.float32], sfreq: float, start_s: float = 0.0
         Time of sample 0 in seconds on the session clock.
     """
     times = start_s + np.arange(len(samples)) / sfreq
-    return Chunk(Role.PPG, times, samples[:, None])
+    per_step = max(1, round(STEP_S * sfreq))
+    for first in range(0, len(samples), per_step):
+        step = slice(first, first + per_step)
+        yield Chunk(Role.PPG, times[step], samples[step, None])

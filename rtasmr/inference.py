@@ -9,7 +9,6 @@ import logging
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from rtasmr.card import CARD_FILE, MODEL_FILE, EncoderCard, ModelCard, read_encoder_card, read_model_card
+from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, ModelError, SpecMismatchError
 from rtasmr.features.spec import PICTURE_NAMES, PICTURE_SHAPE, FeatureSpec
 
 log = logging.getLogger(__name__)
-
-Provider = Literal["auto", "cuda", "cpu"]
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _NVIDIA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"

@@ -17,7 +17,7 @@ from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
 from rtasmr.aligner import Aligner
 from rtasmr.card import ModelCard
-from rtasmr.config import LiveConfig
+from rtasmr.config import LiveConfig, Provider
 from rtasmr.engine import Engine
 from rtasmr.errors import ModelError
 from rtasmr.features.extractor import FeatureExtractor
@@ -53,13 +53,13 @@ class LoadedModel:
         If the model was trained on features that no stream can give.
     """
 
-    def __init__(self, folder: Path, provider: str) -> None:
-        self.tingle = OnnxTingleModel.load(folder, provider)  # type: ignore[arg-type]  # checked by LiveConfig
+    def __init__(self, folder: Path, provider: Provider) -> None:
+        self.tingle = OnnxTingleModel.load(folder, provider)
         self.card: ModelCard = self.tingle.card
         self.spec: FeatureSpec = self.card.feature_spec()
         self.encoder = OnnxEncoder.load(
             find_encoder(self.card.encoder_sha256, near=folder),
-            provider,  # type: ignore[arg-type]
+            provider,
         )
 
     def pipeline(self, margin_s: float = MARGIN_S) -> Pipeline:

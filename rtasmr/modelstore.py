@@ -112,10 +112,17 @@ def find_encoder(weights_sha256: str, near: Path) -> Path:
     )
 
 
-def install(folder: Path) -> Path:
+def install(folder: Path, *, replace_demo: bool = False) -> Path:
     """Copy a model or encoder into the user's data folder and return its place there.
 
     The same model twice is installed once.
+
+    Parameters
+    ----------
+    folder : Path
+        What to install.
+    replace_demo : bool
+        Whether a demo model takes the place of a demo model of the same id.
 
     Raises
     ------
@@ -126,8 +133,12 @@ def install(folder: Path) -> Path:
     content = read_checked_model(folder, card.onnx_sha256)
     target = models_folder() / card.id
     if target.exists():
-        if read_card(target) == card:
+        installed = read_card(target)
+        if installed == card or (isinstance(card, EncoderCard) and _same_encoder(installed, card)):
             return target
+        if replace_demo and _is_demo(card) and _is_demo(installed):
+            shutil.rmtree(target)
+            return install(folder)
         raise ModelError(
             f"expected no other model '{card.id}' among the installed ones, found one in {target}; "
             "remove it or export under another id"
@@ -143,6 +154,15 @@ def install(folder: Path) -> Path:
         except OSError as error:  # somebody else was faster
             raise ModelError(f"could not write {target} ({error.strerror}); try again") from error
     return target
+
+
+def _is_demo(card: AnyCard) -> bool:
+    return isinstance(card, ModelCard) and card.demo
+
+
+def _same_encoder(installed: AnyCard, card: EncoderCard) -> bool:
+    """Whether two encoders compute the same, whenever they were exported."""
+    return isinstance(installed, EncoderCard) and installed.weights_sha256 == card.weights_sha256
 
 
 def _models_in(folder: Path) -> tuple[InstalledModel, ...]:

@@ -1,0 +1,163 @@
+"""`offline`: make, verify and read a data set, train on it, reproduce the paper. Parses and calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtasmr import console
+from rtasmr.config import Provider
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.progress import progress
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Answer as one JSON object on stdout.")]
+
+
+@app.callback()
+def _options() -> None:
+    """Make, verify and read a data set, train on it, reproduce the paper."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write; empty, or a simulated set to replace.")],
+    participants: Annotated[int, typer.Option(help="Number of people, 1 to 34.")] = 34,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 42,
+    scenario: Annotated[
+        str, typer.Option(help="tingle: the pulse carries the person's tingles; null: it carries none.")
+    ] = "tingle",
+    size: Annotated[str, typer.Option(help="Picture size of the stimuli, WIDTHxHEIGHT.")] = "1280x720",
+) -> None:
+    """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it."""
+    from offline.simulation import simulate as run
+
+    with progress("simulate") as report:
+        run(out, participants, seed, scenario, _size(size), report)  # type: ignore[arg-type]  # checked inside
+    typer.echo(f"simulated data set ({scenario}, seed {seed}, {participants} participants): {out}")
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")], json_: Json = False
+) -> None:
+    """Read every file of a data set and say what is there, missing or looks wrong."""
+    from rtasmr.dataset_check import Level
+    from rtasmr.dataset_check import check as run
+
+    findings = run(data)
+    if json_:
+        rows = [{"file": f.file, "level": f.level.value, "text": f.text} for f in findings]
+        typer.echo(json.dumps({"data": data.name, "findings": rows}))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.level.value:<8} {finding.file}: {finding.text}")
+    n_errors = sum(finding.level is Level.ERROR for finding in findings)
+    if n_errors:
+        raise DataError(
+            f"{data}: {n_errors} of {len(findings)} files cannot be used; the lines marked error say why."
+        )
+
+
+@app.command()
+def features(
+    data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")],
+    out: Annotated[Path, typer.Option(help="Folder for the feature tables.")],
+    feature_set: Annotated[str, typer.Option("--set", help="Feature set: live.")] = "live",
+    encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
+    participant: Annotated[
+        list[int] | None, typer.Option(help="Only these participants; may be repeated.")
+    ] = None,
+    clip: Annotated[
+        list[str] | None, typer.Option(help="Only these clips, such as vid3; may be repeated.")
+    ] = None,
+    provider: Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")] = "auto",
+) -> None:
+    """Write the feature table of every trial to OUT/trials."""
+    from offline.extract import extract_with_encoder
+    from rtasmr.dataset import DataSet
+
+    if feature_set != "live":
+        raise ConfigError(f"--set: expected live, got {feature_set!r}. Other sets are not built yet.")
+    dataset = DataSet.open(data)
+    for warning in dataset.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    with progress("features") as report:
+        paths = extract_with_encoder(
+            dataset, out, encoder, participants=participant, videos=clip, provider=provider, progress=report
+        )
+    label = " (simulated)" if dataset.is_simulated else ""
+    typer.echo(f"{len(paths)} feature tables{label}: {out / 'trials'}")
+
+
+@app.command()
+def train(
+    tables: Annotated[Path, typer.Argument(help="Folder that 'offline features' wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for models/.")],
+    model_id: Annotated[str, typer.Option("--id", help="Name of the model.")] = "live-bilstm",
+    epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 35,
+    crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    install: Annotated[bool, typer.Option(help="Install for 'rtasmr live'.")] = False,
+) -> None:
+    """Train the live model on feature tables, as it is served, and export it."""
+    from offline.live_model import train_live_model
+    from offline.training_config import TrainingConfig
+
+    with progress("train") as report:
+        folder, scores = train_live_model(
+            tables,
+            out,
+            model_id,
+            TrainingConfig(epochs=epochs, crops_per_trial=crops),
+            seed,
+            install=install,
+            progress=report,
+        )
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    typer.echo(f"model: {folder}")
+    if shown:
+        typer.echo(f"streaming scores on the participants held back: {shown}")
+
+
+@app.command()
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder for results.json, tables and figures.")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Saved predictions: the authors' .pkl or our predictions.npz.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutation.")] = 42,
+    json_: Json = False,
+) -> None:
+    """Compute the paper's numbers from saved predictions, each beside the published value."""
+    from offline.printout import print_results
+    from offline.reproduce import reproduce_predictions
+
+    if predictions is None:
+        raise ConfigError(
+            "reproduce needs --predictions FILE (the authors' fusion results or predictions of ours); "
+            "the reproduction from raw data is not built yet."
+        )
+    results = reproduce_predictions(predictions, out, seed)
+    if json_:
+        sys.stdout.write((out / "results.json").read_text(encoding="utf-8"))
+    else:
+        print_results(results)
+        typer.echo(f"results: {out / 'results.json'}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ConfigError(f"--size: expected WIDTHxHEIGHT such as 1280x720, got {text!r}.")
+    return int(width), int(height)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(console.run(app))

@@ -1,0 +1,87 @@
+"""From feature tables to an installed live model: train, score, export."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from offline.export import export_tingle
+from offline.tables import TrialTable, load_tables
+from offline.training import EpochRecord, train
+from offline.training_config import TrainingConfig
+from rtasmr import modelstore
+from rtasmr.card import EncoderCard, read_encoder_card
+from rtasmr.errors import ModelError
+from rtasmr.progress import Report
+
+logger = logging.getLogger(__name__)
+
+
+def train_live_model(
+    features: Path,
+    out: Path,
+    model_id: str,
+    config: TrainingConfig,
+    seed: int,
+    *,
+    install: bool = False,
+    progress: Report | None = None,
+) -> tuple[Path, dict[str, float]]:
+    """Train on ``features/trials``, write ``out/models/<model_id>`` and return it with its scores.
+
+    Parameters
+    ----------
+    features : Path
+        Folder that `offline.extract` wrote.
+    out : Path
+    model_id : str
+    config : TrainingConfig
+    seed : int
+    install : bool
+        Copy model and encoder to the user's store, where the runtime looks.
+    progress : callable or None
+
+    Raises
+    ------
+    RtasmrError
+        If the tables, the training or the export fail.
+    """
+    tables = load_tables(features)
+    encoder = _encoder_of(tables, features)
+
+    def report(record: EpochRecord) -> None:
+        if progress is not None:
+            text = f"epoch {record.epoch}, loss {record.loss:.3f}, macro F1 {record.macro_f1:.3f}"
+            progress(text, record.epoch / record.n_epochs)
+
+    trained = train(tables, config, seed, report)
+    participants = sorted({table.trial.participant for table in tables})
+    simulated = any(table.simulated for table in tables)
+    kind = "simulated trials" if simulated else "trials"
+    folder = export_tingle(
+        trained,
+        out / "models",
+        model_id,
+        encoder=encoder,
+        description=f"{len(tables)} {kind} of {len(participants)} participants",
+    )
+    if install:
+        if encoder is not None:
+            modelstore.install(_encoder_folder(features, encoder))
+        modelstore.install(folder, replace_demo=True)
+    return folder, dict(trained.scores)
+
+
+def _encoder_of(tables: list[TrialTable], features: Path) -> EncoderCard | None:
+    """Return the card of the encoder that made the tables; it lies beside them."""
+    sha256 = tables[0].spec.encoder_sha256
+    try:
+        folder = modelstore.find_encoder(sha256, near=features / "models" / "any")
+    except ModelError as error:
+        logger.warning("the model's card will not name its image encoder: %s", error)
+        return None
+    return read_encoder_card(folder)
+
+
+def _encoder_folder(features: Path, encoder: EncoderCard) -> Path:
+    return modelstore.find_encoder(encoder.weights_sha256, near=features / "models" / "any")
