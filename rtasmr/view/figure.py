@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.textpath import TextToPath
 
 from rtasmr.errors import ConfigError, DataError
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import TickRecord
 from rtasmr.view.state import DEMO_WORDS, clean
-from rtasmr.view.tracks import RecordColumns
+from rtasmr.view.tracks import RecordColumns, Span
 
-MAX_PANELS = 9
-"""The eight clips of a session and what was free around them."""
-FREE_TITLE = "free"
+MAX_CLIPS = 8
+"""The clips of a session of the published protocol."""
 SUFFIXES = (".png", ".svg")
 MAX_RATING = 3
+ROOM_ACROSS, ROOM_UPWARDS = 0.08, 0.013
+"""Shares of the axis that a span's word needs."""
 
 # Hues as in the window: M. Okabe and K. Ito, "Color Universal Design" (2008).
 CURVE, THRESHOLD, RATING, SPAN, CARE = "#0072b2", "#b84a00", "#9aa0a6", "#8a6d3b", "#f0b429"
 
 _WIDTH_IN = 9.0
+_LEFT, _RIGHT = 0.085, 0.925
 _PANEL_IN = 2.1
-_BANNER_LINE_IN = 0.22
+_TITLE_PT, _TITLE_LINE_IN = 13, 0.26
+_BANNER_PT, _BANNER_LINE_IN = 9, 0.17
 
 
 def draw_tinglegram(
@@ -40,10 +47,39 @@ def draw_tinglegram(
     warnings: Sequence[str] = (),
     path: Path,
 ) -> None:
-    """Draw records into a file, one panel per clip.
+    """Draw records into a file that ends in ``.png`` or ``.svg``; see ``tinglegram_figure``.
+
+    Raises
+    ------
+    ConfigError
+        If the file has another ending.
+    DataError
+        If there are no records, more than eight clips, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"expected a figure that ends in .png or .svg, got {path.name}: rename it")
+    figure = tinglegram_figure(records, title=title, threshold=threshold, demo=demo, warnings=warnings)
+    # Without a date two drawings of the same records are the same picture.
+    metadata = {"Date": None} if suffix == ".svg" else {"Software": "rtasmr"}
+    try:
+        figure.savefig(path, metadata=metadata)
+    except OSError as error:
+        raise DataError(f"expected to write a figure, got '{error}': give another path") from error
+
+
+def tinglegram_figure(
+    records: Sequence[TickRecord],
+    *,
+    title: str,
+    threshold: float,
+    demo: bool,
+    warnings: Sequence[str] = (),
+) -> Figure:
+    """Return a figure with one panel per clip.
 
     Every labelled segment has a panel with the time since its start; free segments share one panel with
-    the time since the first record. Nothing is interpolated where a tick has no probability.
+    the time since the first of their records. Nothing is interpolated where a tick has no probability.
 
     Parameters
     ----------
@@ -56,22 +92,18 @@ def draw_tinglegram(
         Whether the model was trained on simulated data; the figure then says so.
     warnings : sequence of str
         Further lines for the banner.
-    path : Path
-        File to write, ending in ``.png`` or ``.svg``.
 
     Raises
     ------
-    ConfigError
-        If the file has another ending.
     DataError
         If there are no records, or more than eight clips.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"expected a figure that ends in .png or .svg, got {path.name}: rename it")
     panels = _panels(records)
+    title_lines = _wrapped(title, _TITLE_PT)
     banner = [*([DEMO_WORDS] if demo else []), *warnings]
-    banner = [line for text in banner for line in textwrap.wrap(clean(text), 105)]
-    head_in = 0.75 + _BANNER_LINE_IN * len(banner)
+    banner_lines = [line for text in banner for line in _wrapped(text, _BANNER_PT)]
+    title_in = 0.15 + _TITLE_LINE_IN * len(title_lines)
+    head_in = title_in + 0.35 + _BANNER_LINE_IN * len(banner_lines)
     foot_in = 0.85
     height_in = head_in + _PANEL_IN * len(panels) + foot_in
     figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=150, facecolor="white")
@@ -79,39 +111,44 @@ def draw_tinglegram(
     grid = figure.add_gridspec(
         len(panels),
         1,
-        left=0.085,
-        right=0.925,
+        left=_LEFT,
+        right=_RIGHT,
         top=1 - head_in / height_in,
         bottom=foot_in / height_in,
-        hspace=0.55,
+        hspace=0.5,
     )
-    figure.text(
-        0.085, 1 - 0.28 / height_in, clean(title, 90), size=13, weight="bold", va="center", parse_math=False
-    )
-    if banner:
+    # Text from elsewhere: a dollar sign is no formula.
+    plain: dict[str, Any] = {"x": _LEFT, "va": "top", "weight": "bold", "parse_math": False}
+    figure.text(y=1 - 0.12 / height_in, s="\n".join(title_lines), size=_TITLE_PT, linespacing=1.2, **plain)
+    if banner_lines:
         figure.text(
-            0.085,
-            1 - 0.45 / height_in,
-            "\n".join(banner),
-            size=9,
-            weight="bold",
-            va="top",
+            y=1 - (title_in + 0.08) / height_in,
+            s="\n".join(banner_lines),
+            size=_BANNER_PT,
             linespacing=1.3,
-            parse_math=False,
             bbox={"facecolor": CARE, "edgecolor": "none", "boxstyle": "square,pad=0.35"},
+            **plain,
         )
-    for row, (label, chosen) in enumerate(panels):
+    for row, panel in enumerate(panels):
         axes = figure.add_subplot(grid[row])
-        _draw_panel(axes, label, chosen, threshold)
+        _draw_panel(axes, panel, threshold)
     axes.set_xlabel("time [s]")
     _draw_legend(figure, height_in)
-    # Without a date two drawings of the same records are the same file.
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": "rtasmr"}
-    figure.savefig(path, metadata=metadata)
+    return figure
 
 
-def _panels(records: Sequence[TickRecord]) -> list[tuple[str, RecordColumns]]:
-    """Return title and records of every panel: the clips in order, then what was free."""
+@dataclass(frozen=True)
+class _Panel:
+    """One set of axes: its records, the time that counts as 0 s, and clips that have their own panel."""
+
+    title: str
+    columns: RecordColumns
+    zero_s: float
+    elsewhere: tuple[Span, ...] = ()
+
+
+def _panels(records: Sequence[TickRecord]) -> list[_Panel]:
+    """Return the clips in order of time, then what was free."""
     if not records:
         raise DataError("expected records to draw, got none: run the runtime for more than a second")
     clips: dict[int, list[TickRecord]] = {}
@@ -121,38 +158,48 @@ def _panels(records: Sequence[TickRecord]) -> list[tuple[str, RecordColumns]]:
             clips.setdefault(record.segment, []).append(record)
         else:
             free.append(record)
-    if len(clips) >= MAX_PANELS:
+    if len(clips) > MAX_CLIPS:
         raise DataError(
-            f"expected at most {MAX_PANELS - 1} clips in a figure, got {len(clips)}: draw fewer at a time"
+            f"expected at most {MAX_CLIPS} clips in a figure, got {len(clips)}: draw fewer at a time"
         )
-    panels = [(chosen[0].label, RecordColumns.of(chosen)) for chosen in clips.values()]
+    panels = [
+        _Panel(clip[0].label, RecordColumns.of(clip), clip[0].time_s - clip[0].tick / FRAME_RATE_HZ)
+        for clip in clips.values()
+    ]
     if free:
-        panels.append((FREE_TITLE, RecordColumns.of(free)))
+        elsewhere = tuple(
+            Span(clip[0].time_s, clip[-1].time_s, clip[0].label)
+            for clip in clips.values()
+            if free[0].time_s < clip[0].time_s < free[-1].time_s
+        )
+        panels.append(_Panel("free", RecordColumns.of(free), free[0].time_s, elsewhere))
     return panels
 
 
-def _draw_panel(axes: Any, label: str, columns: RecordColumns, threshold: float) -> None:
-    zero_s = columns.time_s[0] - (0.0 if label == FREE_TITLE else columns.tick[0] / 10)
-    stop_s = columns.time_s[-1] - zero_s
+def _draw_panel(axes: Any, panel: _Panel, threshold: float) -> None:
+    columns, zero_s = panel.columns, panel.zero_s
+    stop_s = max(columns.time_s[-1] - zero_s, 1.0)
     for step in columns.rating_steps():
         left, width = step.start_s - zero_s, step.stop_s - step.start_s
         height = step.rating / MAX_RATING
         axes.bar(left, height, width, align="edge", color=RATING, alpha=0.35, linewidth=0)
         axes.plot([left, left + width], [height, height], color=RATING, linewidth=0.9)
-    for span in columns.spans():
+    for span in columns.spans(between_segments=False):
         left, right = span.start_s - zero_s, span.stop_s - zero_s
         axes.axvspan(left, right, facecolor=SPAN, alpha=0.12, linewidth=0)
         axes.axvspan(left, right, facecolor="none", edgecolor=SPAN, alpha=0.35, hatch="////", linewidth=0)
-        if right - left > 0.06 * stop_s:
-            axes.text((left + right) / 2, 1.04, span.word, size=7, ha="center", va="bottom")
+        _write_span(axes, span.word, (left + right) / 2, (right - left) / stop_s)
+    for clip in panel.elsewhere:
+        middle = (clip.start_s + clip.stop_s) / 2 - zero_s
+        axes.text(middle, 0.5, clean(clip.word, 12), size=7, ha="center", va="bottom", parse_math=False)
     axes.axhline(threshold, color=THRESHOLD, linewidth=1, linestyle="--")
     times, probabilities = columns.curve()
     axes.plot(times - zero_s, probabilities, color=CURVE, linewidth=1.6)
-    axes.set_xlim(0, max(stop_s, 1.0))
+    axes.set_xlim(0, stop_s)
     axes.set_ylim(-0.03, 1.18)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_ylabel("probability", size=9)
-    axes.set_title(clean(label, 60), loc="left", size=10, weight="bold", pad=4, parse_math=False)
+    axes.set_title(clean(panel.title, 60), loc="left", size=10, weight="bold", pad=4, parse_math=False)
     axes.tick_params(labelsize=8)
     axes.spines["top"].set_visible(False)
     right_axis = axes.secondary_yaxis("right")
@@ -161,12 +208,20 @@ def _draw_panel(axes: Any, label: str, columns: RecordColumns, threshold: float)
     right_axis.tick_params(labelsize=8)
 
 
+def _write_span(axes: Any, word: str, middle: float, share: float) -> None:
+    """Write along the top where the span's share of the axis has room, else upwards, else not at all."""
+    if share > ROOM_ACROSS:
+        axes.text(middle, 1.06, word, size=7, ha="center", va="bottom")
+    elif share > ROOM_UPWARDS:
+        axes.text(middle, 1.15, word, size=7, ha="center", va="top", rotation=90)
+
+
 def _draw_legend(figure: Figure, height_in: float) -> None:
     handles = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="tingle probability"),
         Line2D([], [], color=THRESHOLD, linewidth=1, linestyle="--", label="threshold"),
         Patch(facecolor=RATING, alpha=0.5, label="own rating"),
-        Patch(facecolor=SPAN, alpha=0.3, hatch="////", label="no probability"),
+        Patch(facecolor="#f1ede6", edgecolor="#bfae8f", linewidth=0, hatch="////", label="no probability"),
     ]
     figure.legend(
         handles=handles,
@@ -176,3 +231,20 @@ def _draw_legend(figure: Figure, height_in: float) -> None:
         frameon=False,
         fontsize=8,
     )
+
+
+def _wrapped(text: str, size_pt: float) -> list[str]:
+    """Return bold text in lines no wider than the axes, as long as that allows."""
+    font = FontProperties(size=size_pt, weight="bold")
+    room_pt = (_RIGHT - _LEFT) * _WIDTH_IN * 72
+    flat = clean(text)
+    n_max = max(len(flat), 1)
+    while True:
+        lines = textwrap.wrap(flat, n_max)
+        widest = max((_TEXT.get_text_width_height_descent(line, font, False)[0] for line in lines), default=0)
+        if widest <= room_pt:
+            return lines
+        n_max = min(n_max - 1, int(n_max * room_pt / widest) + 1)
+
+
+_TEXT = TextToPath()

@@ -15,6 +15,7 @@ from rtasmr.view.tracks import RatingStep, SegmentMark, Span
 PULSE_WINDOW_S = 10.0
 PENDING_WORD = "pending"
 AXIS_WIDTH = 58
+GRID_ALPHA = 0.15
 _LABEL_MARGIN = 6
 
 
@@ -276,8 +277,10 @@ class PulsePlot:
         _prepare(self.item, theme)
         self.item.setLabel("left", "pulse")
         self.item.setLabel("bottom", "seconds before now")
-        self.item.getAxis("left").setStyle(showValues=False)
-        self.item.getAxis("right").setStyle(showValues=False)
+        # No unit is known for a raw pulse: its height means nothing, its shape does.
+        self.item.showGrid(x=True, y=False, alpha=GRID_ALPHA)
+        for side in ("left", "right"):
+            self.item.getAxis(side).setTicks([[]])
         self.item.setXRange(-PULSE_WINDOW_S, 0, padding=0)
         self.curve = self.item.plot(pen=pg.mkPen(theme.pulse, width=1), connect="finite", antialias=True)
         self.hint = pg.TextItem(color=theme.text, anchor=(0.5, 0.5))
@@ -305,11 +308,13 @@ def _prepare(item: Any, theme: Theme) -> None:
     item.hideButtons()
     item.setMouseEnabled(x=False, y=False)
     item.disableAutoRange()
-    item.showGrid(x=True, y=True, alpha=0.15)
+    item.showGrid(x=True, y=True, alpha=GRID_ALPHA)
     item.showAxis("right")
     item.getAxis("left").setWidth(AXIS_WIDTH)
     item.getAxis("right").setWidth(AXIS_WIDTH)
     for side in ("left", "right", "bottom"):
         axis = item.getAxis(side)
+        # Lines between the labelled ticks doubled the cost of a redraw and told nothing.
+        axis.setStyle(maxTickLevel=0)
         axis.setPen(theme.faint)
         axis.setTextPen(theme.text)

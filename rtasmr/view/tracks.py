@@ -117,8 +117,14 @@ class RecordColumns:
         breaks = self._breaks
         return np.insert(self.time_s, breaks, self.time_s[breaks]), np.insert(self.p, breaks, np.nan)
 
-    def spans(self) -> list[Span]:
-        """Return the stretches without a probability, in order of time."""
+    def spans(self, *, between_segments: bool = True) -> list[Span]:
+        """Return the stretches without a probability, in order of time.
+
+        Parameters
+        ----------
+        between_segments : bool
+            Whether time that belongs to none of these segments counts.
+        """
         half = TICK_S / 2
         spans = []
         for first, last in self._runs(self.status):
@@ -126,8 +132,10 @@ class RecordColumns:
             if status is not Status.OK:
                 spans.append(Span(self.time_s[first] - half, self.time_s[last] + half, STATUS_WORDS[status]))
         for i in self._breaks:
-            allowed_s = SEAM_S if self.segment[i] != self.segment[i - 1] else 1.5 * TICK_S
-            if self.time_s[i] - self.time_s[i - 1] > allowed_s:
+            same = self.segment[i] == self.segment[i - 1]
+            if not same and not between_segments:
+                continue
+            if self.time_s[i] - self.time_s[i - 1] > (1.5 * TICK_S if same else SEAM_S):
                 spans.append(Span(self.time_s[i - 1] + half, self.time_s[i] - half, NO_RECORD))
         return sorted(spans, key=lambda span: span.start_s)
 

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rtasmr.snapshot import (
+    LatencyState,
+    ModelState,
+    RecordingState,
+    RunState,
+    Snapshot,
+    StreamState,
+)
+from rtasmr.types import Role, Status
+from rtasmr.view.state import DASH, DEMO_WORDS, Level, ViewState, clean, clock_text, light_of
+from rtasmr.view.tracks import SegmentMark
+
+MODEL = ModelState("bilstm-live", False, 0.5, 10, 200, (), "cpu", "imagenet")
+STREAM = StreamState(Role.PPG, "pulse", "ppg-1", 100.0, 99.94, 0.021, 0.03, Status.OK, 4500, 3, 0)
+
+
+def snapshot(records=(), **fields) -> Snapshot:
+    seq = len(records)
+    base = Snapshot(
+        session="run 1",
+        seq=seq,
+        state=RunState.RUNNING,
+        model=MODEL,
+        records=tuple(records),
+        start_s=records[0].time_s if records else math.nan,
+        now_s=records[-1].time_s + 1.2 if records else 1000.0,
+    )
+    return replace(base, **fields)
+
+
+def fed(*snapshots: Snapshot, clock_s: float = 0.0) -> ViewState:
+    state = ViewState()
+    for one in snapshots:
+        state.feed(one, clock_s)
+    return state
+
+
+def texts(state: ViewState, clock_s: float = 0.0) -> list[str]:
+    return [banner.text for banner in state.banners(clock_s)]
+
+
+class TestRecords:
+    def test_records_of_later_snapshots_are_added(self, clip):
+        state = fed(snapshot(clip[:10]), snapshot(clip[10:13]))
+        np.testing.assert_array_equal(state.columns.tick, range(13))
+        assert state.newest == clip[12]
+
+    def test_the_history_is_bounded(self, make_record):
+        state = ViewState(history=100)
+        for first in range(0, 1000, 10):
+            state.feed(snapshot([make_record(i) for i in range(first, first + 10)]), 0.0)
+        np.testing.assert_array_equal(state.columns.tick, range(900, 1000))
+
+    def test_another_run_forgets_the_last(self, clip, make_record):
+        state = fed(snapshot(clip), snapshot([make_record(3)], session="run 2"))
+        np.testing.assert_array_equal(state.columns.tick, [3])
+
+    def test_clip_changes_are_marked_and_forgotten_with_their_records(self, make_record):
+        free = [make_record(i, label="") for i in range(5)]
+        first = [make_record(i, segment=1, origin_s=1000.5) for i in range(5)]
+        state = ViewState(history=7)
+        state.feed(snapshot(free), 0.0)
+        state.feed(snapshot(first[:1]), 0.0)
+        assert state.marks == (SegmentMark(1000.0, ""), SegmentMark(1000.5, "vid3"))
+        state.feed(snapshot(first[1:]), 0.0)
+        assert state.marks == (SegmentMark(1000.5, "vid3"),)
+
+    def test_the_pulse_keeps_its_gaps(self):
+        state = fed(snapshot(ppg_times=(1.0, 1.1, 1.2), ppg_values=(0.1, math.nan, 0.3)))
+        np.testing.assert_array_equal(state.ppg_values, [0.1, math.nan, 0.3])
+
+
+class TestTime:
+    def test_the_session_clock_runs_on_between_snapshots(self, make_record):
+        state = fed(snapshot([make_record(0)], now_s=1001.2), clock_s=50.0)
+        assert state.now_s(50.0) == pytest.approx(1001.2)
+        assert state.age_s(50.3) == pytest.approx(1.5)
+
+    def test_the_least_delayed_snapshot_tells_the_time(self, make_record):
+        state = ViewState()
+        for delay_s in (0.04, 0.002, 0.03):
+            state.feed(snapshot([make_record(0)], now_s=1001.2), 50.0 + delay_s)
+        assert state.now_s(50.1) == pytest.approx(1001.2 + 0.098)
+
+    def test_it_stands_still_when_the_runtime_is_gone_or_over(self, make_record):
+        state = fed(snapshot([make_record(0)], now_s=1001.2), clock_s=50.0)
+        state.lose_link("gone")
+        assert state.now_s(60.0) == 1001.2
+        ended = fed(snapshot([make_record(0)], now_s=1001.2, state=RunState.ENDED), clock_s=50.0)
+        assert ended.now_s(60.0) == 1001.2
+
+    def test_what_the_lookahead_withholds_is_pending(self, make_record):
+        state = fed(snapshot([make_record(0)], now_s=1001.2), clock_s=50.0)
+        assert state.pending(50.0) == pytest.approx((1000.05, 1001.2))
+        state.feed(snapshot(state=RunState.ENDED), 50.0)
+        assert state.pending(50.0) is None
+        assert ViewState().pending(0.0) is None
+
+
+class TestWords:
+    def test_before_anything_came(self):
+        state = ViewState()
+        assert state.probability_text == DASH
+        assert state.estimate_text(0.0) == "no estimate yet"
+        assert state.headline == "Waiting"
+        assert state.title == "rtasmr Tinglegram"
+        assert state.model_lines == ("no model loaded",)
+        assert state.banners(1e9) == ()
+
+    def test_a_running_clip(self, make_record):
+        state = fed(snapshot([make_record(834, 0.437, modalities=0b101)]), clock_s=50.0)
+        assert state.probability_text == "0.44"
+        assert not state.tingles
+        assert state.headline == "Running · clip vid3 · 1:23"
+        assert state.estimate_text(50.0) == "age of the estimate 1.2 s · from pulse, picture"
+
+    def test_the_threshold_itself_counts_as_a_tingle(self, make_record):
+        assert fed(snapshot([make_record(60, 0.5)])).tingles
+
+    def test_a_tick_without_probability_says_why(self, make_record):
+        lost = [make_record(60, 0.9), make_record(61, status=Status.STALE)]
+        state = fed(snapshot(lost, now_s=1009.0), clock_s=50.0)
+        assert state.probability_text == "stale"
+        assert not state.tingles
+        assert state.estimate_text(50.0) == "no estimate now, the last is 3.0 s old"
+
+    def test_free_segments_waiting_and_failing(self, make_record):
+        assert fed(snapshot([make_record(5, label="")])).headline == "Running · free segment · 0:00"
+        waiting = fed(snapshot(state=RunState.WAITING, message="no stream of type PPG"))
+        assert waiting.headline == "Waiting: no stream of type PPG"
+
+    def test_the_numbers_are_the_snapshots(self):
+        state = fed(
+            snapshot(
+                latency=LatencyState(21.4, 44.6, 12.0, 19.0, 1134.0),
+                recording=RecordingState("/data/p007.xdf.part", 83.9, 4_210_000, 2),
+            )
+        )
+        assert state.model_lines == (
+            "bilstm-live",
+            "runs on cpu, threshold 0.50",
+            "window 20 s, look-ahead 1 s",
+        )
+        assert state.latency_lines == (
+            "publish p50 21 ms, p99 45 ms",
+            "compute p50 12 ms, p99 19 ms",
+            "age when published 1.13 s",
+        )
+        assert state.recording_lines == ("p007.xdf.part", "1:23, 4.2 MB, 2 overruns")
+        assert ViewState().latency_lines[0] == f"publish p50 {DASH}, p99 {DASH}"
+        assert ViewState().recording_lines == ("off",)
+
+
+class TestBanners:
+    def test_a_real_model_that_runs_has_none(self, make_record):
+        assert texts(fed(snapshot([make_record(0)]))) == []
+
+    def test_a_demo_model_says_so_in_banner_and_title(self):
+        state = fed(snapshot(model=replace(MODEL, demo=True)))
+        assert texts(state) == [DEMO_WORDS]
+        assert "DEMO MODEL" in state.title
+
+    def test_a_random_encoder_and_the_cards_warnings_are_shown(self):
+        model = replace(MODEL, encoder="random:7", warnings=("window differs from training",))
+        state = fed(snapshot(model=model))
+        assert texts(state)[0].startswith("RANDOM IMAGE ENCODER (random:7)")
+        assert texts(state)[1] == "window differs from training"
+        assert {banner.level for banner in state.banners(0.0)} == {Level.CARE}
+
+    def test_faults_come_first_and_are_worse(self):
+        state = fed(
+            snapshot(
+                model=replace(MODEL, demo=True),
+                state=RunState.FAILED,
+                message="disk on fire",
+                recording=RecordingState("a.xdf", 1.0, 1, 0, "no space left"),
+            )
+        )
+        assert texts(state) == [
+            "The runtime failed: disk on fire",
+            "Recording failed: no space left",
+            DEMO_WORDS,
+        ]
+        assert state.banners(0.0)[0].level is Level.BAD
+        assert state.recording_lines[-1] == "failed"
+
+    def test_a_lost_runtime_is_said_until_it_is_back(self):
+        state = fed(snapshot())
+        state.lose_link("expected a runtime, got nothing.")
+        assert texts(state) == ["No runtime: expected a runtime, got nothing. Trying again."]
+        assert not state.linked
+        state.feed(snapshot(), 1.0)
+        assert texts(state, 1.0) == []
+        assert state.linked
+
+    def test_a_runtime_that_says_nothing_is_reported(self):
+        state = fed(snapshot(), clock_s=10.0)
+        assert texts(state, 11.9) == []
+        assert texts(state, 13.0) == ["The runtime has said nothing for 3 s"]
+        assert texts(fed(snapshot(state=RunState.ENDED), clock_s=10.0), 100.0) == []
+
+
+class TestLights:
+    @pytest.mark.parametrize(
+        ("role", "status", "age_s", "level", "word"),
+        [
+            (Role.PPG, Status.OK, 0.03, Level.GOOD, "ok"),
+            (Role.PPG, Status.WARMUP, 0.03, Level.CARE, "warm-up"),
+            (Role.PPG, Status.GAP, 0.03, Level.CARE, "gap"),
+            (Role.PPG, Status.STALE, 0.8, Level.CARE, "stale"),
+            (Role.PPG, Status.STALE, 12.0, Level.BAD, "no data for 12 s"),
+            (Role.PPG, Status.BAD_INPUT, 0.03, Level.BAD, "bad input"),
+            (Role.PPG, Status.ABSENT, math.nan, Level.BAD, "absent"),
+            (Role.CLIP, Status.ABSENT, math.nan, Level.CARE, "absent"),
+            (Role.RATING, Status.OK, 300.0, Level.GOOD, "ok"),
+        ],
+    )
+    def test_level_and_word(self, role: Role, status: Status, age_s: float, level: Level, word: str):
+        light = light_of(replace(STREAM, role=role, status=status, age_s=age_s))
+        assert (light.level, light.word) == (level, word)
+
+    def test_numbers_of_a_regular_stream(self):
+        light = light_of(replace(STREAM, overruns=2))
+        assert (light.title, light.name) == ("Pulse", "pulse")
+        assert light.numbers == "99.9 of 100 Hz, lag 21 ms, lost 3, overruns 2"
+
+    def test_numbers_of_the_other_kinds(self):
+        sound = replace(STREAM, role=Role.SOUND, sfreq=44100.0, measured_sfreq=44099.0, lag_s=math.nan)
+        assert light_of(sound).numbers == f"44.1 of 44.1 kHz, lag {DASH}, lost 3"
+        picture = replace(STREAM, role=Role.PICTURE, sfreq=0.0, measured_sfreq=29.97)
+        assert light_of(picture).numbers == "30.0 Hz, lag 21 ms, lost 3"
+        keys = replace(STREAM, role=Role.RATING, n_samples=14, age_s=12.3)
+        assert light_of(keys).numbers == "14 received, last 12 s ago"
+        absent = replace(STREAM, status=Status.ABSENT, name="")
+        assert (light_of(absent).name, light_of(absent).numbers) == (DASH, "not found on the network")
+
+
+def test_foreign_text_stays_on_one_short_line():
+    assert clean("a\nb\x1b[31m\x00c") == "a b [31m c"
+    assert clean("x" * 10_000, 5) == "xxxx…"
+    assert clean("pulse é ♥") == "pulse é ♥"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (83.9, "1:23"), (3723.0, "1:02:03")])
+def test_clock_text(seconds: float, text: str):
+    assert clock_text(seconds) == text
+
+
+def test_state_and_figure_need_no_qt():
+    script = (
+        "import sys, rtasmr.link, rtasmr.view.state, rtasmr.view.figure, rtasmr.view.__main__\n"
+        "loaded = sorted(m for m in sys.modules if m.split('.')[0] in {'PyQt5', 'pyqtgraph', 'pylsl'})\n"
+        "loaded += ['pyplot'] if 'matplotlib.pyplot' in sys.modules else []\n"
+        "print(loaded)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
