@@ -5,7 +5,6 @@ Scores, statistics and reports read these and never train.
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.array_pickle import StoredArray, load_array_pickle
 from offline.atomic import replacing
 from offline.splits import fold_of_video
 from rtasmr.errors import DataError
@@ -42,13 +42,6 @@ there; padded ends lie at 1.2 and beyond.
 
 _LEAST_P = 1e-7  # keeps log-odds finite; the published probabilities are float32
 
-# What NumPy needs to rebuild an array, under its present and its former module name.
-_ALLOWED_GLOBALS = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "_reconstruct"),
-}
 _PUBLISHED_KEYS = ("subj", "vid_name", "truths", "preds", "probs", "raw_truths", "is_nature")
 
 
@@ -150,23 +143,6 @@ class Predictions:
         return replace(self, model=name, trials=trials)
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Rebuilds NumPy arrays and Python's plain containers, and nothing else."""
-
-    def __init__(self, file: Any, name: str) -> None:
-        super().__init__(file)
-        self._name = name
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return an allowed global; refuse any other before it is imported."""
-        if (module, name) not in _ALLOWED_GLOBALS:
-            raise DataError(
-                f"{self._name}: expected only NumPy arrays in plain lists and dicts, got a reference to "
-                f"{module}.{name}; nothing was run: fetch the published file again"
-            )
-        return super().find_class(module, name)
-
-
 def load_published(path: Path) -> Predictions:
     """Read the authors' own test predictions of their fusion model.
 
@@ -186,18 +162,7 @@ def load_published(path: Path) -> Predictions:
     the last 43 steps and its log-odds there differ from the median trial of the same clip by more than
     ``PADDING_LOG_ODDS`` on average.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file of published predictions, found none; give its path")
-    try:
-        with path.open("rb") as file:
-            content = _ArrayUnpickler(file, path.name).load()
-    except (
-        pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, MemoryError,
-        OSError, OverflowError, TypeError, ValueError,
-    ) as error:  # fmt: skip
-        raise DataError(
-            f"{path.name}: expected a pickled list of trials, got a damaged or unreadable file ({error}); fetch it again"
-        ) from error
+    content = load_array_pickle(path)
     if not isinstance(content, list) or not content:
         raise DataError(
             f"{path.name}: expected a list of trials, got {type(content).__name__}; fetch it again"
@@ -213,13 +178,16 @@ def load_published(path: Path) -> Predictions:
 def _published_trial(item: Any, where: str) -> TrialPrediction:
     if not isinstance(item, dict) or not set(_PUBLISHED_KEYS) <= item.keys():
         raise DataError(f"{where}: expected a dict with {', '.join(_PUBLISHED_KEYS)}, got {_outline(item)}")
-    arrays = {key: item[key] for key in ("truths", "preds", "probs", "raw_truths")}
-    for key, value in arrays.items():
-        if not isinstance(value, np.ndarray) or value.shape != (N_STEPS,) or value.dtype.kind not in "iuf":
-            raise DataError(f"{where}: expected {N_STEPS} numbers in {key!r}, got {_outline(value)}")
+    arrays: dict[str, NDArray[Any]] = {}
+    for key in ("truths", "preds", "probs", "raw_truths"):
+        stored = item[key]
+        if not isinstance(stored, StoredArray) or stored.values.shape != (N_STEPS,):
+            raise DataError(f"{where}: expected {N_STEPS} numbers in {key!r}, got {_outline(stored)}")
+        arrays[key] = stored.values
     if not isinstance(item["subj"], int) or item["vid_name"] not in VIDEOS:
         raise DataError(
-            f"{where}: expected an integer subj and vid1 to vid8, got {item['subj']!r}, {item['vid_name']!r}"
+            f"{where}: expected an integer subj and a vid_name from vid1 to vid8, got "
+            f"{_outline(item['subj'])} and {_outline(item['vid_name'])}"
         )
     p, rating = arrays["probs"], arrays["raw_truths"]
     if not np.all((p >= 0) & (p <= 1)) or not np.all(np.isin(rating, (0, 1, 2, 3))):
@@ -245,12 +213,13 @@ def _published_trial(item: Any, where: str) -> TrialPrediction:
 
 
 def _outline(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and type {value.dtype}"
-    if isinstance(value, dict):
-        return f"a dict with {', '.join(map(str, value)) or 'nothing'}"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
+    """Tell what came in a few words; the content of a foreign file may be long or nested."""
+    if isinstance(value, StoredArray):
+        return f"an array of shape {value.values.shape}"
+    if isinstance(value, (str, int, float)):
+        return repr(value)[:40]
+    if isinstance(value, (list, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
     return f"a {type(value).__name__}"
 
 

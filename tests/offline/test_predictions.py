@@ -2,11 +2,13 @@
 
 import os
 import pickle
+import pickletools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from offline.array_pickle import load_array_pickle
 from offline.predictions import (
     Predictions,
     TrialPrediction,
@@ -120,7 +122,7 @@ def test_truncated_pickle_is_one_error(tmp_path, keep):
     whole = pickle.dumps([published_item()])
     path = tmp_path / "cut.pkl"
     path.write_bytes(whole[:keep])
-    with pytest.raises(DataError, match=r"cut\.pkl: expected a pickled list"):
+    with pytest.raises(DataError, match=r"cut\.pkl: expected a pickle of NumPy arrays"):
         load_published(path)
 
 
@@ -132,8 +134,41 @@ def test_file_that_is_no_pickle_is_one_error(tmp_path, rng):
             load_published(path)
 
 
+def test_damage_to_the_structure_is_one_error_or_harmless(tmp_path, rng):
+    whole = pickle.dumps([published_item()])
+    structure = [position for _, _, position in pickletools.genops(whole)]
+    path = tmp_path / "bent.pkl"
+    refused = 0
+    for _ in range(500):
+        bent = bytearray(whole)
+        bent[min(int(rng.choice(structure)) + int(rng.integers(0, 4)), len(whole) - 1)] = rng.integers(0, 256)
+        path.write_bytes(bent)
+        try:
+            load_published(path)
+        except DataError:
+            refused += 1
+    assert refused > 250
+
+
+@pytest.mark.parametrize(
+    "array", [np.array([{}], dtype=object), np.array(["text"]), np.array([1j]), np.zeros(2, dtype="i4,f4")]
+)
+def test_arrays_of_other_things_than_numbers_are_refused(tmp_path, array):
+    path = write_pickle(tmp_path / "odd.pkl", [{**published_item(), "probs": array}])
+    with pytest.raises(DataError, match=r"odd\.pkl: .*integers or floats"):
+        load_published(path)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f8", "i2", "u1"])
+def test_arrays_of_numbers_come_as_they_are(tmp_path, dtype):
+    values = np.arange(6, dtype=dtype).reshape(2, 3)
+    (back, transposed) = load_array_pickle(write_pickle(tmp_path / "a.pkl", [values, values.T]))
+    np.testing.assert_array_equal(back.values, values)
+    np.testing.assert_array_equal(transposed.values, values.T)
+
+
 def test_missing_file_names_its_path(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.pkl: expected a file"):
+    with pytest.raises(DataError, match=r"nowhere\.pkl: .*found no file"):
         load_published(tmp_path / "nowhere.pkl")
 
 
