@@ -164,20 +164,19 @@ def _parse(path: Path, body: bytes) -> pl.DataFrame:
     """Return the table (n_samples, 3) of float64: minutes, CH1, CH2."""
     names = ["time_min", "ch1", "ch2"]
     try:
-        table = pl.read_csv(
+        return pl.read_csv(
             io.BytesIO(body),
             separator="\t",
             has_header=False,
             columns=[0, 1, 2],
             new_columns=names,
-            schema_overrides=dict.fromkeys(["column_1", "column_2", "column_3"], pl.Float64),
+            schema_overrides=dict.fromkeys(names, pl.Float64),
             ignore_errors=True,
             truncate_ragged_lines=True,
         )
     except (pl.exceptions.PolarsError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path.name}: not a table of numbers ({reason}); export it again") from error
-    return table.select(pl.col(names).cast(pl.Float64))
 
 
 def _checked_rate(path: Path, header: _Header, time_min: NDArray[np.float64], notes: list[str]) -> float:

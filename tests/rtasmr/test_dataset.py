@@ -1,0 +1,156 @@
+"""The data set as a whole: folders, names, and what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtasmr.dataset import DataSet, rating_track, stimulus_file_name
+from rtasmr.dataset_check import Finding, Level, check
+from rtasmr.errors import DataError
+from rtasmr.types import VIDEOS, TrialId
+
+LOG = (
+    "Subject\tTrial\tEvent Type\tCode\tTime\n"
+    "{p:03d}\t2\tVideo\tvid1\t643000\n{p:03d}\t2\tResponse\t3\t800000\n{p:03d}\t3\tVideo\tvid5\t1200000\n"
+)
+PPG = "x.acq\n0.5 ms/sample\n2 channels\nPPG\nmV\nPPG\nmV\nmin\tCH1\tCH2\n\t3\t3\n0\t1\t2\n0\t3\t4\n0\t5\t6\n"
+AVI = b"RIFF\x08\x00\x00\x00AVI data"
+
+
+@pytest.fixture
+def tiny_set(tmp_path: Path) -> Path:
+    """Participants 1 and 21, two clips each, three PPG samples, stimuli of a few bytes."""
+    root = tmp_path / "set"
+    for folder in ("log", "ppg", "stim"):
+        (root / folder).mkdir(parents=True)
+    for p in (21, 1):
+        (root / "log" / f"{p:03d}-1-20211022-d28c98dd.log").write_text(LOG.format(p=p))
+        (root / "ppg" / f"{p:03d}_csv.txt").write_text(PPG)
+    for video in VIDEOS:
+        (root / "stim" / stimulus_file_name(video)).write_bytes(AVI)
+    return root
+
+
+def test_what_a_whole_set_holds(tiny_set: Path) -> None:
+    dataset = DataSet.open(tiny_set)
+    assert dataset.participants == (1, 21)
+    assert dataset.trials() == (
+        TrialId(1, "vid1"), TrialId(1, "vid5"), TrialId(21, "vid1"), TrialId(21, "vid5"),
+    )  # fmt: skip
+    assert not dataset.is_simulated
+    log = dataset.log(21)
+    assert rating_track(log, log.clip("vid1")).tolist() == [0] * 107 + [2] * 400
+    np.testing.assert_array_equal(dataset.ppg(21).samples, np.float32([[1, 2], [3, 4], [5, 6]]))
+
+
+def test_stimuli_are_found_whatever_their_case(tiny_set: Path) -> None:
+    assert DataSet.open(tiny_set).stimulus("VID6").name == "nature2.avi"
+    (tiny_set / "stim" / "ASMR4.avi").rename(tiny_set / "stim" / "asmr4.AVI")
+    assert DataSet.open(tiny_set).stimulus("vid4").name == "asmr4.AVI"
+
+
+@pytest.mark.parametrize(
+    ("video", "name"),
+    [("vid1", "ASMR1.avi"), ("vid4", "ASMR4.avi"), ("vid5", "nature1.avi"), ("vid8", "nature4.avi")],
+)
+def test_stimulus_file_names(video: str, name: str) -> None:
+    assert stimulus_file_name(video) == name
+
+
+def test_an_unknown_stimulus_is_refused() -> None:
+    with pytest.raises(DataError, match="no stimulus 'vid9'"):
+        stimulus_file_name("vid9")
+
+
+@pytest.mark.parametrize("folder", ["log", "ppg", "stim"])
+def test_a_missing_or_empty_folder_is_refused_by_name(tiny_set: Path, folder: str) -> None:
+    for file in (tiny_set / folder).iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match=rf"{folder}: the folder is empty"):
+        DataSet.open(tiny_set)
+    (tiny_set / folder).rmdir()
+    with pytest.raises(DataError, match=rf"{folder}: the folder is missing"):
+        DataSet.open(tiny_set)
+
+
+def test_no_folder_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        DataSet.open(tmp_path / "nothing")
+
+
+def test_missing_files_are_named(tiny_set: Path) -> None:
+    (tiny_set / "ppg" / "021_csv.txt").unlink()
+    (tiny_set / "stim" / "nature1.avi").unlink()
+    dataset = DataSet.open(tiny_set)
+    assert dataset.missing == ("ppg/021_csv.txt", "stim/nature1.avi")
+    with pytest.raises(DataError, match=r"no 021_csv\.txt; it holds 001"):
+        dataset.ppg(21)
+    with pytest.raises(DataError, match=r"nature1\.avi \(vid5\) is missing"):
+        dataset.stimulus("vid5")
+
+
+def test_a_broken_log_costs_its_participant_only_and_is_named(tiny_set: Path) -> None:
+    (tiny_set / "log" / "003-1-20211022-00000000.log").write_text("nothing")
+    dataset = DataSet.open(tiny_set)
+    assert dataset.participants == (1, 21)
+    with pytest.raises(DataError, match=r"003-1-20211022-00000000\.log: no header row"):
+        dataset.log(3)
+    assert any("003-1" in warning for warning in dataset.warnings)
+
+
+def test_an_unknown_participant_is_refused(tiny_set: Path) -> None:
+    with pytest.raises(DataError, match=r"participant 002 is not in .*; it holds 001, 021"):
+        DataSet.open(tiny_set).log(2)
+
+
+def test_misnamed_files_are_named_and_hidden_ones_ignored(tiny_set: Path) -> None:
+    (tiny_set / "log" / "pilot.log").write_text("x")
+    (tiny_set / "ppg" / "notes.txt").write_text("x")
+    (tiny_set / "log" / ".DS_Store").write_text("x")
+    warnings = " ".join(DataSet.open(tiny_set).warnings)
+    assert "pilot.log: not named like" in warnings
+    assert "notes.txt: not named like" in warnings
+    assert "DS_Store" not in warnings
+
+
+def test_of_two_logs_of_one_participant_the_later_is_read_and_said(tiny_set: Path) -> None:
+    later = tiny_set / "log" / "021-2-20211023-00000000.log"
+    shutil.copy(tiny_set / "log" / "021-1-20211022-d28c98dd.log", later)
+    dataset = DataSet.open(tiny_set)
+    assert dataset.log(21).condition == 2
+    assert any("has a later log" in warning for warning in dataset.warnings)
+
+
+def test_a_recording_that_ends_before_a_clip_names_the_clip(tiny_set: Path) -> None:
+    assert "ends at 0.0 s, before the end of vid1, vid5" in DataSet.open(tiny_set).ppg(1).notes[-1]
+
+
+def test_an_unreadable_marker_is_refused(tiny_set: Path) -> None:
+    (tiny_set / "SIMULATED.json").write_text("{")
+    with pytest.raises(DataError, match="not readable as JSON"):
+        DataSet.open(tiny_set)
+
+
+def test_check_finds_every_broken_file(tiny_set: Path) -> None:
+    (tiny_set / "ppg" / "001_csv.txt").write_text("nothing")
+    (tiny_set / "stim" / "ASMR1.avi").write_bytes(AVI[:-1])
+    (tiny_set / "stim" / "ASMR2.avi").write_bytes(b"no film")
+    (tiny_set / "stim" / "ASMR3.avi").unlink()
+    errors = {finding.file: finding.text for finding in check(tiny_set) if finding.level is Level.ERROR}
+    assert set(errors) == {"ppg/001", "stim/ASMR1.avi", "stim/ASMR2.avi", "stim/ASMR3.avi"}
+    assert errors["stim/ASMR1.avi"] == "cut off: 15 of 16 bytes"
+    assert errors["stim/ASMR2.avi"] == "not an AVI file"
+    assert errors["stim/ASMR3.avi"] == "missing"
+
+
+def test_check_passes_a_whole_set(simulated_set: Path) -> None:
+    findings = check(simulated_set)
+    assert [f for f in findings if f.level is not Level.OK] == [
+        Finding("SIMULATED.json", Level.WARNING, "simulated data; says nothing about people")
+    ]
+    assert Finding("ppg/001_csv.txt", Level.OK, "1440000 samples, 720.0 s at 2000 Hz") in findings
+    assert len([f for f in findings if f.file.startswith("stim/")]) == 8
