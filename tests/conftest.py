@@ -25,3 +25,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"reference data not present: {SHARED_DATA.name} folder beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def simulated_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole simulated study of two participants; read it, do not write into it."""
+    from offline.simulation import simulate
+
+    out = tmp_path_factory.mktemp("simulated") / "study"
+    return simulate(out, participants=2, seed=11, scenario="tingle", size=(96, 54))

@@ -101,7 +101,7 @@ def simulate_pulse(intensity: NDArray[np.float64], effect: PulseEffect, rng: np.
     amplitude *= np.interp(
         beat_times_s, tick_s, np.exp(0.05 * breath + slow_noise(N_TICKS, VASOMOTION_SHARE, 20.0, rng))
     )
-    wave = rng.uniform(0.8, 1.4) * _waves(beat_times_s, amplitude, rng)
+    wave = rng.uniform(1.0, 1.7) * _waves(beat_times_s, amplitude, rng)
 
     time_s = np.arange(N_SAMPLES) / PPG_SFREQ
     wander = WANDER_MV * breath + slow_noise(N_TICKS, 2.0 * WANDER_MV, 8.0, rng)
