@@ -68,6 +68,16 @@ class TrialTable:
                     f"{np.dtype(dtype)}, got {array.shape} and {array.dtype}; compute the features again"
                 )
 
+        for values, valid in ((self.preroll_values, self.preroll_valid), (self.values, self.valid)):
+            wrong = np.argwhere(valid & ~np.isfinite(values))
+            if len(wrong):
+                frame, column = wrong[0]
+                raise DataError(
+                    f"table of trial {self.trial}: expected finite numbers where valid, got "
+                    f"{values[frame, column]} in {self.spec.names[column]!r} at frame {frame}; "
+                    "compute the features again"
+                )
+
     @property
     def n_frames(self) -> int:
         """Number of published frames."""
@@ -152,8 +162,9 @@ class TrialTable:
         if match is None:
             raise DataError(f"expected a table named like 021_vid3.npz, got {path.name}; remove or rename it")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
+            # Opened here, since np.load leaves a damaged file open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                content = {name: archive[name] for name in archive.files}
             table = cls(
                 trial=TrialId(int(match[1]), match[2]),
                 values=content["values"],

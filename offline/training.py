@@ -184,6 +184,9 @@ def _run_epoch(
 
 
 def _build(fitting: Sequence[TrialTable], spec: FeatureSpec, config: TrainingConfig) -> FusionBilstm:
+    unknown = sorted(set(config.columns or ()) - set(spec.names))
+    if unknown or config.columns == ():
+        raise ConfigError(f"columns: expected some of the {spec.n_features} feature names, got {unknown[:3]}")
     network = TINGLE_MODELS[config.architecture](
         BilstmConfig(
             names=spec.names,

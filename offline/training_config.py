@@ -18,6 +18,7 @@ _POSITIVE = (
     "max_gap_frames",
     "validation_stride",
 )
+_SHARES = ("dropout", "full_window_share", "modality_dropout", "gap_rate", "validation_share")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class TrainingConfig:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.lookahead_frames < self.window_frames - WARMUP_TICKS:
             raise ConfigError(
                 f"lookahead_frames: expected 0 to window_frames - {WARMUP_TICKS} - 1 = "
