@@ -15,7 +15,7 @@ from models.registry import ENCODERS
 from models.resnet import EncoderWeightsError, ImageEncoder
 from offline.onnx_graphs import to_onnx
 from offline.training import TrainedModel
-from rtasmr.card import MODEL_FILE, AnyCard, EncoderCard, ModelCard, TrainingData, write_card
+from rtasmr.card import MODEL_FILE, AnyCard, EncoderCard, ModelCard, TrainingData, check_id, write_card
 from rtasmr.errors import ConfigError, ModelError
 from rtasmr.types import Modality
 
@@ -178,7 +178,7 @@ def _timestamp(moment: datetime | None) -> str:
 
 def _write(network: nn.Module, models_folder: Path, name: str, card: Callable[[str], AnyCard]) -> Path:
     """Write graph and card to a folder beside the final one and rename it: whole or not at all."""
-    target = models_folder / name
+    target = models_folder / check_id(name)
     if target.exists():
         raise ModelError(f"expected no model in {target}, found one; choose another name or remove it")
     content = to_onnx(network).SerializeToString(deterministic=True)

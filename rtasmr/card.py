@@ -151,6 +151,15 @@ _CARD_OF_KIND: Mapping[str, type[ModelCard] | type[EncoderCard]] = {
 CardT = TypeVar("CardT", ModelCard, EncoderCard)
 
 
+def check_id(model_id: str) -> str:
+    """Return ``model_id`` if it can name a folder, else raise a `ModelError`."""
+    if not _SAFE_ID.fullmatch(model_id):
+        raise ModelError(
+            f"expected an id of letters, digits, '.', '_' and '-', got {model_id!r}; choose another"
+        )
+    return model_id
+
+
 def write_card(card: AnyCard, folder: Path) -> None:
     """Write ``folder/card.json``."""
     kind = KIND_TINGLE if isinstance(card, ModelCard) else KIND_ENCODER
@@ -282,12 +291,6 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def _identity(value: Any) -> str:
-    if not _SAFE_ID.fullmatch(_text(value)):
-        raise ValueError(f"expected an id of letters, digits, '.', '_' and '-', got {value!r}")
-    return str(value)
-
-
 def _moment(value: Any) -> str:
     if datetime.fromisoformat(_text(value)).tzinfo is None:
         raise ValueError(f"expected a date and time with offset from UTC, got {value!r}")
@@ -324,7 +327,7 @@ def _training_data(value: Any) -> TrainingData:
 
 
 _PARSE: Mapping[str, Callable[[Any], Any]] = {
-    "id": _identity,
+    "id": lambda value: check_id(_text(value)),
     "created": _moment,
     "feature_version": _count,
     "feature_lookahead_s": _number,
