@@ -78,7 +78,8 @@ class SnapshotClient:
         """Detach; a later ``poll`` attaches again."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._asked = None, False
+        # The first answer after a break is a snapshot even if nothing changed: it tells that all is well.
+        self._connection, self._asked, self._revision = None, False, -1
 
     def _open(self) -> Connection[Any, Any]:
         address, key = read_link_file(self.link_file)

@@ -103,7 +103,7 @@ def tinglegram_figure(
     banner = [*([DEMO_WORDS] if demo else []), *warnings]
     banner_lines = [line for text in banner for line in _wrapped(text, _BANNER_PT)]
     title_in = 0.15 + _TITLE_LINE_IN * len(title_lines)
-    head_in = title_in + 0.35 + _BANNER_LINE_IN * len(banner_lines)
+    head_in = title_in + 0.42 + _BANNER_LINE_IN * len(banner_lines)
     foot_in = 0.85
     height_in = head_in + _PANEL_IN * len(panels) + foot_in
     figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=150, facecolor="white")

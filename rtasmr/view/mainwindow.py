@@ -78,7 +78,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self.banner = QtWidgets.QLabel()
         self.banner.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self.banner.setWordWrap(True)
-        self.headline, self.estimate = ElidedLabel(), ElidedLabel()
+        self.headline, self.estimate = ElidedLabel(keep_end=False), ElidedLabel(keep_end=False)
         self.probability = _big_label()
         # Wide enough for the longest word, so that the words beside it stand still.
         self.probability.setFixedWidth(self.probability.fontMetrics().horizontalAdvance("bad input "))

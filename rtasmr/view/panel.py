@@ -11,7 +11,10 @@ from pyqtgraph.Qt import QtCore, QtWidgets
 from rtasmr.view.plots import Theme
 from rtasmr.view.state import Level, Light, ViewState
 
-PANEL_WIDTH = 310
+WIDEST_LINE = "44.1 of 44.1 kHz, lag 250 ms, lost 9999"
+"""Sets the width of the column, in whatever font the desktop has."""
+SYMBOL_WIDTH = 20
+MARGIN = 6
 SYMBOLS = {
     Level.GOOD: "\N{BLACK CIRCLE}",
     Level.CARE: "\N{BLACK UP-POINTING TRIANGLE}",
@@ -21,10 +24,18 @@ SYMBOLS = {
 
 
 class ElidedLabel(QtWidgets.QLabel):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
-    """One line of plain text that ends in an ellipsis where it is too long; the tool tip has it whole."""
+    """One line of plain text, shortened where it is too long; the tool tip has it whole.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keep_end : bool
+        Whether the middle is left out, as for names that differ at their end, and not the end.
+    """
+
+    def __init__(self, *, keep_end: bool = True) -> None:
         super().__init__()
+        modes = QtCore.Qt.TextElideMode
+        self._mode = modes.ElideMiddle if keep_end else modes.ElideRight
         self.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         self.whole = ""
@@ -41,9 +52,7 @@ class ElidedLabel(QtWidgets.QLabel):  # type: ignore[misc]  # pyqtgraph's Qt car
         self._elide()
 
     def _elide(self) -> None:
-        fitting = self.fontMetrics().elidedText(
-            self.whole, QtCore.Qt.TextElideMode.ElideMiddle, max(self.width(), 1)
-        )
+        fitting = self.fontMetrics().elidedText(self.whole, self._mode, max(self.width(), 1))
         if fitting != self.text():
             self.setText(fitting)
         # A tool tip takes what looks like rich text for it, and names come from strangers.
@@ -58,8 +67,9 @@ class LightWidget(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt ca
         self._theme = theme
         self._light: Light | None = None
         self.symbol = QtWidgets.QLabel()
-        self.symbol.setFixedWidth(20)
-        self.head, self.name, self.numbers = ElidedLabel(), ElidedLabel(), ElidedLabel()
+        self.symbol.setFixedWidth(SYMBOL_WIDTH)
+        self.head, self.name = ElidedLabel(keep_end=False), ElidedLabel()
+        self.numbers = ElidedLabel(keep_end=False)
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 5)
         grid.setVerticalSpacing(0)
@@ -118,7 +128,7 @@ class StatusPanel(QtWidgets.QScrollArea):  # type: ignore[misc]  # pyqtgraph's Q
         self._streams.setSpacing(0)
         content = QtWidgets.QWidget(objectName="body")
         rows = QtWidgets.QVBoxLayout(content)
-        rows.setContentsMargins(8, 0, 4, 0)
+        rows.setContentsMargins(MARGIN, 0, MARGIN, 0)
         rows.setSpacing(2)
         rows.addWidget(_heading("Streams"))
         rows.addLayout(self._streams)
@@ -129,7 +139,9 @@ class StatusPanel(QtWidgets.QScrollArea):  # type: ignore[misc]  # pyqtgraph's Q
         self.setWidgetResizable(True)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFixedWidth(PANEL_WIDTH)
+        scroll_bar = self.verticalScrollBar().sizeHint().width()
+        line = self.fontMetrics().horizontalAdvance(WIDEST_LINE)
+        self.setFixedWidth(line + SYMBOL_WIDTH + 2 * MARGIN + scroll_bar)
 
     def show_state(self, state: ViewState) -> None:
         """Show the words of ``state``."""

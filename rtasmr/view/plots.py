@@ -14,7 +14,6 @@ from rtasmr.view.tracks import RatingStep, SegmentMark, Span
 
 PULSE_WINDOW_S = 10.0
 PENDING_WORD = "pending"
-AXIS_WIDTH = 58
 GRID_ALPHA = 0.15
 _LABEL_MARGIN = 6
 
@@ -145,7 +144,7 @@ class SpanItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no
         if rect.width() >= width + _LABEL_MARGIN:
             place = QtCore.QPointF(rect.center().x() - width / 2, rect.top() + metrics.ascent() + 4)
             painter.drawText(place, word)
-        elif rect.width() >= height / 2:
+        elif rect.width() >= height / 3:
             painter.save()
             painter.translate(rect.center().x() + metrics.ascent() / 2 - 1, rect.top() + width + 6)
             painter.rotate(-90)
@@ -310,8 +309,11 @@ def _prepare(item: Any, theme: Theme) -> None:
     item.disableAutoRange()
     item.showGrid(x=True, y=True, alpha=GRID_ALPHA)
     item.showAxis("right")
-    item.getAxis("left").setWidth(AXIS_WIDTH)
-    item.getAxis("right").setWidth(AXIS_WIDTH)
+    # One width for both plots, so that they stand under each other: numbers, gap, upright label.
+    metrics = QtGui.QFontMetrics(QtGui.QFont())
+    width = metrics.horizontalAdvance("0.75") + metrics.height() + 14
+    item.getAxis("left").setWidth(width)
+    item.getAxis("right").setWidth(width)
     for side in ("left", "right", "bottom"):
         axis = item.getAxis(side)
         # Lines between the labelled ticks doubled the cost of a redraw and told nothing.

@@ -169,6 +169,14 @@ class TestAttach:
         store.add_records(records(2, first=3))
         assert [r.tick for r in poll(client).records] == [3, 4]
 
+    def test_the_first_answer_after_a_break_is_a_snapshot_even_if_nothing_changed(
+        self, store: SnapshotStore, client: SnapshotClient
+    ):
+        store.add_records(records(3))
+        poll(client)
+        client.close()
+        assert poll(client).records == ()
+
     def test_a_killed_window_leaves_the_runtime_and_the_next_gets_the_history(
         self, store: SnapshotStore, server: SnapshotServer
     ):

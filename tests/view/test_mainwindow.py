@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
+from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState
+from rtasmr.types import Role, Status
+from rtasmr.view.state import DEMO_WORDS
+
+pytestmark = pytest.mark.gui
+
+MODEL = ModelState("bilstm-live", False, 0.6, 10, 200, (), "cpu", "imagenet")
+PULSE = StreamState(Role.PPG, "wrist", "ppg-1", 100.0, 99.94, 0.021, 0.03, Status.OK, 4500, 3, 0)
+
+
+class ManualClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 50.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clip) -> SnapshotStore:
+    filled = SnapshotStore()
+    filled.add_records(clip)
+    now_s = clip[-1].time_s + 1.2
+    filled.update(
+        state=RunState.RUNNING,
+        model=MODEL,
+        now_s=now_s,
+        streams=(PULSE,),
+        latency=LatencyState(21.4, 44.6, 12.0, 19.0, 1134.0),
+        recording=RecordingState("/data/p007.xdf.part", 83.9, 4_210_000),
+        ppg_times=tuple(now_s - np.array([3.0, 2.0, 1.0])),
+        ppg_values=(0.5, math.nan, -0.5),
+    )
+    return filled
+
+
+@pytest.fixture
+def server(store: SnapshotStore) -> Iterator[SnapshotServer]:
+    with SnapshotServer(store) as running:
+        yield running
+
+
+@pytest.fixture
+def window(qtbot, server: SnapshotServer, clock: ManualClock):
+    from rtasmr.view.mainwindow import MainWindow
+
+    opened = MainWindow(SnapshotClient(server.link_file), clock=clock)
+    qtbot.addWidget(opened)
+    opened.resize(1024, 640)
+    opened.show()
+    qtbot.waitUntil(lambda: _told(opened), timeout=10_000)
+    _lay_out()
+    return opened
+
+
+def _told(window) -> bool:
+    window.tick()
+    return window.state.linked
+
+
+def _news(qtbot, window, store: SnapshotStore) -> None:
+    """Let the window take the store's newest state."""
+
+    def taken() -> bool:
+        window.tick()
+        return window.state.snapshot.revision == store.revision
+
+    qtbot.waitUntil(taken, timeout=10_000)
+    _lay_out()
+
+
+def _lay_out() -> None:
+    """Let new widgets get their size, which elided text depends on."""
+    from pyqtgraph.Qt import QtWidgets
+
+    QtWidgets.QApplication.processEvents()
+
+
+def test_numbers_on_screen_are_the_snapshots(window):
+    assert window.probability.text() == "0.60"
+    assert window.headline.whole == "Running · clip vid3 · 0:59"
+    assert window.estimate.whole == "age of the estimate 1.2 s · from pulse, sound, picture"
+    (light,) = window.panel.lights
+    assert light.head.text() == "Pulse: ok"
+    assert light.name.text() == "wrist"
+    assert light.numbers.text() == "99.9 of 100 Hz, lag 21 ms, lost 3"
+    assert [line.text() for line in window.panel.model.lines] == [
+        "bilstm-live",
+        "runs on cpu, threshold 0.60",
+        "window 20 s, look-ahead 1 s",
+    ]
+    assert window.panel.latency.lines[0].text() == "publish p50 21 ms, p99 45 ms"
+    assert [line.text() for line in window.panel.recording.lines] == ["p007.xdf.part", "1:23, 4.2 MB"]
+    assert window.probability_plot.threshold.value() == 0.6
+    assert window.windowTitle() == "rtasmr Tinglegram"
+
+
+def test_gaps_are_not_bridged(window):
+    times, values = window.probability_plot.curve.getOriginalDataset()
+    in_gap = (times >= 20.0 - 1e-6) & (times < 22.0 - 1e-6)
+    assert np.count_nonzero(in_gap) == 20
+    assert np.all(np.isnan(values[in_gap]))
+    assert window.probability_plot.curve.opts["connect"] == "finite"
+    _, pulse = window.pulse_plot.curve.getOriginalDataset()
+    np.testing.assert_array_equal(pulse, [0.5, math.nan, -0.5])
+
+
+def test_spans_and_the_pending_second_are_drawn(window):
+    spans = window.probability_plot.spans.spans
+    assert [span.word for span in spans] == ["warm-up", "gap", "pending"]
+    np.testing.assert_allclose([spans[-1].start_s, spans[-1].stop_s], [59.95, 61.1])
+    (_, right), _ = window.probability_plot.item.viewRange()
+    assert right == pytest.approx(61.1)
+
+
+def test_ratings_are_drawn_as_steps(window):
+    assert [step.rating for step in window.probability_plot.rating.steps] == [0, 2]
+
+
+def test_a_pulse_that_stopped_leaves_the_plot_and_says_so(qtbot, window, store, clock):
+    later_s = store.read().now_s + 20.0
+    dead = replace(PULSE, status=Status.STALE, age_s=21.0)
+    store.update(now_s=later_s, streams=(dead,))
+    clock.now_s += 20.0
+    _news(qtbot, window, store)
+    assert window.pulse_plot.curve.getOriginalDataset()[1] is None
+    assert window.pulse_plot.hint.toPlainText() == "no pulse in the last 10 s"
+    assert window.panel.lights[0].head.text() == "Pulse: no data for 21 s"
+
+
+def test_a_demo_model_has_a_banner_and_a_title(qtbot, window, store):
+    assert not window.banner.isVisible()
+    store.update(model=replace(MODEL, demo=True, warnings=("<b>small</b>",)))
+    _news(qtbot, window, store)
+    assert window.banner.isVisible()
+    assert window.banner.text() == f"{DEMO_WORDS}\n<b>small</b>"
+    assert "DEMO MODEL" in window.windowTitle()
+
+
+def test_plots_are_drawn_only_when_something_changed(qtbot, window, store, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(window, "_draw_plots", drawn.append)
+    window.tick()
+    window.tick()
+    assert drawn == []
+    store.update(message="news")
+    _news(qtbot, window, store)
+    assert len(drawn) == 1
+
+
+def test_a_longer_axis_shows_more(window):
+    window.span_box.setCurrentText("30 s")
+    (left, right), _ = window.probability_plot.item.viewRange()
+    assert right - left == pytest.approx(30.0)
+    times, _ = window.probability_plot.curve.getOriginalDataset()
+    assert left - 0.11 < times[0] <= left  # the curve enters from the left edge
+
+
+def test_streams_come_and_go(qtbot, window, store):
+    store.update(streams=(PULSE, replace(PULSE, role=Role.SOUND, name="room")))
+    _news(qtbot, window, store)
+    assert [light.name.whole for light in window.panel.lights] == ["wrist", "room"]
+    store.update(streams=(PULSE,))
+    _news(qtbot, window, store)
+    assert [light.isVisible() for light in window.panel.lights] == [True, False]
+
+
+def test_a_long_foreign_name_is_elided_and_kept_in_the_tool_tip(qtbot, window, store):
+    store.update(streams=(replace(PULSE, name="<img src=x>" * 20),))
+    _news(qtbot, window, store)
+    name = window.panel.lights[0].name
+    assert "…" in name.text()
+    assert name.toolTip() == "<span>" + "&lt;img src=x&gt;" * 20 + "</span>"
+
+
+def test_the_window_fits_its_smallest_size(window):
+    assert (window.width(), window.height()) == (1024, 640)
+    assert window.panel.horizontalScrollBar().maximum() == 0
+
+
+def test_a_lost_runtime_is_said_and_found_again(qtbot, window, server, store, clock):
+    server.close(drain_s=0.0)
+    ends = []
+    window.ended.connect(lambda: ends.append(True))
+    qtbot.waitUntil(lambda: (window.tick(), not window.state.linked)[1], timeout=10_000)
+    assert window.banner.text().startswith("No runtime:")
+    assert ends == [True]  # its link file is gone, too
+    assert len(window.state.columns) == 600  # what was drawn stays
+    with SnapshotServer(store) as again:
+        window._client.link_file = again.link_file
+        window.tick()
+        assert not window.state.linked  # not before its time
+        clock.now_s += 1.0
+        qtbot.waitUntil(lambda: _told(window), timeout=10_000)
+        assert not window.banner.isVisible()
+        assert len(window.state.columns) == 600  # and nothing is drawn twice
+
+
+def test_the_end_is_told_once(qtbot, window, store):
+    ends = []
+    window.ended.connect(lambda: ends.append(True))
+    store.update(state=RunState.ENDED, message="600 ticks")
+    _news(qtbot, window, store)
+    window.tick()
+    assert ends == [True]
+    assert window.headline.whole == "Ended: 600 ticks"
+
+
+def test_closing_detaches(qtbot, window, server):
+    assert server.n_clients == 1
+    window.close()
+    qtbot.waitUntil(lambda: server.n_clients == 0, timeout=10_000)
+
+
+class TestProcess:
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "rtasmr.view", *options]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def test_it_takes_a_picture_and_closes_with_the_runtime(self, qtbot, store, server, tmp_path: Path):
+        picture = tmp_path / "window.png"
+        options = ("--screenshot", str(picture), "--after", "600", "--close-when-ended", "--size", "1024x640")
+        with self.start("--attach", str(server.link_file), *options) as process:
+            qtbot.waitUntil(lambda: server.n_clients == 1, timeout=60_000)
+            store.update(state=RunState.ENDED)
+            assert process.wait(60) == 0
+        from pyqtgraph.Qt import QtGui
+
+        image = QtGui.QImage(str(picture))
+        assert (image.width(), image.height()) == (1024, 640)
+
+    def test_terminated_it_leaves_with_0_and_the_runtime_goes_on(self, qtbot, server):
+        with self.start("--attach", str(server.link_file)) as process:
+            qtbot.waitUntil(lambda: server.n_clients == 1, timeout=60_000)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        assert SnapshotClient(server.link_file).poll(10.0) is not None
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
+    def test_no_display_is_one_line(self, server):
+        hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        done = subprocess.run(
+            [sys.executable, "-m", "rtasmr.view", "--attach", str(server.link_file)],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: expected a display")
+        assert done.stderr.count("\n") == 1
