@@ -28,6 +28,9 @@ from rtasmr.grid import ON_TICK_TOLERANCE_S
 AV_TIME_BASE_HZ = 1_000_000
 """Ticks per second of a container's own duration and start time."""
 
+FIRST_JUMP_MARGIN_S = 0.5
+"""How long before the wanted time a jump into a file first aims."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
@@ -110,7 +113,7 @@ def read_sound(path: Path | str, start_s: float = 0.0, stop_s: float | None = No
 def iter_sound(
     path: Path | str, start_s: float = 0.0, stop_s: float | None = None
 ) -> Iterator[NDArray[np.int16]]:
-    """Yield the sound of a file in consecutive blocks of some 10 ms; see :func:`read_sound`.
+    """Yield the sound of a file in consecutive blocks, some 10 to 100 ms long; see :func:`read_sound`.
 
     The file is decoded from its beginning whatever ``start_s`` is: compressed sound depends on what
     came before, and only so is every sample exact.
@@ -246,10 +249,31 @@ def _timed_images(
                 first_slot = slot
             yield float((slot - first_slot) * stream.time_base), frame
         return
-    if start_s > 0.0:
-        container.seek(round(start_s * AV_TIME_BASE_HZ) + (container.start_time or 0))
-    for frame in container.decode(stream):
+    for frame in _from_key_image(path, container, stream, start_s):
         yield _since_start(path, container, frame.time), frame
+
+
+def _from_key_image(
+    path: Path | str, container: InputContainer, stream: VideoStream, start_s: float
+) -> Iterator[VideoFrame]:
+    """Return the images from a key image shown at or before ``start_s``, or from the beginning.
+
+    A container jumps by decoding time, which may lie before the presentation time by many images,
+    so the first image found may be too late; the jump then goes further back.
+    """
+    back_s = FIRST_JUMP_MARGIN_S
+    if start_s <= back_s:
+        return container.decode(stream)
+    origin = container.start_time or 0
+    while back_s < start_s:
+        container.seek(origin + round((start_s - back_s) * AV_TIME_BASE_HZ))
+        images = container.decode(stream)
+        first = next(images, None)
+        if first is not None and _since_start(path, container, first.time) <= start_s:
+            return chain([first], images)
+        back_s *= 2.0
+    container.seek(origin)
+    return container.decode(stream)
 
 
 def _with_replacement(
