@@ -22,6 +22,7 @@ from rtasmr.xdf_format import BOUNDARY_UUID, MAGIC, MAX_XML_BYTES, NUMPY_FORMATS
 MAX_STREAMS = 64
 MAX_CHANNELS = 2**18
 MAX_CHUNK_BYTES = 2**30
+MAX_TEXTS = 1_000_000
 MAX_XML_DEPTH = 32
 MAX_XML_ELEMENTS = 200_000
 
@@ -153,6 +154,8 @@ def _check_chunk(chunk: bytes, result: Scan) -> None:
         raise _CorruptError(f"data of stream {stream_id}, which has no header")
     if tag == Tag.SAMPLES:
         stream.n_samples += _count_samples(body, stream)
+        if stream.dtype == STRING and stream.n_samples * stream.n_channels > MAX_TEXTS:
+            raise _CorruptError(f"more than {MAX_TEXTS} texts in stream {stream_id}")
     elif tag == Tag.CLOCK_OFFSET:
         if len(body) != 16:
             raise _CorruptError(f"a clock offset of {len(body)} bytes, not 16")
@@ -196,7 +199,8 @@ def parse_xml(content: bytes) -> Element:
         depth -= 1
         builder.end(tag)
 
-    parser = expat.ParserCreate("utf-8")
+    # Namespaces on, as the reader behind this one has them: both must take and refuse the same texts.
+    parser = expat.ParserCreate("utf-8", "}")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse

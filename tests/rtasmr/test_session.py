@@ -215,6 +215,7 @@ DEEP = b"<info>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</info>"
             "UTF-8",
         ),
         (hostile(chunk(Tag.STREAM_HEADER, u32(1) + b"<info>")), "malformed XML"),
+        (hostile(chunk(Tag.STREAM_HEADER, u32(1) + b"<?a:b?><info><name/></info>")), "malformed XML"),
         (hostile(chunk(Tag.STREAM_HEADER, u32(1) + b"<info/>")), "without a name"),
         (hostile(stream(channel_count="0")), "0 channels"),
         (hostile(stream(channel_count="99999999")), "99999999 channels"),
@@ -246,6 +247,15 @@ def test_corrupt_and_hostile_files_are_refused_in_one_line(tmp_path, content, co
         read_xdf(path)
     assert "\n" not in str(caught.value)
     assert "bad.xdf" in str(caught.value)
+
+
+def test_flood_of_texts_is_refused(tmp_path):
+    texts = b"\x04" + struct.pack("<I", 600_000) + b"\x00\x01\x00" * 600_000
+    flood = chunk(Tag.SAMPLES, u32(1) + texts)
+    path = tmp_path / "flood.xdf"
+    path.write_bytes(hostile(stream(channel_format="string"), flood, flood))
+    with pytest.raises(DataError, match="more than 1000000 texts in stream 1"):
+        read_xdf(path)
 
 
 def test_missing_file_is_named(tmp_path):
