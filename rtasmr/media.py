@@ -31,6 +31,9 @@ AV_TIME_BASE_HZ = 1_000_000
 FIRST_JUMP_MARGIN_S = 0.5
 """How long before the wanted time a jump into a file first aims."""
 
+OPENCV_JUMP_IMAGES = 16
+"""How many images before its goal OpenCV's jump looks for a key image."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
@@ -184,6 +187,37 @@ def iter_pictures(
                     continue
             picture = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
             yield shown_s, resize_picture(picture) if resize else picture
+
+
+def index_after_jump(path: Path | str, time_s: float) -> int:
+    """Return the number of the image that OpenCV reads first after a jump to ``time_s`` (seconds).
+
+    The published pipeline counts its images from there. OpenCV goes to a key image well before the
+    goal, derives that image's number from its time, and counts on from it. Where an AVI holds empty
+    slots before the key image, the result is therefore smaller than the goal by their number, and it
+    depends on where the key images lie. Images are numbered from 0 as :func:`iter_pictures` gives them.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or damaged, or has no pictures or no image rate.
+    """
+    with _opened(path) as container:
+        stream = _picture_stream(container)
+        if stream is None or stream.average_rate is None:
+            raise DataError(
+                f"{path}: expected moving pictures of known rate, found none; choose another file"
+            )
+        fps = float(stream.average_rate)
+        goal = int(time_s * fps + 0.5)
+        latest_key_s = max(goal - OPENCV_JUMP_IMAGES, 0) / fps
+        key_index, key_number = 0, 0
+        for index, (shown_s, frame) in enumerate(_timed_images(path, container, stream, 0.0)):
+            if shown_s > latest_key_s + ON_TICK_TOLERANCE_S:
+                break
+            if frame.key_frame:
+                key_index, key_number = index, int(shown_s * fps + 0.5)
+        return key_index + goal - key_number
 
 
 @contextmanager

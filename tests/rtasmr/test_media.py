@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtasmr.errors import DataError
-from rtasmr.media import iter_pictures, iter_sound, probe, read_sound
+from rtasmr.media import index_after_jump, iter_pictures, iter_sound, probe, read_sound
 
 N_IMAGES = 120
 FPS = 30
@@ -127,7 +127,8 @@ def test_empty_slots_of_an_avi_count(tmp_path):
     """A repeated image is an empty slot: what follows is shown that much later."""
     path = tmp_path / "slots.avi"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=FPS)
+        # Key images where the period says, not where the picture jumps.
+        stream = container.add_stream("mpeg4", rate=FPS, options={"g": "12", "sc_threshold": "1000000000"})
         stream.width, stream.height = 64, 48
         for number in range(30):
             frame = av.VideoFrame.from_ndarray(numbered_image(number), format="rgb24")
@@ -137,6 +138,20 @@ def test_empty_slots_of_an_avi_count(tmp_path):
         container.mux(stream.encode())
     times = [t for t, _ in iter_pictures(path, resize=False)]
     np.testing.assert_allclose(times, np.array([0, *range(2, 31)]) / FPS)
+    # Key images are 0, 12 and 24, in slots 0, 13 and 25. Goal 27 looks for a key image up to slot 11
+    # and counts from image 0; goal 29 looks up to slot 13 and counts from image 12 as number 13.
+    assert index_after_jump(path, 27 / FPS) == 27
+    assert index_after_jump(path, 29 / FPS) == 28
+
+
+def test_jump_without_empty_slots_finds_the_image_itself(video):
+    for wanted in (0, 1, 7, 40, 90):
+        assert index_after_jump(video, wanted / FPS) == wanted
+
+
+def test_jump_needs_pictures(tmp_path, stereo):
+    with pytest.raises(DataError, match="expected moving pictures"):
+        index_after_jump(wav(tmp_path / "sound.wav", stereo), 1.0)
 
 
 # --- sound --------------------------------------------------------------------------------------
@@ -296,11 +311,19 @@ def test_live_rule_picks_the_published_images_at_30_fps(shared_data: Path, encod
     np.testing.assert_allclose([t for t, _ in picked], 5 + frames / 10, atol=1e-4)
 
 
-def test_decoded_images_are_the_published_ones_at_29_97_fps(shared_data: Path, encode):
-    """The published rule counts images from its seek (the 151st here), whatever their time."""
+def test_published_rule_counts_images_from_its_jump_at_29_97_fps(shared_data: Path, encode):
+    """The published frame j is image int(j / 10 * fps) after the jump to 5 s, whatever its time."""
+    path = shared_data / "reference" / "stim" / "ASMR3.avi"
     expected = np.load(shared_data / "reference" / "expected.npz")["X_vid3"][:, :512]
     frames = np.array([0, 1, 2, 7, 100, 251])
-    wanted = 150 + (frames / 10 * 30_000 / 1001).astype(int)
-    images = iter_pictures(shared_data / "reference" / "stim" / "ASMR3.avi", stop_s=31.0)
-    pictures = [picture for number, (_, picture) in enumerate(images) if number in wanted]
+    wanted = index_after_jump(path, 5.0) + (frames / 10 * 30_000 / 1001).astype(int)
+    pictures = [
+        picture for number, (_, picture) in enumerate(iter_pictures(path, stop_s=31.0)) if number in wanted
+    ]
     assert relative_l2(encode(pictures), expected[frames]).max() <= 2e-3
+
+
+@pytest.mark.parametrize(("stimulus", "index"), [("ASMR3.avi", 150), ("nature4.avi", 149)])
+def test_jump_of_the_published_pipeline(shared_data: Path, stimulus, index):
+    """Both files have one empty slot; only the second has a key image between it and the goal."""
+    assert index_after_jump(shared_data / "reference" / "stim" / stimulus, 5.0) == index
