@@ -104,6 +104,13 @@ class ModelCard:
     scores: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.lookahead_frames >= self.window_frames:
+            raise ValueError(
+                f"expected lookahead_frames {self.lookahead_frames} to be less than window_frames "
+                f"{self.window_frames}"
+            )
+
     def feature_spec(self) -> FeatureSpec:
         """Return the feature set that the model was trained on."""
         return FeatureSpec(

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from rtasmr.errors import ModelError
+from rtasmr.modelstore import find_encoder, find_model, install, list_models, models_folder
+
+BYTES = b"the store does not look inside"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RTASMR_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def installed(write_model, make_card):
+    def put(name: str, **changes: object) -> Path:
+        return install(write_model(make_card(id=name, **changes), BYTES))
+
+    return put
+
+
+def test_home_follows_the_environment_else_the_users_folder(tmp_path, monkeypatch):
+    assert models_folder() == tmp_path / "home" / "models"
+    monkeypatch.delenv("RTASMR_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert models_folder().name == "models"
+    assert "rtasmr" in models_folder().parts
+
+
+def test_nothing_installed_names_make_demo():
+    with pytest.raises(ModelError, match=r"found none; run 'make demo'"):
+        find_model()
+    assert list_models() == ()
+
+
+def test_the_newest_real_model_goes_before_any_demo_model(installed):
+    demo = installed("z-demo", demo=True, created="2026-03-01T00:00:00+00:00")
+    assert find_model() == demo
+    older = installed("b-real", created="2026-01-01T12:00:00+00:00")
+    assert find_model() == older
+    # Later on the clock of another time zone: 12:30 in UTC.
+    newer = installed("a-real", created="2026-01-01T08:30:00-04:00")
+    assert find_model() == newer
+
+
+def test_a_model_is_found_by_id_and_by_folder(installed, write_model, make_card, tmp_path):
+    path = installed("mine")
+    assert find_model("mine") == path
+    elsewhere = write_model(make_card(id="other"), BYTES, tmp_path / "elsewhere")
+    assert find_model(elsewhere) == elsewhere
+    assert find_model(str(elsewhere)) == elsewhere
+    with pytest.raises(ModelError, match=r"got 'yours'; installed are: mine"):
+        find_model("yours")
+
+
+def test_encoders_are_not_offered_as_models(write_model, encoder_card):
+    install(write_model(encoder_card, BYTES))
+    with pytest.raises(ModelError, match="found none"):
+        find_model()
+    assert [model.path.name for model in list_models()] == ["resnet18-test"]
+
+
+def test_installing_twice_is_installing_once(write_model, make_card):
+    folder = write_model(make_card(), BYTES)
+    path = install(folder)
+    assert install(folder) == path == models_folder() / "three-columns"
+    assert {p.name: p.read_bytes() for p in path.iterdir()} == {
+        p.name: p.read_bytes() for p in folder.iterdir()
+    }
+    assert [p.name for p in models_folder().iterdir()] == ["three-columns"]
+
+
+def test_another_model_of_the_same_id_is_not_replaced(installed, write_model, make_card, tmp_path):
+    path = installed("mine")
+    other = write_model(make_card(id="mine", threshold=0.9), b"other bytes", tmp_path / "elsewhere")
+    with pytest.raises(
+        ModelError, match=r"expected no other model 'mine'.*remove it or export under another id"
+    ):
+        install(other)
+    assert (path / "model.onnx").read_bytes() == BYTES
+
+
+def test_a_damaged_model_is_not_installed(write_model, make_card):
+    folder = write_model(make_card(), BYTES)
+    (folder / "model.onnx").write_bytes(BYTES[:-1])
+    with pytest.raises(ModelError, match="damaged or was replaced"):
+        install(folder)
+    assert list_models() == ()
+
+
+def test_a_damaged_card_is_listed_with_its_problem_and_passed_over_aloud(installed, caplog):
+    good, bad = installed("good"), installed("worse", created="2026-05-01T00:00:00+00:00")
+    card = json.loads((bad / "card.json").read_text())
+    (bad / "card.json").write_text(json.dumps({**card, "card_version": 99}))
+    assert [(m.path.name, m.card is None) for m in list_models()] == [("good", False), ("worse", True)]
+    with caplog.at_level(logging.WARNING):
+        assert find_model() == good
+    assert "worse is passed over" in caplog.text
+    assert "expected card version 1, got 99" in caplog.text
+
+
+def test_encoder_is_found_beside_the_model_then_in_the_store(write_model, encoder_card, make_card, tmp_path):
+    model = write_model(make_card(), BYTES, tmp_path / "results")
+    with pytest.raises(ModelError, match="image encoder with weights eeeeeeeeeeee beside"):
+        find_encoder("e" * 64, model)
+    source = write_model(encoder_card, BYTES, tmp_path / "made")
+    stored = install(source)
+    assert find_encoder("e" * 64, model) == stored
+    beside = write_model(encoder_card, BYTES, tmp_path / "results")
+    assert find_encoder("e" * 64, model) == beside
+    with pytest.raises(ModelError, match="weights ffffffffffff"):
+        find_encoder("f" * 64, model)
