@@ -133,7 +133,7 @@ def frames_from_recording(recording: Recording) -> RecordedFrames:
             f"{where}: expected whole numbers as tick and segment, got others; the file is corrupt"
         )
     tick, segment = positions.astype(np.int64).T
-    segments = _segments(recording)
+    segments = segments_from_recording(recording)
     unknown = set(segment.tolist()) - {known.index for known in segments}
     if unknown:
         raise DataError(
@@ -153,7 +153,8 @@ def frames_from_recording(recording: Recording) -> RecordedFrames:
     )
 
 
-def _segments(recording: Recording) -> tuple[Segment, ...]:
+def segments_from_recording(recording: Recording) -> tuple[Segment, ...]:
+    """Return the segments of a recording by index; `DataError` where one cannot be read."""
     segments: dict[int, Segment] = {}
     for text in recording.stream(SEGMENTS_SPEC.name).data:
         try:
