@@ -16,6 +16,8 @@ from rtasmr.errors import DataError
 
 PPG_SFREQ = 2000.0
 N_CHANNELS = 2
+LARGEST_VALUE = 1e9
+"""A cell beyond this is a broken number, not millivolts or minutes."""
 
 _HEADER_BYTES = 4096
 _INTERVAL = re.compile(r"(0*[1-9][0-9]*(?:\.[0-9]+)?|0*\.0*[1-9][0-9]*)\s*(ms|msec|s|sec|seconds)/sample")
@@ -82,11 +84,12 @@ def read_ppg(path: Path) -> PpgRecording:
     header = _read_header(path, raw)
     notes: list[str] = []
     body = _whole_rows(path, raw[header.n_bytes :], header, notes)
-    table = _parse(path, body)
-    n_missing = table.null_count().sum_horizontal().item() if len(table) else 0
-    if n_missing:
-        notes.append(f"{path.name}: {n_missing} cells hold no number; read as missing (NaN)")
-    values = table.to_numpy()
+    values = _parse(path, body)
+    # NaN compares false: cells without number, "inf" and numbers out of all range alike are missing.
+    missing = ~(np.abs(values) <= LARGEST_VALUE)
+    if missing.any():
+        values[missing] = np.nan
+        notes.append(f"{path.name}: {missing.sum()} cells hold no number; read as missing (NaN)")
     time_min, samples = values[:, 0].copy(), np.ascontiguousarray(values[:, 1:], dtype=np.float32)
     n_samples = len(samples)
     if header.n_declared is not None and n_samples != header.n_declared:
@@ -107,7 +110,7 @@ def _read_bytes(path: Path) -> bytes:
             raise DataError(f"{path.name}: not a whole .xz file ({error}); get it again") from error
     if not raw.strip():
         raise DataError(f"{path.name}: the file is empty; expected a Biopac text export; get it again")
-    return raw.replace(b"\r\n", b"\n") if b"\r\n" in raw[:_HEADER_BYTES] else raw
+    return raw.replace(b"\r\n", b"\n") if b"\r\n" in raw else raw
 
 
 def _read_header(path: Path, raw: bytes) -> _Header:
@@ -150,7 +153,9 @@ def _units(lines: list[str]) -> tuple[str, ...]:
 
 
 def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> bytes:
-    """Drop a last row that has no line end, unless the header's count proves that it is whole."""
+    """Drop blank lines and a last row without line end, unless the header's count proves it whole."""
+    while b"\n\n" in body:
+        body = body.replace(b"\n\n", b"\n")
     if body.endswith(b"\n"):
         return body
     n_rows = body.count(b"\n") + 1
@@ -160,23 +165,24 @@ def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> b
     return body[: body.rfind(b"\n") + 1]
 
 
-def _parse(path: Path, body: bytes) -> pl.DataFrame:
-    """Return the table (n_samples, 3) of float64: minutes, CH1, CH2."""
-    names = ["time_min", "ch1", "ch2"]
+def _parse(path: Path, body: bytes) -> NDArray[np.float64]:
+    """Return the table, shape (n_samples, 3): minutes, CH1, CH2; further columns are left out."""
+    n_columns = body[: body.find(b"\n")].count(b"\t") + 1
+    names = [f"column_{i}" for i in range(n_columns)]
     try:
-        return pl.read_csv(
+        table = pl.read_csv(
             io.BytesIO(body),
             separator="\t",
+            quote_char=None,
             has_header=False,
-            columns=[0, 1, 2],
-            new_columns=names,
-            schema_overrides=dict.fromkeys(names, pl.Float64),
+            schema=dict.fromkeys(names, pl.Float64),
             ignore_errors=True,
             truncate_ragged_lines=True,
         )
-    except (pl.exceptions.PolarsError, ValueError) as error:
+    except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path.name}: not a table of numbers ({reason}); export it again") from error
+    return np.array(table.select(names[: 1 + N_CHANNELS]).to_numpy())
 
 
 def _checked_rate(path: Path, header: _Header, time_min: NDArray[np.float64], notes: list[str]) -> float:

@@ -205,6 +205,23 @@ def test_a_key_without_number_is_ignored_and_named(write_log: WriteLog, code: st
     assert rating_track(log, log.clips[1])[-1] == 3
 
 
+@given(at=st.integers(0, 900), n_lost=st.integers(0, 80), junk=st.binary(max_size=40))
+def test_whatever_bytes_come_there_is_a_log_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, at: int, n_lost: int, junk: bytes
+) -> None:
+    whole = (SCENARIO + HEADER + "\n" + "\n".join([*session(), press(3, 1_300_000)]) + "\n").encode()
+    path = tmp_path_factory.getbasetemp() / "021-1-20211022-d28c98dd.log"
+    path.write_bytes(whole[:at] + junk + whole[at + n_lost :])
+    try:
+        log = read_log(path)
+        told = log.notes
+        lengths = {len(rating_track(log, clip)) for clip in log.clips}
+    except DataError as error:
+        told, lengths = (str(error),), {550}
+    assert lengths <= {507, 550}
+    assert all(text.startswith(path.name) and "\n" not in text for text in told)
+
+
 def track_of(*presses: tuple[float, int], clip: Clip | None = None) -> list[int]:
     """Rating of a clip from 100 s to 160 s on."""
     clip = clip or Clip("vid3", 100.0, 60.0, 1)

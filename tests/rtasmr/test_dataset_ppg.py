@@ -50,6 +50,51 @@ def test_line_ends_do_not_matter(tmp_path: Path) -> None:
     assert (dos.units, dos.notes) == (plain.units, plain.notes)
 
 
+@pytest.mark.parametrize("end", ["\t\n", "\t7\n", "\n\n", "\n\n\n"])
+def test_further_columns_and_blank_lines_do_not_matter(tmp_path: Path, end: str) -> None:
+    recording = read_ppg(write(tmp_path, HEAD + NAMES + counts() + rows().replace("\n", end)))
+    assert recording.samples[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert recording.notes == ()
+
+
+def test_a_stray_quote_costs_one_cell_only(tmp_path: Path) -> None:
+    recording = read_ppg(write(tmp_path, HEAD + NAMES + counts() + rows().replace("\t2\t", '\t"2\t')))
+    assert np.isnan(recording.samples[:, 0]).tolist() == [False, False, True, False, False, False]
+
+
+def mutated(raw: bytes, rng: np.random.Generator) -> bytes:
+    """Change, delete, insert or cut bytes at a few random places."""
+    bits = [b"\t", b"\n", b"\r\n", b"\x00", b'"', b"1e999", b"nan", b"\xff\xfe"]
+    for _ in range(rng.integers(1, 12)):
+        at = int(rng.integers(len(raw)))
+        match rng.integers(4):
+            case 0:
+                raw = raw[:at] + bits[rng.integers(len(bits))] + raw[at:]
+            case 1:
+                raw = raw[:at] + raw[at + int(rng.integers(1, 60)) :]
+            case 2:
+                raw = raw[:at] + rng.bytes(3) + raw[at + 3 :]
+            case 3 if rng.random() < 0.3:
+                raw = raw[:at] or b"\n"
+    return raw
+
+
+def test_whatever_bytes_come_there_is_a_table_or_one_line(tmp_path: Path, rng: np.random.Generator) -> None:
+    whole = (HEAD + NAMES + counts(100) + rows(100)).encode()
+    path = tmp_path / "021_csv.txt"
+    shapes, messages = [], []
+    for _ in range(300):
+        path.write_bytes(mutated(whole, rng))
+        try:
+            recording = read_ppg(path)
+            shapes.append((recording.samples.shape[1:], len(recording.samples) - len(recording.time_min)))
+        except DataError as error:
+            messages.append(str(error))
+    assert len(messages) > 10
+    assert not any("\n" in message for message in messages)
+    assert set(shapes) == {((2,), 0)}
+
+
 def test_a_japanese_header_is_read(tmp_path: Path) -> None:
     text = HEAD.replace("021_ASMR", "脈波ソ") + NAMES + counts() + rows()
     recording = read_ppg(write(tmp_path, text, encoding="shift_jis"))
@@ -91,10 +136,10 @@ def test_fewer_samples_than_promised_are_said(tmp_path: Path) -> None:
 
 
 def test_cells_without_number_are_missing_not_zero(tmp_path: Path) -> None:
-    text = rows().replace("\t3\t-1.5", "\tDisconnect\t-1.5").replace("\t4\t-2\n", "\t4\n")
+    text = rows().replace("\t3\t-1.5", "\tDisconnect\t-1.5").replace("\t4\t-2\n", "\t1e300\n")
     recording = read_ppg(write(tmp_path, HEAD + NAMES + counts() + text))
-    assert np.isnan(recording.samples).tolist() == [[i == 3, i == 4] for i in range(6)]
-    assert "2 cells hold no number" in recording.notes[0]
+    assert np.isnan(recording.samples).tolist() == [[i in (3, 4), i == 4] for i in range(6)]
+    assert "3 cells hold no number" in recording.notes[0]
 
 
 def test_another_rate_is_read_and_said(tmp_path: Path) -> None:
