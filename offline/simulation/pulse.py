@@ -60,6 +60,7 @@ class PulseEffect:
 
 
 TINGLE_EFFECT = PulseEffect(rr_gain=0.06, amplitude_gain=0.30, lag_s=2.0)
+"""Several times what the study found, so that a few simulated people suffice to see it."""
 NO_EFFECT = PulseEffect(rr_gain=0.0, amplitude_gain=0.0, lag_s=2.0)
 
 
