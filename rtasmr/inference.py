@@ -115,7 +115,7 @@ class OnnxTingleModel:
         SpecMismatchError
             If the window does not have the model's number of features.
         ModelError
-            If a value marked valid is not a finite number.
+            If the result is not a number, because a value marked valid is none.
         """
         if values.ndim != 2 or values.shape[1] != self._n_features:
             raise SpecMismatchError(
@@ -126,12 +126,18 @@ class OnnxTingleModel:
         (p,) = self._session.run(["p"], {"x": values[np.newaxis], "valid": valid[np.newaxis]})
         probability: NDArray[np.float32] = p[0]
         if not np.isfinite(probability).all():
-            frame, column = np.argwhere(valid & ~np.isfinite(values))[0]
-            raise ModelError(
-                f"model '{self.card.id}' expects finite numbers where valid, got {values[frame, column]} in "
-                f"'{self.card.feature_names[column]}' at frame {frame} of the window; mark it invalid"
-            )
+            raise ModelError(f"model '{self.card.id}' {self._why_not_finite(values, valid)}")
         return probability
+
+    def _why_not_finite(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> str:
+        wrong = np.argwhere(valid & ~np.isfinite(values))
+        if len(wrong) == 0:
+            return "gives no probability for a window of finite numbers; train and export it again"
+        frame, column = wrong[0]
+        return (
+            f"expects finite numbers where valid, got {values[frame, column]} in "
+            f"'{self.card.feature_names[column]}' at frame {frame} of the window; mark it invalid"
+        )
 
 
 class OnnxEncoder:

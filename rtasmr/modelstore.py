@@ -115,14 +115,13 @@ def find_encoder(weights_sha256: str, near: Path) -> Path:
 def install(folder: Path, *, replace_demo: bool = False) -> Path:
     """Copy a model or encoder into the user's data folder and return its place there.
 
-    The same model twice is installed once.
+    The same model twice is installed once; so is an encoder of the same weights.
 
     Parameters
     ----------
     folder : Path
-        What to install.
     replace_demo : bool
-        Whether a demo model takes the place of a demo model of the same id.
+        Let a demo model take the place of another demo model of the same id.
 
     Raises
     ------
@@ -134,35 +133,36 @@ def install(folder: Path, *, replace_demo: bool = False) -> Path:
     target = models_folder() / card.id
     if target.exists():
         installed = read_card(target)
-        if installed == card or (isinstance(card, EncoderCard) and _same_encoder(installed, card)):
+        if _is_same(card, installed):
             return target
-        if replace_demo and _is_demo(card) and _is_demo(installed):
-            shutil.rmtree(target)
-            return install(folder)
-        raise ModelError(
-            f"expected no other model '{card.id}' among the installed ones, found one in {target}; "
-            "remove it or export under another id"
-        )
+        if not (replace_demo and _is_demo(card) and _is_demo(installed)):
+            raise ModelError(
+                f"expected no other model '{card.id}' among the installed ones, found one in {target}; "
+                "remove it or export under another id"
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as scratch:
-        part = Path(scratch) / card.id
+        part = Path(scratch) / "new"
         part.mkdir()
         (part / MODEL_FILE).write_bytes(content)
         shutil.copyfile(folder / CARD_FILE, part / CARD_FILE)
         try:
+            if target.exists():
+                target.rename(Path(scratch) / "old")
             part.rename(target)
         except OSError as error:  # somebody else was faster
             raise ModelError(f"could not write {target} ({error.strerror}); try again") from error
     return target
 
 
+def _is_same(card: AnyCard, installed: AnyCard) -> bool:
+    if isinstance(card, EncoderCard) and isinstance(installed, EncoderCard):
+        return (card.weights_sha256, card.onnx_sha256) == (installed.weights_sha256, installed.onnx_sha256)
+    return card == installed
+
+
 def _is_demo(card: AnyCard) -> bool:
     return isinstance(card, ModelCard) and card.demo
-
-
-def _same_encoder(installed: AnyCard, card: EncoderCard) -> bool:
-    """Whether two encoders compute the same, whenever they were exported."""
-    return isinstance(installed, EncoderCard) and installed.weights_sha256 == card.weights_sha256
 
 
 def _models_in(folder: Path) -> tuple[InstalledModel, ...]:

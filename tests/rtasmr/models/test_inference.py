@@ -79,6 +79,13 @@ def test_nan_marked_valid_is_refused_by_name(folder):
         model.predict(values, np.ones((5, 3), dtype=np.bool_))
 
 
+def test_a_model_that_gives_no_number_is_refused(write_model, make_card, sum_graph):
+    sum_graph.graph.initializer[0].float_data[0] = np.nan
+    model = OnnxTingleModel.load(write_model(make_card(), sum_graph), "cpu")
+    with pytest.raises(ModelError, match="gives no probability for a window of finite numbers"):
+        model.predict(np.zeros((5, 3), dtype=np.float32), np.zeros((5, 3), dtype=np.bool_))
+
+
 def test_a_changed_or_missing_model_file_is_refused(folder):
     path = folder / "model.onnx"
     path.write_bytes(path.read_bytes() + b"\0")

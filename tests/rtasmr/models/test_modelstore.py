@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,30 @@ def test_another_model_of_the_same_id_is_not_replaced(installed, write_model, ma
     ):
         install(other)
     assert (path / "model.onnx").read_bytes() == BYTES
+
+
+def test_a_demo_model_takes_the_place_of_a_demo_model_only_when_told(write_model, make_card, tmp_path):
+    def made(place: str, **changes: object) -> Path:
+        return write_model(make_card(id="demo", **changes), place.encode(), tmp_path / place)
+
+    path = install(made("first", demo=True))
+    with pytest.raises(ModelError, match="expected no other model 'demo'"):
+        install(made("second", demo=True, threshold=0.9))
+    assert install(made("third", demo=True, threshold=0.8), replace_demo=True) == path
+    assert (path / "model.onnx").read_bytes() == b"third"
+    with pytest.raises(ModelError, match="expected no other model 'demo'"):
+        install(made("real", demo=False), replace_demo=True)
+    assert [p.name for p in models_folder().iterdir()] == ["demo"]
+
+
+def test_an_encoder_of_the_same_weights_is_installed_once(write_model, encoder_card, tmp_path):
+    path = install(write_model(encoder_card, BYTES, tmp_path / "first"))
+    later = replace(encoder_card, created="2026-09-09T00:00:00+00:00", commit="def")
+    assert install(write_model(later, BYTES, tmp_path / "second")) == path
+    assert json.loads((path / "card.json").read_text())["commit"] == "abc"
+    other = replace(encoder_card, weights_sha256="f" * 64)
+    with pytest.raises(ModelError, match="expected no other model 'resnet18-test'"):
+        install(write_model(other, BYTES, tmp_path / "third"))
 
 
 def test_a_damaged_model_is_not_installed(write_model, make_card):
