@@ -6,7 +6,6 @@ import logging
 import sys
 import traceback
 
-import click
 import typer
 
 from rtasmr.errors import RtasmrError
@@ -32,19 +31,17 @@ def run(app: typer.Typer, argv: list[str] | None = None) -> int:
         for noisy in ("matplotlib", "PIL", "numba", "libav"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        code = app(args=args, standalone_mode=False)
+        # typer brings a click of its own, whose exceptions have no public name: it prints wrong usage
+        # itself and leaves with the code.
+        app(args=args)
     except RtasmrError as error:
         if debug:
             traceback.print_exc()
         one_line = " ".join(str(error).split())
         sys.stderr.write(f"error: {one_line}\n")
         return EXIT_ERROR
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted\n")
-        return EXIT_INTERRUPTED
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    return code if isinstance(code, int) else 0
+    except SystemExit as leave:
+        if leave.code == EXIT_INTERRUPTED:
+            sys.stderr.write("interrupted\n")
+        return leave.code if isinstance(leave.code, int) else EXIT_ERROR
+    return 0
