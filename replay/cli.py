@@ -87,7 +87,7 @@ def _open(
         return dataset_session(path, participant, clip, start, stop)
     if participant is not None or clip is not None:
         raise ConfigError(
-            f"--participant and --clip go with the folder of a data set, got {path}. Leave them out."
+            f"--participant and --clip need the folder of a data set, got {path}. Leave them out."
         )
     return xdf_session(path, start, stop)
 

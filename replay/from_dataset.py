@@ -74,7 +74,8 @@ def dataset_session(
         stop,
         (
             ReplayStream(
-                ppg_spec(recording.sfreq, source_id=f"{prefix}-ppg"), _pulse(recording, start, stop)
+                ppg_spec(recording.sfreq, source_id=f"{prefix}-ppg", units=recording.units),
+                _pulse(recording, start, stop),
             ),
             ReplayStream(
                 sound_spec(source_id=f"{prefix}-sound"),

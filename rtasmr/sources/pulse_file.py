@@ -63,9 +63,7 @@ def read_pulse(path: Path, column: str = "") -> PulseFile:
             f"{path}: expected a readable text file, got {error.strerror}. Check the path."
         ) from error
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: expected a text file, got bytes that are none. Export it as CSV."
-        ) from error
+        raise DataError(f"{path}: expected text, got bytes that are none. Export it as CSV.") from error
     rate = _HEADER_RATE.search(text)
     rows = [
         _SEPARATOR.split(line.strip())

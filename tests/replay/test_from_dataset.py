@@ -1,0 +1,135 @@
+"""Sessions of the data set as streams."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from replay.from_dataset import dataset_session, session_pictures, sound_packets
+from replay.recorded import ReplayStream, cut
+from rtasmr.dataset import DataSet
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.presentation_log import Clip
+
+# Starts off every sample grid, as those of the log do.
+CLIPS = (Clip("vid3", 1.00013, 2.0, 0), Clip("vid4", 6.00007, 1.5, 1))
+
+
+def sound(start: float, stop: float, clips: tuple[Clip, ...], path: Path) -> tuple[np.ndarray, np.ndarray]:
+    files = {clip.video: path for clip in clips}
+    packets = list(sound_packets(clips, files, start, stop, itertools.repeat(0.02)))
+    return np.concatenate([p.times for p in packets]), np.concatenate([p.data for p in packets])
+
+
+def everything(stream: ReplayStream) -> tuple[np.ndarray, np.ndarray]:
+    packets = list(stream.packets(itertools.repeat(0.1)))
+    return np.concatenate([p.times for p in packets]), np.concatenate([p.data for p in packets])
+
+
+def test_sound_of_a_clip_begins_exactly_at_its_start(tiny_video: Path) -> None:
+    times, samples = sound(0.0, 9.0, CLIPS, tiny_video)
+    for clip in CLIPS:
+        i = np.flatnonzero(times == clip.start_s).item()
+        n = round(clip.duration_s * 44_100)
+        np.testing.assert_array_equal(samples[i : i + n], np.arange(n) % 1000)
+        np.testing.assert_allclose(times[i : i + n], clip.start_s + np.arange(n) / 44_100, rtol=0, atol=1e-9)
+        assert not samples[i - 40_000 : i].any()
+        assert not samples[i + n : i + n + 4410].any()
+
+
+def test_sound_covers_the_session_with_steps_under_one_sample(tiny_video: Path) -> None:
+    times, _ = sound(0.25, 9.0, CLIPS, tiny_video)
+    period = 1 / 44_100
+    steps = np.diff(times)
+    assert 0.25 <= times[0] < 0.25 + period
+    assert 9.0 - period <= times[-1] < 9.0
+    assert steps.min() >= 0.5 * period - 1e-9
+    assert steps.max() <= 1.5 * period + 1e-9
+    assert np.count_nonzero(np.abs(steps - period) > 1e-9) <= 1  # one change of grid, in the rest
+
+
+def test_sound_of_a_rest_alone_is_silence(tiny_video: Path) -> None:
+    times, samples = sound(0.0, 0.5, (), tiny_video)
+    assert len(times) == 22_050
+    assert not samples.any()
+
+
+def test_sound_may_begin_inside_a_clip(tiny_video: Path) -> None:
+    times, samples = sound(2.0, 2.5, CLIPS[:1], tiny_video)
+    index = np.round((times - CLIPS[0].start_s) * 44_100)
+    np.testing.assert_array_equal(samples, index % 1000)
+    assert len(times) in (22_049, 22_050, 22_051)
+
+
+def test_pictures_come_at_their_time_and_the_screen_is_black_between(tiny_video: Path) -> None:
+    files = {clip.video: tiny_video for clip in CLIPS}
+    seen = [(t, int(picture[100, 100, 0])) for t, picture in session_pictures(CLIPS, files, 0.0, 8.0)]
+    times = [t for t, _ in seen]
+    assert times == sorted(times)
+    for clip in CLIPS:
+        shown = [(t - clip.start_s, level) for t, level in seen if clip.start_s <= t < clip.stop_s]
+        n = round(clip.duration_s * 25)
+        np.testing.assert_allclose([t for t, _ in shown], np.arange(n) / 25, rtol=0, atol=1e-6)
+        assert [level for _, level in shown] == [4 * k for k in range(n)]
+    blank = [(t, level) for t, level in seen if not any(c.start_s <= t < c.stop_s for c in CLIPS)]
+    assert {level for _, level in blank} == {0}
+    assert CLIPS[0].stop_s in [t for t, _ in blank]
+    assert max(np.diff(times)) <= 0.1 + 1e-9
+
+
+def test_a_clip_is_replayed_with_its_surroundings(simulated_set: Path) -> None:
+    dataset = DataSet.open(simulated_set)
+    participant = dataset.participants[0]
+    log = dataset.log(participant)
+    clip = log.clips[2]
+    session = dataset_session(simulated_set, participant, clip.video)
+    assert (session.start_s, session.stop_s) == (clip.start_s - 1.0, clip.stop_s + 1.5)
+    ppg, _, _, rating, clip_stream = session.streams
+    assert [s.spec.name for s in session.streams] == [
+        "rtasmr-ppg",
+        "rtasmr-sound",
+        "rtasmr-picture",
+        "rtasmr-rating",
+        "rtasmr-clip",
+    ]
+    times, samples = everything(ppg)
+    first = round(times[0] * 2000)
+    assert session.start_s <= times[0] < session.start_s + 1 / 2000
+    np.testing.assert_array_equal(samples, dataset.ppg(participant).samples[first : first + len(samples)])
+    np.testing.assert_array_equal(times, np.arange(first, first + len(samples)) / 2000)
+    assert len(samples) == pytest.approx(62.5 * 2000, abs=1)
+    marker_times, markers = everything(clip_stream)
+    assert marker_times.tolist() == [clip.start_s, clip.stop_s]
+    assert markers.tolist() == [f"clip_start {clip.video}", f"clip_end {clip.video}"]
+    presses = [p for p in log.presses if session.start_s <= p.time_s <= session.stop_s]
+    assert presses
+    rating_times, ratings = everything(rating)
+    assert rating_times.tolist() == [p.time_s for p in presses]
+    assert ratings.tolist() == [f"rating={p.level}" for p in presses]
+    assert len({s.spec.source_id for s in session.streams}) == 5
+
+
+def test_streams_are_selected_by_name_type_or_short_name(simulated_set: Path) -> None:
+    session = dataset_session(simulated_set, 1, start_s=0.0, stop_s=1.0)
+    chosen = session.select(["Markers", "ppg"])
+    assert [s.spec.name for s in chosen.streams] == ["rtasmr-rating", "rtasmr-clip", "rtasmr-ppg"]
+    assert session.select([]) == session
+    with pytest.raises(ConfigError, match=r"'eeg'.*rtasmr-ppg"):
+        session.select(["eeg"])
+
+
+def test_what_is_not_there_is_named(simulated_set: Path) -> None:
+    with pytest.raises(DataError, match="099"):
+        dataset_session(simulated_set, 99)
+    with pytest.raises(DataError, match="'vid9'"):
+        dataset_session(simulated_set, 1, "vid9")
+
+
+def test_cut_keeps_within_the_session() -> None:
+    assert cut(0.0, 10.0, None, None, "x") == (0.0, 10.0)
+    assert cut(0.0, 10.0, -5.0, 99.0, "x") == (0.0, 10.0)
+    with pytest.raises(ConfigError, match="--start before --stop"):
+        cut(0.0, 10.0, 8.0, 3.0, "x")
