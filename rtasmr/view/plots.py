@@ -14,6 +14,9 @@ from rtasmr.view.tracks import RatingStep, SegmentMark, Span
 
 PULSE_WINDOW_S = 10.0
 PENDING_WORD = "pending"
+FREE_WORD = "free"
+Y_LOW, Y_HIGH = -0.09, 1.1
+"""Room for the words of the spans above and of the segments below."""
 GRID_ALPHA = 0.15
 _LABEL_MARGIN = 6
 
@@ -82,65 +85,75 @@ class ClockAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph carries no type
         return [clock_text(value) if value >= 0 else "" for value in values]
 
 
-class SpanItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
-    """Hatched, labelled stretches over the whole height of a plot.
+class DeviceItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
+    """Shapes over the whole height of the probability plot, painted in device pixels.
 
-    One item for all of them, painted in device pixels: hatching and words keep their size when the axis
-    moves, and a redraw costs the same however many stretches there are.
+    Hatching and words thus keep their size when the axis moves, and a redraw costs the same however many
+    shapes there are.
     """
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, z_value: float) -> None:
         super().__init__()
-        self._theme = theme
-        self._spans: tuple[Span, ...] = ()
-        self.setZValue(-10)
+        self.theme = theme
+        self._shapes: tuple[Any, ...] = ()
+        self._extent = QtCore.QRectF()
+        self.setZValue(z_value)
 
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """What is drawn."""
-        return self._spans
-
-    def show(self, spans: tuple[Span, ...]) -> None:
-        """Draw these stretches, on the plot's own time axis."""
-        if spans != self._spans:
-            self._spans = spans
+    def show(self, shapes: tuple[Any, ...], start_s: float, stop_s: float) -> None:
+        """Draw these shapes, which lie between ``start_s`` and ``stop_s`` on the plot's time axis."""
+        if shapes != self._shapes:
+            self.prepareGeometryChange()
+            self._shapes = shapes
+            self._extent = QtCore.QRectF(start_s, Y_LOW, stop_s - start_s, Y_HIGH - Y_LOW)
             self.update()
 
     def boundingRect(self) -> Any:
-        """Return the whole view, which the stretches may fill."""
-        return self.viewRect()
-
-    def viewTransformChanged(self) -> None:
-        """Follow the view."""
-        self.prepareGeometryChange()
+        """Return what the shapes cover."""
+        return self._extent
 
     def paint(self, painter: Any, *_: Any) -> None:
         """Draw in device pixels."""
         to_device = painter.worldTransform()
-        view = self.viewRect()
         painter.save()
         painter.resetTransform()
-        for span in self._spans:
-            pending = span.word == PENDING_WORD
-            colour = QtGui.QColor(self._theme.curve if pending else self._theme.span)
-            pattern = QtCore.Qt.BrushStyle.Dense6Pattern if pending else QtCore.Qt.BrushStyle.BDiagPattern
+        self.paint_device(painter, to_device)
+        painter.restore()
+
+    def paint_device(self, painter: Any, to_device: Any) -> None:
+        """Draw with a painter that is set to device pixels."""
+        raise NotImplementedError
+
+
+class SpanItem(DeviceItem):
+    """Hatched, labelled stretches."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """What is drawn."""
+        return self._shapes
+
+    def paint_device(self, painter: Any, to_device: Any) -> None:
+        """Draw what of the stretches is in view."""
+        view = self.viewRect()
+        for span in self.spans:
             left, right = max(span.start_s, view.left()), min(span.stop_s, view.right())
             if right <= left:
                 continue
-            area = QtCore.QRectF(left, view.top(), right - left, view.height())
-            rect = to_device.mapRect(area)
+            pending = span.word == PENDING_WORD
+            colour = QtGui.QColor(self.theme.curve if pending else self.theme.span)
+            pattern = QtCore.Qt.BrushStyle.Dense6Pattern if pending else QtCore.Qt.BrushStyle.BDiagPattern
+            rect = to_device.mapRect(QtCore.QRectF(left, Y_LOW, right - left, Y_HIGH - Y_LOW))
             colour.setAlpha(26)
             painter.fillRect(rect, colour)
             colour.setAlpha(70)
             painter.fillRect(rect, QtGui.QBrush(colour, pattern))
             self._write(painter, rect, span.word)
-        painter.restore()
 
     def _write(self, painter: Any, rect: Any, word: str) -> None:
         """Write along the top, upright where there is room and sideways where there is little."""
         metrics = painter.fontMetrics()
         width, height = metrics.horizontalAdvance(word), metrics.height()
-        painter.setPen(QtGui.QColor(self._theme.text))
+        painter.setPen(QtGui.QColor(self.theme.text))
         if rect.width() >= width + _LABEL_MARGIN:
             place = QtCore.QPointF(rect.center().x() - width / 2, rect.top() + metrics.ascent() + 4)
             painter.drawText(place, word)
@@ -150,6 +163,33 @@ class SpanItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no
             painter.rotate(-90)
             painter.drawText(QtCore.QPointF(0, 0), word)
             painter.restore()
+
+
+class MarkItem(DeviceItem):
+    """A dotted line where a segment begins, with its label where there is room up to the next."""
+
+    @property
+    def marks(self) -> tuple[SegmentMark, ...]:
+        """What is drawn."""
+        return self._shapes
+
+    def paint_device(self, painter: Any, to_device: Any) -> None:
+        """Draw every line."""
+        if not self.marks:
+            return
+        colour = QtGui.QColor(self.theme.text)
+        metrics = painter.fontMetrics()
+        right_edge = to_device.map(QtCore.QPointF(self.viewRect().right(), 0)).x()
+        feet = [to_device.map(QtCore.QPointF(mark.time_s, Y_LOW)) for mark in self.marks]
+        tops = [to_device.map(QtCore.QPointF(mark.time_s, Y_HIGH)) for mark in self.marks]
+        ends = [foot.x() for foot in feet[1:]] + [right_edge]
+        for mark, foot, top, end in zip(self.marks, feet, tops, ends, strict=True):
+            painter.setPen(pg.mkPen(colour, width=1, style=QtCore.Qt.PenStyle.DotLine))
+            painter.drawLine(foot, top)
+            word = clean(mark.label, 20) or FREE_WORD
+            if end - foot.x() >= metrics.horizontalAdvance(word) + _LABEL_MARGIN:
+                painter.setPen(colour)
+                painter.drawText(foot + QtCore.QPointF(4, -metrics.descent() - 2), word)
 
 
 class RatingItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
@@ -202,14 +242,13 @@ class ProbabilityPlot:
         self.item = layout.addPlot(row=0, col=0, axisItems={"bottom": ClockAxis("bottom")})
         _prepare(self.item, theme)
         self.item.setLabel("left", "tingle probability")
-        # Room for the words of the spans above, and for the labels of 0 and 1, which are left out at an edge.
-        self.item.setYRange(-0.05, 1.1, padding=0)
+        self.item.setYRange(Y_LOW, Y_HIGH, padding=0)
         self.item.getAxis("left").setTicks([[(x, f"{x:g}") for x in (0, 0.25, 0.5, 0.75, 1)]])
         right = self.item.getAxis("right")
         right.setLabel("own rating")
         right.setTicks([[(rating / RatingItem.MAX, str(rating)) for rating in range(RatingItem.MAX + 1)]])
-        self._theme = theme
-        self.spans = SpanItem(theme)
+        self.spans = SpanItem(theme, z_value=-10)
+        self.marks = MarkItem(theme, z_value=-3)
         self.rating = RatingItem(theme)
         self.threshold = pg.InfiniteLine(
             angle=0,
@@ -217,55 +256,42 @@ class ProbabilityPlot:
         )
         self.threshold.hide()
         self.curve = self.item.plot(pen=pg.mkPen(theme.curve, width=2), connect="finite", antialias=True)
-        self.item.addItem(self.spans)
-        self.item.addItem(self.rating)
-        self.item.addItem(self.threshold)
-        self._marks: dict[SegmentMark, Any] = {}
+        # As one path, a thick line of ten minutes takes a tenth of a second; in segments, a tenth of that.
+        self.curve.curve.setSegmentedLineMode("on")
+        for item in (self.spans, self.rating, self.marks, self.threshold):
+            self.item.addItem(item)
+        self._drawn_axis = (0.0, 0.0)
+        self._drawn_to_s = -np.inf
 
     def draw(self, state: ViewState, clock_s: float, window_s: float) -> None:
-        """Draw the newest ``window_s`` seconds."""
+        """Draw the newest ``window_s`` seconds, unless less than a pixel of them is new."""
+        model = state.snapshot.model
+        self.threshold.setVisible(model is not None)
+        if model is not None:
+            self.threshold.setValue(model.threshold)
         zero_s = state.start_s
         pending = state.pending(clock_s)
-        if pending is not None:
-            end_s = pending[1]
-        elif state.newest is not None:
-            end_s = state.newest.time_s
-        else:
-            end_s = zero_s
-        stop = max(end_s - zero_s, window_s)
-        columns = state.columns.since(end_s - window_s)
+        newest_s = zero_s if state.newest is None else state.newest.time_s
+        reached_s = newest_s if pending is None else pending[1]
+        pixel_s = window_s / max(self.item.vb.width(), 1)
+        axis = (zero_s, window_s)
+        if axis == self._drawn_axis and 0 <= reached_s - self._drawn_to_s < pixel_s:
+            return
+        self._drawn_axis, self._drawn_to_s = axis, reached_s
+        end_s = max(reached_s - zero_s, window_s)
+        start_s = end_s - window_s
+        columns = state.columns.since(start_s + zero_s)
         times, probabilities = columns.curve()
         self.curve.setData(times - zero_s, probabilities)
         spans = [Span(s.start_s - zero_s, s.stop_s - zero_s, s.word) for s in columns.spans()]
         if pending is not None:
             spans.append(Span(pending[0] - zero_s, pending[1] - zero_s, PENDING_WORD))
-        self.spans.show(tuple(spans))
-        self.rating.show(
-            tuple(
-                RatingStep(step.start_s - zero_s, step.stop_s - zero_s, step.rating)
-                for step in columns.rating_steps()
-            )
-        )
-        self._draw_marks(state.marks, zero_s)
-        model = state.snapshot.model
-        self.threshold.setVisible(model is not None)
-        if model is not None:
-            self.threshold.setValue(model.threshold)
-        self.item.setXRange(stop - window_s, stop, padding=0)
-
-    def _draw_marks(self, marks: tuple[SegmentMark, ...], zero_s: float) -> None:
-        for mark in self._marks.keys() - set(marks):
-            self.item.removeItem(self._marks.pop(mark))
-        for mark in marks:
-            if mark not in self._marks:
-                line = pg.InfiniteLine(
-                    pos=mark.time_s - zero_s,
-                    pen=pg.mkPen(self._theme.text, width=1, style=QtCore.Qt.PenStyle.DotLine),
-                    label=clean(mark.label, 20) or "free",
-                    labelOpts={"position": 0.04, "color": self._theme.text, "anchors": [(0, 1), (0, 1)]},
-                )
-                self._marks[mark] = line
-                self.item.addItem(line)
+        self.spans.show(tuple(spans), start_s, end_s)
+        steps = columns.rating_steps()
+        self.rating.show(tuple(RatingStep(s.start_s - zero_s, s.stop_s - zero_s, s.rating) for s in steps))
+        marks = tuple(SegmentMark(mark.time_s - zero_s, mark.label) for mark in state.marks)
+        self.marks.show(tuple(mark for mark in marks if mark.time_s >= start_s), start_s, end_s)
+        self.item.setXRange(start_s, end_s, padding=0)
 
 
 class PulsePlot:

@@ -135,6 +135,34 @@ def test_spans_and_the_pending_second_are_drawn(window):
     assert right == pytest.approx(61.1)
 
 
+def test_spans_stay_in_the_picture_when_the_axis_moves_on(qtbot, window, store, make_record):
+    store.add_records([make_record(i, status=Status.GAP) for i in range(600, 3000)])
+    store.update(now_s=1301.1)
+    _news(qtbot, window, store)
+    (left, right), _ = window.probability_plot.item.viewRange()
+    assert (left, right) == pytest.approx((241.1, 301.1))
+    extent = window.probability_plot.spans.boundingRect()
+    assert (extent.left(), extent.right()) == pytest.approx((left, right))
+
+
+def test_less_than_a_pixel_is_not_worth_a_redraw(qtbot, window, store, clock):
+    pixel_s = 60.0 / window.probability_plot.item.vb.width()
+    before = window.probability_plot.spans.spans
+    for share, redrawn in ((0.5, False), (1.5, True)):
+        clock.now_s = 50.0 + share * pixel_s
+        window.redraw()
+        assert (window.probability_plot.spans.spans != before) == redrawn
+
+
+def test_segments_are_marked(qtbot, window, store, make_record):
+    store.add_records([make_record(0, segment=1, label="", origin_s=1060.0)])
+    store.update(now_s=store.read().now_s + 1.0)
+    _news(qtbot, window, store)
+    marks = window.probability_plot.marks.marks
+    assert [mark.label for mark in marks] == [""]  # vid3 began before the axis does
+    assert marks[0].time_s == pytest.approx(60.0)
+
+
 def test_ratings_are_drawn_as_steps(window):
     assert [step.rating for step in window.probability_plot.rating.steps] == [0, 2]
 
