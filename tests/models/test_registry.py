@@ -16,10 +16,17 @@ from rtasmr.features.spec import FEATURE_NAMES, LOG1P_NAMES
 TOLERANCE = 1e-5
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """A second thread gains nothing here and loses a lot on a busy machine."""
+    torch.set_num_threads(1)
+
+
 def open_session(network: nn.Module) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(
-        to_onnx(network).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    content = to_onnx(network).SerializeToString()
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize("name", sorted(TINGLE_MODELS))
