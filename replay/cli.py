@@ -17,7 +17,7 @@ from rtasmr import console, lslconfig
 from rtasmr.errors import ConfigError
 from rtasmr.sources.pacing import stop_on_signal
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()

@@ -16,17 +16,21 @@ from replay.recorded import ReplaySession, ReplayStream
 from replay.schedule import Chunking, Faults
 from rtasmr.errors import ConfigError
 from rtasmr.sources.outlet import Outlet
-from rtasmr.sources.pacing import DRAIN_S, PlannedStream, PlayReport, decode_ahead, play
+from rtasmr.sources.pacing import (
+    CONSUMER_MARGIN_S,
+    DRAIN_S,
+    PlannedStream,
+    PlayReport,
+    decode_ahead,
+    play,
+    wait_for_consumer,
+)
 from rtasmr.sources.packets import Item, Packet, items_on_time, merge
 from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec
 
 MAX_SPEED = 100.0
-CONSUMER_MARGIN_S = 1.0
-"""After the first consumer has come, time for it to open the other streams."""
-
 _BURST_S = 0.05
-_CHECK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def replay(
     PlayReport
         Counts in the order of the session's streams.
     """
-    shift = _Shift()
+    shift_s = 0.0
     rngs = np.random.default_rng(config.seed).spawn(2 * len(session.streams))
     chunk_rngs, fault_rngs = rngs[::2], rngs[1::2]
     with ExitStack() as stack:
@@ -104,12 +108,12 @@ def replay(
             for stream in session.streams
         ]
         if config.wait_for_consumer:
-            if not _wait_for_consumer(outlets, stop):
+            if not wait_for_consumer(outlets, stop):
                 return PlayReport((0,) * len(outlets), 0.0)
-            shift.seconds = _shift_for(pylsl.local_clock() + CONSUMER_MARGIN_S, timebase)
-        on_start(shift.seconds)
+            shift_s = _shift_for(pylsl.local_clock() + CONSUMER_MARGIN_S, timebase)
+        on_start(shift_s)
         items: list[Iterator[Item]] = [
-            config.faults.apply(items_on_time(i, stream.is_marker, shift.apply(ready)), rng)
+            config.faults.apply(items_on_time(i, stream.is_marker, _shifted(ready, shift_s)), rng)
             for i, (stream, ready, rng) in enumerate(zip(session.streams, packets, fault_rngs, strict=True))
         ]
         report = play(merge(items), outlets, timebase, stop)
@@ -117,21 +121,17 @@ def replay(
     return report
 
 
-class _Shift:
-    """Moves a session to the time at which its consumer came.
+def _shift_for(earliest_lsl: float, timebase: TimeBase) -> float:
+    """Return by how much to move the session so that it begins at ``earliest_lsl`` or later.
 
     The clock map stands in the metadata before a consumer can have come; only session time is still
     free then. Whole seconds keep the 10 Hz grid of a session without markers where it was.
     """
-
-    seconds = 0.0
-
-    def apply(self, packets: Iterator[Packet]) -> Iterator[Packet]:
-        return (packet.shifted(self.seconds) for packet in packets)
-
-
-def _shift_for(earliest_lsl: float, timebase: TimeBase) -> float:
     return float(max(0, math.ceil(timebase.to_session(earliest_lsl) - timebase.start)))
+
+
+def _shifted(packets: Iterator[Packet], shift_s: float) -> Iterator[Packet]:
+    return (packet.shifted(shift_s) for packet in packets)
 
 
 def _passes(
@@ -151,12 +151,3 @@ def _published(spec: StreamSpec, timebase: TimeBase, config: ReplayConfig) -> St
     if spec.sfreq > 0 and config.chunking.longest_s > _BURST_S:
         desc["burst_s"] = repr(config.chunking.longest_s)
     return replace(spec, sfreq=spec.sfreq * config.speed, desc=desc)
-
-
-def _wait_for_consumer(outlets: list[Outlet], stop: threading.Event) -> bool:
-    """Wait until the pulse, or else any stream, is taken; False if asked to stop before."""
-    awaited = [outlet for outlet in outlets if outlet.spec.stype == "PPG"] or outlets
-    while not stop.is_set():
-        if any(outlet.wait_for_consumers(_CHECK_S / len(awaited)) for outlet in awaited):
-            return True
-    return False

@@ -64,6 +64,9 @@ def media(
     file: Annotated[Path, typer.Argument(help="Video or sound file.")],
     loop: Loop = False,
     clip: Annotated[str, typer.Option("--clip", help="Publish clip markers with this name.")] = "",
+    hold: Annotated[
+        bool, typer.Option("--wait-for-consumer", help="Begin when somebody takes a stream.")
+    ] = False,
     source_id: SourceId = "",
     chunk: Chunk = 20.0,
     network: Network = False,
@@ -76,7 +79,7 @@ def media(
         source_id=source_id or f"rtasmr-media-{file.stem}",
         chunk_s=chunk / 1000,
     )
-    _publish(str(file), streams, network)
+    _publish(str(file), streams, network, hold=hold)
 
 
 @app.command()
@@ -109,11 +112,11 @@ def _check_sfreq(sfreq: float) -> None:
         )
 
 
-def _publish(what: str, streams: Sequence[PlannedStream], network: bool) -> None:
+def _publish(what: str, streams: Sequence[PlannedStream], network: bool, *, hold: bool = False) -> None:
     lslconfig.configure(network)
     names = ", ".join(stream.spec.name for stream in streams)
     print(f"source {what}: {names}; {lslconfig.scope_line(network)}", flush=True)
     with stop_on_signal() as stop:
-        report = play_live(streams, stop)
+        report = play_live(streams, stop, hold=hold)
     counts = ", ".join(f"{s.spec.name} {n}" for s, n in zip(streams, report.n_samples, strict=True))
     print(f"sent {counts}; worst lateness {1000 * report.worst_late_s:.1f} ms", flush=True)

@@ -25,6 +25,10 @@ AHEAD_PACKETS = 120
 
 PRIME_TIMEOUT_S = 10.0
 
+CONSUMER_MARGIN_S = 1.0
+"""After a consumer has come, time for it to open the other streams."""
+
+_CONSUMER_CHECK_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -86,8 +90,25 @@ def decode_ahead(streams: Sequence[PlannedStream], stack: ExitStack) -> list[Ite
     return ready
 
 
-def play_live(streams: Sequence[PlannedStream], stop: threading.Event) -> PlayReport:
-    """Publish streams whose session second 0 is now, until they end or ``stop`` is set."""
+def wait_for_consumer(outlets: Sequence[Outlet], stop: threading.Event) -> bool:
+    """Wait until the pulse, or without one any stream, is taken; False if asked to stop before."""
+    awaited = [outlet for outlet in outlets if outlet.spec.stype == "PPG"] or list(outlets)
+    while not stop.is_set():
+        if any(outlet.wait_for_consumers(_CONSUMER_CHECK_S / len(awaited)) for outlet in awaited):
+            return True
+    return False
+
+
+def play_live(streams: Sequence[PlannedStream], stop: threading.Event, *, hold: bool = False) -> PlayReport:
+    """Publish streams until they end or ``stop`` is set.
+
+    Parameters
+    ----------
+    streams : sequence of PlannedStream
+        Their session second 0 is now; with ``hold``, 1 s after a consumer has come.
+    stop : threading.Event
+    hold : bool
+    """
     with ExitStack() as stack:
         packets = decode_ahead(streams, stack)
         outlets = [stack.enter_context(Outlet(stream.spec)) for stream in streams]
@@ -95,7 +116,10 @@ def play_live(streams: Sequence[PlannedStream], stop: threading.Event) -> PlayRe
             items_on_time(i, stream.is_marker, ready)
             for i, (stream, ready) in enumerate(zip(streams, packets, strict=True))
         ]
-        report = play(merge(items), outlets, TimeBase(t0=pylsl.local_clock()), stop)
+        lead_s = CONSUMER_MARGIN_S if hold else 0.0
+        if hold and not wait_for_consumer(outlets, stop):
+            return PlayReport((0,) * len(outlets), 0.0)
+        report = play(merge(items), outlets, TimeBase(t0=pylsl.local_clock() + lead_s), stop)
         stop.wait(DRAIN_S)
     return report
 

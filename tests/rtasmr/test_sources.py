@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ import pytest
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.sources.media_file import media_streams
 from rtasmr.sources.outlet import Outlet, ppg_spec
-from rtasmr.sources.pacing import PlannedStream, play, stop_on_signal, wait_until
+from rtasmr.sources.pacing import PlannedStream, play, play_live, stop_on_signal, wait_until
 from rtasmr.sources.packets import Packet, items_on_time, regular_packets
 from rtasmr.sources.prefetch import Prefetch
 from rtasmr.sources.pulse_file import PulseFile, pulse_stream, read_pulse
@@ -256,6 +257,28 @@ def test_play_never_sends_early() -> None:
                     n += len(chunk.times)
                 time.sleep(0.005)
             assert n == 300
+
+
+@pytest.mark.lsl
+def test_held_source_begins_with_its_consumer() -> None:
+    spec = ppg_spec(1000.0, source_id=uuid.uuid4().hex, channels=("raw",))
+    data = np.arange(100, dtype=np.float32)
+    stream = PlannedStream(spec, regular_packets([data], 0.0, 1000.0, itertools.repeat(0.02)))
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(play_live, [stream], stop, hold=True)
+        found = resolve(Role.PPG, Query(source_id=spec.source_id))
+        assert found is not None
+        with Inlet(found, Role.PPG, TimeBase()) as inlet:
+            got: list[float] = []
+            deadline = time.monotonic() + 10
+            while len(got) < 100:
+                assert time.monotonic() < deadline
+                if (chunk := inlet.pull()) is not None:
+                    got += chunk.data[:, 0].tolist()
+                time.sleep(0.005)
+        assert future.result(timeout=20).n_samples == (100,)
+    assert got == data.tolist()
 
 
 @pytest.mark.lsl

@@ -241,6 +241,24 @@ def test_config_file_in_the_working_directory_has_no_effect(tmp_path: Path) -> N
     assert done.stdout.strip() == "mine"
 
 
+@pytest.mark.lsl
+def test_opened_network_still_reaches_this_machine() -> None:
+    code = (
+        "from rtasmr import lslconfig\n"
+        "lslconfig.configure(network=True)\n"
+        "from rtasmr.sources.outlet import Outlet, ppg_spec\n"
+        "from rtasmr.streams import Query, resolve\n"
+        "from rtasmr.types import Role\n"
+        "with Outlet(ppg_spec(100.0, source_id='x')):\n"
+        "    print(resolve(Role.PPG, Query(source_id='x')).is_own_host)\n"
+    )
+    env = os.environ | {lslconfig.SESSION_VARIABLE: "test-network"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "True"
+
+
 # Over LSL
 
 
