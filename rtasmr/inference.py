@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
-import io
-import logging
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from rtasmr.card import CARD_FILE, MODEL_FILE, EncoderCard, ModelCard, read_encoder_card, read_model_card
+from rtasmr.card import EncoderCard, ModelCard, read_encoder_card, read_model_card
 from rtasmr.config import Provider
-from rtasmr.errors import ConfigError, ModelError, SpecMismatchError
+from rtasmr.errors import ModelError, SpecMismatchError
 from rtasmr.features.spec import PICTURE_NAMES, PICTURE_SHAPE, FeatureSpec
-
-log = logging.getLogger(__name__)
-
-_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-_NVIDIA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-# ONNX Runtime's errors have no common parent but Exception.
-_LOAD_ERRORS = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoModel,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-# Every reference to external data holds this key, as protobuf writes it: field 1, 8 bytes, "location".
-_EXTERNAL_DATA_KEY = b"\x0a\x08location"
+from rtasmr.onnx_session import ModelSession
 
 
 class OnnxTingleModel:
@@ -49,9 +24,9 @@ class OnnxTingleModel:
         ``cuda`` or ``cpu``: the one that really runs.
     """
 
-    def __init__(self, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, card: ModelCard, session: ModelSession) -> None:
         self.card = card
-        self.provider = _running_provider(session)
+        self.provider = session.provider
         self._session = session
         self._n_features = len(card.feature_names)
 
@@ -87,11 +62,12 @@ class OnnxTingleModel:
         card = read_model_card(folder)
         if spec is not None:
             check_features(card, spec)
-        session = _open_session(folder, card.onnx_sha256, provider, intra_op_threads)
         n_features = len(card.feature_names)
-        _check_signature(
-            session,
+        session = ModelSession(
             folder,
+            card.onnx_sha256,
+            provider,
+            intra_op_threads,
             inputs={"x": ("tensor(float)", n_features), "valid": ("tensor(bool)", n_features)},
             output="p",
         )
@@ -123,7 +99,7 @@ class OnnxTingleModel:
                 f"got {values.shape}; offer it feature set '{self.card.feature_set}' "
                 f"v{self.card.feature_version}"
             )
-        (p,) = self._session.run(["p"], {"x": values[np.newaxis], "valid": valid[np.newaxis]})
+        p = self._session.run({"x": values[np.newaxis], "valid": valid[np.newaxis]})
         probability: NDArray[np.float32] = p[0]
         if not np.isfinite(probability).all():
             raise ModelError(f"model '{self.card.id}' {self._why_not_finite(values, valid)}")
@@ -150,18 +126,22 @@ class OnnxEncoder:
         ``cuda`` or ``cpu``: the one that really runs.
     """
 
-    def __init__(self, card: EncoderCard, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, card: EncoderCard, session: ModelSession) -> None:
         self.card = card
-        self.provider = _running_provider(session)
+        self.provider = session.provider
         self._session = session
 
     @classmethod
     def load(cls, folder: Path, provider: Provider = "auto", *, intra_op_threads: int = 1) -> OnnxEncoder:
         """Load ``folder/model.onnx`` and its card; arguments and errors as `OnnxTingleModel.load`."""
         card = read_encoder_card(folder)
-        session = _open_session(folder, card.onnx_sha256, provider, intra_op_threads)
-        _check_signature(
-            session, folder, inputs={"images": ("tensor(uint8)", PICTURE_SHAPE[-1])}, output="features"
+        session = ModelSession(
+            folder,
+            card.onnx_sha256,
+            provider,
+            intra_op_threads,
+            inputs={"images": ("tensor(uint8)", PICTURE_SHAPE[-1])},
+            output="features",
         )
         return cls(card, session)
 
@@ -180,9 +160,8 @@ class OnnxEncoder:
         """
         if len(images) == 0:
             return np.empty((0, len(PICTURE_NAMES)), dtype=np.float32)
-        (features,) = self._session.run(["features"], {"images": images})
-        result: NDArray[np.float32] = features
-        return result
+        features: NDArray[np.float32] = self._session.run({"images": images})
+        return features
 
 
 def check_features(card: ModelCard, spec: FeatureSpec) -> None:
@@ -200,94 +179,3 @@ def check_features(card: ModelCard, spec: FeatureSpec) -> None:
         f"({len(card.feature_names)} features, fingerprint {card.fingerprint[:12]}), "
         f"got '{spec.set_name}' v{spec.version} ({spec.n_features}, {spec.fingerprint[:12]}); {way_out}"
     )
-
-
-def read_checked_model(folder: Path, sha256: str) -> bytes:
-    """Return the bytes of ``folder/model.onnx`` once they are known to be the card's own.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, is not the one on the card, or refers to other files.
-    """
-    path = folder / MODEL_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"expected {MODEL_FILE} beside {CARD_FILE} in {folder}: {error.strerror}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ModelError(
-            f"{path}: expected SHA-256 {sha256[:12]} as on the card, got {found[:12]}; "
-            "the file is damaged or was replaced: install or export the model again"
-        )
-    if _EXTERNAL_DATA_KEY in content:
-        raise ModelError(
-            f"{path}: expected a self-contained model, got tensors stored in other files; refused"
-        )
-    return content
-
-
-def _open_session(
-    folder: Path, sha256: str, provider: Provider, intra_op_threads: int
-) -> onnxruntime.InferenceSession:
-    content = read_checked_model(folder, sha256)
-    if provider not in ("auto", "cuda", "cpu"):
-        raise ConfigError(f"provider: expected auto, cuda or cpu, got {provider!r}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = intra_op_threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # A spinning thread takes a whole core between two ticks.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    obstacle = "" if provider == "cpu" else _why_no_cuda()
-    providers = [_CPU] if provider == "cpu" or obstacle else [_CUDA, _CPU]
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=providers)
-    except _LOAD_ERRORS as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise ModelError(
-            f"{folder / MODEL_FILE} is not a model ONNX Runtime can run ({reason}); export the model again"
-        ) from error
-    if _CUDA in providers and _running_provider(session) != "cuda":
-        obstacle = "its libraries did not load; install onnxruntime-gpu[cuda,cudnn]"
-        log.warning("CUDA: %s; running on the CPU", obstacle)
-    if provider == "cuda" and obstacle:
-        raise ModelError(
-            f"provider cuda: expected a CUDA device, got none: {obstacle}; or use --provider auto"
-        )
-    return session
-
-
-def _why_no_cuda() -> str:
-    """Make CUDA ready to use and return the empty string, or say why it cannot be."""
-    if _CUDA not in onnxruntime.get_available_providers():
-        return "this build of ONNX Runtime has no CUDA; install onnxruntime-gpu"
-    # Without a driver, asking for CUDA only fills the terminal with messages about missing libraries.
-    try:
-        ctypes.CDLL(_NVIDIA_DRIVER)
-    except OSError:
-        return "there is no NVIDIA driver"
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        onnxruntime.preload_dlls()
-    if printed.getvalue():
-        log.debug("CUDA libraries: %s", " ".join(printed.getvalue().split()))
-    return ""
-
-
-def _running_provider(session: onnxruntime.InferenceSession) -> str:
-    return "cuda" if session.get_providers()[0] == _CUDA else "cpu"
-
-
-def _check_signature(
-    session: onnxruntime.InferenceSession, folder: Path, inputs: dict[str, tuple[str, int]], output: str
-) -> None:
-    found = {node.name: (node.type, node.shape[-1] if node.shape else None) for node in session.get_inputs()}
-    outputs = [node.name for node in session.get_outputs()]
-    if found != inputs or outputs != [output]:
-        raise ModelError(
-            f"{folder / MODEL_FILE}: expected inputs {inputs} (name, type, last dimension) and output "
-            f"'{output}', got {found} and {outputs}; export the model again"
-        )

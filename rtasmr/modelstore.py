@@ -14,7 +14,7 @@ import platformdirs
 
 from rtasmr.card import CARD_FILE, MODEL_FILE, AnyCard, EncoderCard, ModelCard, read_card
 from rtasmr.errors import ModelError
-from rtasmr.inference import read_checked_model
+from rtasmr.onnx_session import read_checked_model
 
 log = logging.getLogger(__name__)
 

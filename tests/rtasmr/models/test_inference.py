@@ -218,3 +218,43 @@ def test_threads_do_not_spin_between_ticks(folder, monkeypatch):
         "0",
         "0",
     ]
+
+
+def test_cuda_libraries_that_do_not_load_are_told_and_auto_goes_on(folder, monkeypatch, caplog):
+    if sys.platform != "linux" or cuda_runs(folder):
+        pytest.skip("needs a machine where asking for CUDA fails")
+    # Any library that loads passes for a driver, so that ONNX Runtime really tries.
+    monkeypatch.setattr("rtasmr.onnx_session._NVIDIA_DRIVER", "libc.so.6")
+    model = OnnxTingleModel.load(folder, "auto")
+    assert model.provider == "cpu"
+    assert "CUDA does not run, the CPU does" in caplog.text
+    with pytest.raises(ModelError, match="provider cuda: expected a CUDA device, got none"):
+        OnnxTingleModel.load(folder, "cuda")
+
+
+def test_damaged_bytes_are_refused_whatever_they_are(write_model, make_card, sum_graph, rng, capfd):
+    content = np.frombuffer(sum_graph.SerializeToString(), dtype=np.uint8)
+    messages = []
+    for n in range(60):
+        damaged = content.copy()
+        damaged[rng.integers(len(content), size=3)] = rng.integers(256, size=3)
+        folder = write_model(make_card(id=f"damaged-{n}"), damaged.tobytes())
+        try:
+            OnnxTingleModel.load(folder, "cpu")
+        except ModelError as error:
+            messages.append(str(error))
+    assert len(messages) > 20  # the others are damaged where it does not show
+    assert not any("\n" in message for message in messages)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_that_fails_is_one_line(write_model, make_card, sum_graph, capfd):
+    # Frame 7 of a window of 4: wrong only once the window is there.
+    sum_graph.graph.initializer.append(helper.make_tensor("frame", TensorProto.INT64, [1], [7]))
+    sum_graph.graph.node[2].input[0] = "picked"
+    sum_graph.graph.node.insert(2, helper.make_node("Gather", ["total", "frame"], ["picked"], axis=1))
+    model = OnnxTingleModel.load(write_model(make_card(), sum_graph), "cpu")
+    with pytest.raises(ModelError, match="stopped on provider cpu") as refusal:
+        model.predict(np.zeros((4, 3), dtype=np.float32), np.ones((4, 3), dtype=np.bool_))
+    assert "\n" not in str(refusal.value)
+    assert capfd.readouterr() == ("", "")
