@@ -110,7 +110,7 @@ def train(
     from offline.training_config import TrainingConfig
 
     with progress("train") as report:
-        folder, scores = train_live_model(
+        folder, results = train_live_model(
             tables,
             out,
             model_id,
@@ -119,10 +119,12 @@ def train(
             install=install,
             progress=report,
         )
-    shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    typer.echo("within ASMR clips, participants held back (streaming, balanced accuracy in %):")
+    for number in results.numbers:
+        if number.id.endswith(".within_asmr.balanced_accuracy") and number.value is not None:
+            typer.echo(f"  {number.id.partition('.')[0]:<16} {number.value:5.1f}")
+    typer.echo(f"results: {out / 'results.json'}")
     typer.echo(f"model: {folder}")
-    if shown:
-        typer.echo(f"streaming scores on the participants held back: {shown}")
 
 
 @app.command()

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 from offline.export import export_tingle
+from offline.live_scores import held_back_scores
+from offline.results import Results, compile_results, write_results
 from offline.tables import TrialTable, load_tables
 from offline.training import EpochRecord, train
 from offline.training_config import TrainingConfig
@@ -26,8 +28,8 @@ def train_live_model(
     *,
     install: bool = False,
     progress: Report | None = None,
-) -> tuple[Path, dict[str, float]]:
-    """Train on ``features/trials``, write ``out/models/<model_id>`` and return it with its scores.
+) -> tuple[Path, Results]:
+    """Train on ``features/trials``, write ``out/models/<model_id>`` and ``out/results.json``; return both.
 
     Parameters
     ----------
@@ -65,11 +67,19 @@ def train_live_model(
         encoder=encoder,
         description=f"{len(tables)} {kind} of {len(participants)} participants",
     )
+    config_entries = {"command": "offline train", "id": model_id, "seed": seed, "simulated": simulated}
+    results = compile_results(
+        held_back_scores(trained, tables),
+        config_entries | {"epochs": config.epochs, "digest": trained.data_digest},
+        reason="needs the reproduction on the data set; this is the training of the live model",
+        comparable=False,
+    )
+    write_results(results, out)
     if install:
         if encoder is not None:
             modelstore.install(_encoder_folder(features, encoder))
         modelstore.install(folder, replace_demo=True)
-    return folder, dict(trained.scores)
+    return folder, results
 
 
 def _encoder_of(tables: list[TrialTable], features: Path) -> EncoderCard | None:

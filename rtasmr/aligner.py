@@ -128,14 +128,15 @@ class Aligner:
 
     def push(self, chunk: Chunk) -> None:
         """Take one chunk; clip markers open and close segments."""
+        modality = chunk.role.modality
         if chunk.role is Role.CLIP:
             for time_s, text in zip(chunk.times, chunk.data, strict=True):
                 self._push_marker(float(time_s), str(text))
-        elif chunk.role is Role.PICTURE:
+        elif modality is Modality.PICTURE:
             self._pictures.push(chunk.times, chunk.data.reshape(-1, *PICTURE_SHAPE))
-        elif chunk.role is not Role.RATING:
+        elif modality is not None:
             data = chunk.data if chunk.data.ndim == 1 else chunk.data[:, 0]
-            self._regular[Modality(chunk.role.value)].push(chunk.times, data)
+            self._regular[modality].push(chunk.times, data)
 
     def _push_marker(self, time_s: float, text: str) -> None:
         event, _, label = text.partition(" ")

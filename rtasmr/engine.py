@@ -197,18 +197,18 @@ class Engine:
             self._show(RunState.RUNNING, self._message)
 
     def _handle(self, event: Event) -> None:
-        role = event.role
+        role, modality = event.role, event.role.modality
         if isinstance(event, Joined):
             self._specs[role] = event.spec
-            if role in Modality:
+            if modality is not None:
                 self._pipeline.add_stream(
-                    Modality(role.value), modality_format(event.spec), filtered=is_filtered(event.spec)
+                    modality, modality_format(event.spec), filtered=is_filtered(event.spec)
                 )
             if role is Role.RATING:
                 self._ratings.connect()
-        elif role in Modality:
+        elif modality is not None:
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
-            self._pipeline.aligner.lose_stream(Modality(role.value), status)
+            self._pipeline.aligner.lose_stream(modality, status)
         if isinstance(event, Lost):
             self._message = f"{role} stream lost, looking for it"
         elif isinstance(event, Refused):
@@ -314,8 +314,7 @@ class Engine:
         states = []
         for role, spec in self._specs.items():
             inlet = self._acquisition.inlets.get(role)
-            is_data = role in Modality
-            modality = Modality(role.value) if is_data else None
+            modality = role.modality
             status = self._status[modality] if modality is not None else Status.OK
             if inlet is None:
                 status = Status.GAP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.media import iter_pictures, probe, read_sound
 from rtasmr.types import Chunk, Role
 
@@ -41,7 +43,9 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
     if label:
         yield marker_chunk(0.0, f"clip_start {label}")
     sound = read_sound(path, stop_s=duration_s) if info.has_sound else np.empty(0, np.int16)
-    pictures = iter_pictures(path, stop_s=duration_s) if info.has_picture else iter(())
+    # Only what a tick will pick is resized: a third of the images at 30 per second.
+    ticks = np.arange(math.ceil(duration_s * FRAME_RATE_HZ) + 1) / FRAME_RATE_HZ
+    pictures = iter_pictures(path, stop_s=duration_s, shown_at=ticks) if info.has_picture else iter(())
     waiting: tuple[float, NDArray[np.uint8]] | None = next(pictures, None)
     n_steps = int(np.ceil(duration_s / STEP_S))
     per_step = round(STEP_S * SOUND_SFREQ)

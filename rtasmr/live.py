@@ -15,82 +15,19 @@ from typing import Any
 
 from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
-from rtasmr.aligner import Aligner
 from rtasmr.card import ModelCard
-from rtasmr.config import LiveConfig, Provider
+from rtasmr.config import LiveConfig
 from rtasmr.engine import Engine
-from rtasmr.errors import ModelError
-from rtasmr.features.extractor import FeatureExtractor
-from rtasmr.features.spec import FeatureSpec
-from rtasmr.inference import OnnxEncoder, OnnxTingleModel
 from rtasmr.link import SnapshotServer, SnapshotStore
-from rtasmr.modelstore import find_encoder, find_model
-from rtasmr.pipeline import Pipeline
+from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
-from rtasmr.snapshot import ModelState, modalities_of
+from rtasmr.served import MARGIN_S, ServedModel
+from rtasmr.snapshot import modalities_of
 from rtasmr.sources.outlet import Outlet, tingle_spec
 
 logger = logging.getLogger(__name__)
 
-MARGIN_S = 0.25
-"""How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
-
 WINDOW_CLOSE_S = 3.0
-
-
-class LoadedModel:
-    """A tingle model with the image encoder that its features need.
-
-    Parameters
-    ----------
-    folder : Path
-    provider : str
-        ``auto``, ``cuda`` or ``cpu``.
-
-    Raises
-    ------
-    ModelError
-        If the model was trained on features that no stream can give.
-    """
-
-    def __init__(self, folder: Path, provider: Provider) -> None:
-        self.tingle = OnnxTingleModel.load(folder, provider)
-        self.card: ModelCard = self.tingle.card
-        self.spec: FeatureSpec = self.card.feature_spec()
-        self.encoder = OnnxEncoder.load(
-            find_encoder(self.card.encoder_sha256, near=folder),
-            provider,
-        )
-
-    def pipeline(self, margin_s: float = MARGIN_S) -> Pipeline:
-        """Return a fresh pipeline that runs this model."""
-        if not self.card.causal:
-            raise ModelError(
-                f"model '{self.card.id}' was trained on whole clips (feature set "
-                f"'{self.card.feature_set}'): it cannot run on streams. Use a model of the 'live' set."
-            )
-        return Pipeline(
-            Aligner(self.spec, margin_s=margin_s),
-            FeatureExtractor(self.spec, self.encoder.encode),
-            self.spec,
-            self.tingle,
-            window_frames=self.card.window_frames,
-            lookahead_frames=self.card.lookahead_frames,
-            requires=frozenset(self.card.requires),
-        )
-
-    def state(self) -> ModelState:
-        """Return what the window shows of the model."""
-        return ModelState(
-            id=self.card.id,
-            demo=self.card.demo,
-            threshold=self.card.threshold,
-            lookahead_frames=self.card.lookahead_frames,
-            window_frames=self.card.window_frames,
-            warnings=self.card.warnings,
-            provider=self.tingle.provider,
-            encoder=self.card.encoder_id,
-        )
 
 
 def run_live(
@@ -115,7 +52,7 @@ def run_live(
     """
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
-    model = LoadedModel(find_model(config.model or None), config.provider)
+    model = ServedModel(find_model(config.model or None), config.provider)
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
@@ -135,6 +72,8 @@ def run_live(
                     model.card.demo,
                     model.card.lookahead_frames,
                     model.card.window_frames,
+                    model.card.threshold,
+                    model.card.warnings,
                 )
             )
         )
@@ -165,7 +104,7 @@ def run_live(
         return account(engine, model, files)
 
 
-def account(engine: Engine, model: LoadedModel, files: list[str]) -> dict[str, Any]:
+def account(engine: Engine, model: ServedModel, files: list[str]) -> dict[str, Any]:
     """Return the final account of a run, as printed by ``--json``."""
     tally = engine.tally
     present = {role.value: spec.name for role, spec in engine.streams.items()}

@@ -28,6 +28,11 @@ class Role(StrEnum):
     RATING = "rating"
     CLIP = "clip"
 
+    @property
+    def modality(self) -> Modality | None:
+        """The modality that the stream carries; None for markers."""
+        return next((m for m in Modality if m.value == self.value), None)
+
 
 class Status(IntEnum):
     """State of a modality at a tick, or of a tick; a larger value is worse."""

@@ -111,7 +111,9 @@ class SnapshotServer:
         with contextlib.suppress(OSError):
             Client(self._listener.address).close()
         self._acceptor.join(STALL_S)
-        self._listener.close()
+        # A cleaner of the temporary folder may have taken the socket's name away.
+        with contextlib.suppress(FileNotFoundError):
+            self._listener.close()
         with self._changed:
             peers = list(self._peers)
         for peer in peers:

@@ -18,6 +18,7 @@ from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.types import StreamSpec
 
 N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
+TINGLE_NAME = "rtasmr-tingle"
 TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
 TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
 
@@ -115,7 +116,14 @@ def clip_spec(
     return _marker_spec(name, source_id, "clip", desc)
 
 
-def tingle_spec(model_id: str, demo: bool, lookahead: int, window: int) -> StreamSpec:
+def tingle_spec(
+    model_id: str,
+    demo: bool,
+    lookahead: int,
+    window: int,
+    threshold: float = 0.5,
+    warnings: Sequence[str] = (),
+) -> StreamSpec:
     """Describe the output stream.
 
     Parameters
@@ -125,11 +133,15 @@ def tingle_spec(model_id: str, demo: bool, lookahead: int, window: int) -> Strea
         Whether the model was trained on simulated data.
     lookahead, window : int
         Frames the model reads past the tick, and frames it sees.
+    threshold : float
+        Probability from which the model calls a tingle.
+    warnings : sequence of str
+        What everybody who sees a result must be told.
     """
     return StreamSpec(
-        "rtasmr-tingle",
+        TINGLE_NAME,
         "Tingle",
-        "rtasmr-tingle",
+        TINGLE_NAME,
         0.0,
         "float32",
         TINGLE_CHANNELS,
@@ -140,6 +152,8 @@ def tingle_spec(model_id: str, demo: bool, lookahead: int, window: int) -> Strea
             "demo": "true" if demo else "false",
             "lookahead_frames": str(lookahead),
             "window_frames": str(window),
+            "threshold": repr(float(threshold)),
+            "warnings": "; ".join(warnings),
         },
     )
 

@@ -1,0 +1,57 @@
+"""What the live model's streaming scores are worth, beside rules that need no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline import metrics
+from offline.metrics import Counts
+from offline.results import Measured
+from offline.tables import TrialTable
+from offline.training import TrainedModel, streaming_scores
+
+RULES: dict[str, Callable[[TrialTable], bool]] = {
+    "rule_asmr_clip": lambda table: table.trial.is_asmr,
+    "rule_always": lambda _: True,
+    "rule_never": lambda _: False,
+}
+"""Rules that know the kind of clip at most; a model has to beat them within ASMR clips."""
+
+METRICS = {
+    "accuracy": metrics.accuracy,
+    "macro_f1": metrics.macro_f1,
+    "balanced_accuracy": metrics.balanced_accuracy,
+}
+
+
+def held_back_scores(trained: TrainedModel, tables: Sequence[TrialTable]) -> dict[str, Measured]:
+    """Score a model on the participants that chose its epoch, and every rule beside it.
+
+    The scores are streaming scores of unpadded frames, in percent, over all clips and within ASMR
+    clips. They flatter: the same participants chose epoch, calibration and threshold.
+    """
+    held_back = [table for table in tables if table.trial.participant in trained.validation_participants]
+    p = {table.trial: streaming_scores(trained, table) for table in held_back}
+    calls: dict[str, Callable[[TrialTable], NDArray[np.bool_]]] = {
+        "live": lambda table: p[table.trial] >= trained.threshold
+    }
+    for name, rule in RULES.items():
+        calls[name] = lambda table, rule=rule: np.full(table.n_frames, rule(table))  # type: ignore[misc]
+    people = ", ".join(f"{number:03d}" for number in trained.validation_participants)
+    source = "simulated" if trained.simulated else "recorded"
+    note = f"streaming score on {source} participants held back ({people}), who also chose the epoch"
+    measured: dict[str, Measured] = {}
+    for name, call in calls.items():
+        for scope, subset in (("", held_back), ("within_asmr.", [t for t in held_back if t.trial.is_asmr])):
+            if not subset:
+                continue
+            counts = Counts.stack([(table.label, call(table)) for table in subset]).total()
+            for metric, function in METRICS.items():
+                value = float(function(counts))
+                measured[f"{name}.{scope}{metric}"] = Measured(
+                    None if np.isnan(value) else 100 * value, unit="%", note=note
+                )
+    return measured

@@ -1,0 +1,5 @@
+"""`python -m rtasmr`."""
+
+from rtasmr.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""`rtasmr`: parses and calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rtasmr import console
+from rtasmr.config import LiveConfig, Provider
+from rtasmr.errors import ConfigError
+from rtasmr.sources.cli import app as source_app
+from rtasmr.types import Role
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(source_app, name="source")
+
+ModelOption = Annotated[str, typer.Option(help="Model id or folder; default: the newest real one.")]
+ProviderOption = Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")]
+
+
+@app.callback()
+def _options() -> None:
+    """Watch a person watch something: the probability of an ASMR tingle, ten times a second."""
+
+
+@app.command()
+def live(
+    model: ModelOption = "",
+    ppg: Annotated[str, typer.Option(help="Pulse stream, such as type=PPG,name=...,source_id=...")] = "",
+    audio: Annotated[str, typer.Option(help="Sound stream.")] = "",
+    video: Annotated[str, typer.Option(help="Picture stream.")] = "",
+    markers: Annotated[str, typer.Option(help="Stream of clip markers.")] = "",
+    ratings: Annotated[str, typer.Option(help="Stream of rating markers.")] = "",
+    require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg,markers.")] = "",
+    provider: ProviderOption = "auto",
+    headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
+    duration: Annotated[float | None, typer.Option(help="Seconds; default: until stopped.")] = None,
+    until_lost: Annotated[
+        bool, typer.Option("--until-lost", help="End when all pulse, sound and picture streams are gone.")
+    ] = False,
+    record: Annotated[str, typer.Option(help="XDF file to write.")] = "",
+    record_raw: Annotated[
+        bool, typer.Option("--record-raw", help="Record sound and picture samples, not only features.")
+    ] = False,
+    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
+    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for streams at the start.")] = 5.0,
+    network: Annotated[bool, typer.Option("--network", help="Listen to and serve other machines.")] = False,
+    json_: Json = False,
+) -> None:
+    """Merge LSL streams, predict ten times a second, show, publish and record."""
+    from rtasmr.live import has_display, run_live
+
+    queries = {
+        role: text
+        for role, text in (
+            (Role.PPG, ppg),
+            (Role.SOUND, audio),
+            (Role.PICTURE, video),
+            (Role.CLIP, markers),
+            (Role.RATING, ratings),
+        )
+        if text
+    }
+    config = LiveConfig(
+        model=model,
+        queries=queries,
+        require=_roles(require),
+        provider=provider,
+        duration_s=duration,
+        until_lost=until_lost,
+        record=record,
+        record_raw=record_raw,
+        participant=participant,
+        consent=consent,
+        wait_s=wait,
+        network=network,
+    )
+    if not headless and not has_display():
+        typer.echo("no display here (DISPLAY is not set): running without a window", err=True)
+        headless = True
+
+    def show(status: dict[str, Any]) -> None:
+        if json_:
+            typer.echo(json.dumps(status))
+
+    account = run_live(config, window=not headless, say=lambda text: typer.echo(text, err=True), status=show)
+    if json_:
+        typer.echo(json.dumps(account))
+    else:
+        _print_account(account)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="XDF recording, or a video or sound file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for table and Tinglegram.")] = None,
+    model: ModelOption = "",
+    provider: ProviderOption = "auto",
+    json_: Json = False,
+) -> None:
+    """Predict for a file, with no socket, as fast as it goes."""
+    from rtasmr.modelstore import find_model
+    from rtasmr.report import write_account
+    from rtasmr.run import run_file
+    from rtasmr.served import ServedModel
+
+    served = ServedModel(find_model(model or None), provider)
+    result = run_file(file, served)
+    paths = [] if out is None else write_account(result, out)
+    account = {
+        **result.summary(),
+        "provider": served.tingle.provider,
+        "files": [str(path) for path in paths],
+    }
+    if json_:
+        typer.echo(json.dumps(account))
+        return
+    for warning in served.card.warnings:
+        typer.echo(f"model {served.card.id}: {warning}", err=True)
+    for key in ("source", "note", "model", "ticks", "status", "highest", "lowest"):
+        if key in account:
+            typer.echo(f"{key}: {account[key]}")
+    for path in paths:
+        typer.echo(str(path))
+
+
+@app.command()
+def report(
+    recording: Annotated[Path, typer.Argument(help="XDF file that 'rtasmr live --record' wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and Tinglegram.")],
+) -> None:
+    """Draw what the runtime said during a recorded session."""
+    from rtasmr.report import read_account, write_account
+
+    for path in write_account(read_account(recording), out):
+        typer.echo(str(path))
+
+
+@app.command()
+def models(json_: Json = False) -> None:
+    """List the installed models."""
+    from rtasmr.card import ModelCard
+    from rtasmr.modelstore import list_models, models_folder
+
+    rows: list[dict[str, Any]] = []
+    for installed in list_models():
+        card = installed.card
+        kind = "unusable" if card is None else "tingle" if isinstance(card, ModelCard) else "encoder"
+        rows.append(
+            {
+                "id": installed.path.name,
+                "kind": kind,
+                "demo": isinstance(card, ModelCard) and card.demo,
+                "created": "" if card is None else card.created,
+                "warnings": [installed.problem] if card is None else list(card.warnings),
+            }
+        )
+    if json_:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        typer.echo(f"no models in {models_folder()}; 'make demo' installs a demo model")
+    for row in rows:
+        typer.echo(f"{row['id']}  {row['kind']}{', demo' if row['demo'] else ''}  {row['created']}")
+        for warning in row["warnings"]:
+            typer.echo(f"    {warning}")
+
+
+@app.command()
+def doctor(
+    network: Annotated[bool, typer.Option("--network", help="Check for use beyond this machine.")] = False,
+    json_: Json = False,
+) -> None:
+    """Say what works on this machine, and the one-line fix of what does not."""
+    from dataclasses import asdict
+
+    from rtasmr.doctor import diagnose
+
+    findings = diagnose(network)
+    if json_:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+        return
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name}: {finding.detail}")
+        if finding.fix:
+            typer.echo(f"     fix: {finding.fix}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path("demo-out"),
+    headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated study.")] = 7,
+) -> None:
+    """Simulate a study, train the live model, replay a session over LSL and draw its Tinglegram."""
+    from rtasmr.demo import run_demo
+
+    run_demo(out, window=not headless, seed=seed)
+
+
+def _roles(text: str) -> tuple[Role, ...]:
+    names = {"ppg": Role.PPG, "audio": Role.SOUND, "sound": Role.SOUND, "video": Role.PICTURE}
+    names |= {"picture": Role.PICTURE, "markers": Role.CLIP, "ratings": Role.RATING}
+    roles = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        if part not in names:
+            raise ConfigError(f"--require: expected some of {', '.join(sorted(names))}, got {part!r}.")
+        roles.append(names[part])
+    return tuple(roles)
+
+
+def _print_account(account: dict[str, Any]) -> None:
+    typer.echo(
+        f"ticks: {account['ticks']}, missing {account['missing']}, duplicates {account['duplicates']}; "
+        + ", ".join(f"{name} {n}" for name, n in account["status"].items())
+    )
+    for key, name in (
+        ("latency_ms", "publish latency"),
+        ("compute_ms", "compute"),
+        ("age_ms", "age of estimate"),
+    ):
+        figures = account[key]
+        if figures["p50"] is not None:
+            shown = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items())
+            typer.echo(f"{name} [ms]: {shown}")
+    if account["absent"]:
+        typer.echo(f"absent: {', '.join(account['absent'])}")
+    for path in account["files"]:
+        typer.echo(f"recording: {path}")
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(console.run(app))

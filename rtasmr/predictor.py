@@ -1,0 +1,126 @@
+"""Frames in, one prediction per tick out: window, look-ahead and status in one place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.grid import WARMUP_TICKS
+from rtasmr.types import FeatureFrame, Modality, Prediction, Segment, Status, Step
+from rtasmr.window import FrameWindow
+
+
+class TingleModel(Protocol):
+    """What is needed of a model: a probability for every frame of a window."""
+
+    def predict(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return probabilities of shape (n_frames,) for inputs of shape (n_frames, n_features)."""
+
+
+class Predictor:
+    """Judges every tick once its look-ahead has come.
+
+    Parameters
+    ----------
+    model : TingleModel
+    n_features : int
+    window_frames : int
+        Longest window the model reads (W).
+    lookahead_frames : int
+        How many newer frames the model sees when it judges a tick (L).
+    requires : frozenset of Modality
+        Modalities without which there is no probability.
+    """
+
+    def __init__(
+        self,
+        model: TingleModel,
+        n_features: int,
+        *,
+        window_frames: int = 200,
+        lookahead_frames: int = 10,
+        requires: frozenset[Modality] = frozenset(),
+    ) -> None:
+        self._model = model
+        self._window = FrameWindow(window_frames, n_features)
+        self._lookahead = lookahead_frames
+        self._requires = requires
+        self._pending: deque[FeatureFrame] = deque()
+        self._segment: Segment | None = None
+
+    @property
+    def n_pending(self) -> int:
+        """Frames that still wait for their look-ahead."""
+        return len(self._pending)
+
+    def push(self, frame: FeatureFrame) -> list[Step]:
+        """Take the next frame.
+
+        Returns
+        -------
+        list of Step
+            The frame with the prediction that it completes; before it, where the frame opens a
+            segment, the last predictions of the segment that ends.
+        """
+        steps = []
+        if frame.segment != self._segment:
+            steps = self.flush()
+            self._window.reset()
+            self._segment = frame.segment
+        self._window.push(frame)
+        self._pending.append(frame)
+        prediction = None
+        if len(self._pending) > self._lookahead:
+            judged = self._pending.popleft()
+            prediction = self._prediction(judged, self._probabilities([judged]), self._lookahead)
+        return [*steps, Step(frame, prediction)]
+
+    def flush(self) -> list[Step]:
+        """Read the waiting ticks from the final window, with the look-ahead there is."""
+        waiting, self._pending = list(self._pending), deque()
+        if not waiting:
+            return []
+        p = self._probabilities(waiting)
+        newer = range(len(waiting) - 1, -1, -1)
+        return [Step(None, self._prediction(frame, p, n)) for frame, n in zip(waiting, newer, strict=True)]
+
+    def _probabilities(self, judged: Iterable[FeatureFrame]) -> NDArray[np.float32] | None:
+        """Run the model on the window if any of the judged ticks may have a probability."""
+        if all(self._status(frame) is not Status.OK for frame in judged):
+            return None
+        return self._model.predict(self._window.values, self._window.valid)
+
+    def _status(self, frame: FeatureFrame) -> Status:
+        return tick_status(frame.tick, frame.status, self._requires)
+
+    def _prediction(self, frame: FeatureFrame, p: NDArray[np.float32] | None, lookahead: int) -> Prediction:
+        status = self._status(frame)
+        probability = float("nan")
+        if p is not None and status is Status.OK:
+            probability = float(p[len(p) - 1 - lookahead])
+        used = frozenset(m for m, s in frame.status.items() if s is Status.OK)
+        return Prediction(
+            frame.segment, frame.tick, frame.time_s, probability, status, frame.status, used, lookahead
+        )
+
+
+def tick_status(
+    tick: int, modality_status: Mapping[Modality, Status], requires: frozenset[Modality] = frozenset()
+) -> Status:
+    """Return the status of a tick from those of its modalities.
+
+    The worst among the required ones; with none required, OK as soon as one modality is, else the
+    worst of those that are there at all. The first 5 s of a segment are at best WARMUP.
+    """
+    if requires:
+        status = max(modality_status[m] for m in requires)
+    elif Status.OK in modality_status.values():
+        status = Status.OK
+    else:
+        present = [s for s in modality_status.values() if s is not Status.ABSENT]
+        status = max(present, default=Status.ABSENT)
+    return max(status, Status.WARMUP) if tick < WARMUP_TICKS else status

@@ -1,0 +1,186 @@
+"""What a runtime said, read back from its recording."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtasmr.errors import DataError
+from rtasmr.grid import FRAME_RATE_HZ, tick_time
+from rtasmr.ratings import RatingTrack
+from rtasmr.recorded_features import segments_from_recording
+from rtasmr.session import Recording, read_xdf
+from rtasmr.snapshot import TickRecord, modalities_of
+from rtasmr.sources.outlet import TINGLE_CHANNELS, TINGLE_NAME
+from rtasmr.types import Chunk, Role, Status
+from rtasmr.view.figure import draw_tinglegram
+
+CSV_FIELDS = (
+    "segment",
+    "clip",
+    "tick",
+    "time_s",
+    "clip_time_s",
+    "probability",
+    "status",
+    "modalities",
+    "rating",
+)
+_TOLERANCE_S = 1e-3
+"""A record belongs to a segment if its stamp lies this near the tick's time there."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a model said about one file, tick by tick, and what must be said beside it.
+
+    Parameters
+    ----------
+    source : str
+        Name of the recording or stimulus.
+    note : str
+        How the records came about.
+    model, demo, threshold, warnings
+        From the model's card.
+    records : tuple of TickRecord
+    """
+
+    source: str
+    note: str
+    model: str
+    demo: bool
+    threshold: float
+    warnings: tuple[str, ...]
+    records: tuple[TickRecord, ...]
+
+    def summary(self) -> dict[str, object]:
+        """Return counts, and the moments of highest and lowest probability."""
+        with_p = [r for r in self.records if not math.isnan(r.p)]
+        extremes = {}
+        if with_p:
+            for name, pick in (("highest", max), ("lowest", min)):
+                r = pick(with_p, key=lambda record: record.p)
+                extremes[name] = {"clip": r.label, "clip_time_s": r.tick / FRAME_RATE_HZ, "p": round(r.p, 6)}
+        return {
+            "source": self.source,
+            "note": self.note,
+            "model": self.model,
+            "demo": self.demo,
+            "warnings": list(self.warnings),
+            "ticks": len(self.records),
+            "status": dict(Counter(r.status.name.lower() for r in self.records)),
+            **extremes,
+        }
+
+
+def ratings_of(recording: Recording) -> RatingTrack:
+    """Return the rating presses of a recording; without any, ticks have no rating."""
+    ratings = RatingTrack()
+    for stream in recording.streams:
+        if stream.spec.stype == "Markers" and any(str(text).startswith("rating=") for text in stream.data):
+            ratings.connect()
+            ratings.push(Chunk(Role.RATING, stream.times, stream.data))
+    return ratings
+
+
+def read_account(path: Path) -> Account:
+    """Return what a runtime published about every tick of a recording.
+
+    Raises
+    ------
+    DataError
+        If the file is no recording of a runtime.
+    """
+    recording = read_xdf(path)
+    stream = recording.stream(TINGLE_NAME)
+    if stream.spec.ch_names != TINGLE_CHANNELS:
+        raise DataError(
+            f"{path}: expected channels {', '.join(TINGLE_CHANNELS)} in {TINGLE_NAME}, "
+            f"got {', '.join(stream.spec.ch_names)}; record it with this version"
+        )
+    segments = segments_from_recording(recording)
+    origins = [segment.origin for segment in segments]
+    ratings = ratings_of(recording)
+    column = {name: stream.data[:, i] for i, name in enumerate(TINGLE_CHANNELS)}
+    records = []
+    for i, time_s in enumerate(stream.times.tolist()):
+        tick = int(column["tick"][i])
+        # Segments overlap where a marker came late: the tick tells which one is meant.
+        newest = bisect_right(origins, time_s + _TOLERANCE_S)
+        fits = (
+            s for s in reversed(segments[:newest]) if abs(tick_time(s.origin, tick) - time_s) < _TOLERANCE_S
+        )
+        segment = next(fits, None)
+        if segment is None:
+            raise DataError(f"{path}: no segment fits tick {tick} at {time_s:.3f} s; the file is corrupt")
+        modalities = int(column["modalities"][i])
+        p = float(column["p"][i])
+        records.append(
+            TickRecord(
+                segment=segment.index,
+                label=segment.label,
+                tick=tick,
+                time_s=time_s,
+                p=p if math.isfinite(p) else math.nan,
+                status=Status(int(column["status"][i])),
+                modalities=modalities,
+                rating=ratings.at(time_s, segment),
+                valid_bits=modalities,
+            )
+        )
+    desc = stream.spec.desc
+    return Account(
+        source=path.name,
+        note="as published live",
+        model=desc.get("model", "unknown"),
+        demo=desc.get("demo") != "false",
+        threshold=float(desc.get("threshold", "0.5")),
+        warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
+        records=tuple(records),
+    )
+
+
+def write_account(account: Account, out: Path) -> list[Path]:
+    """Write the table, a summary and the Tinglegram to a folder; return the paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    table, digest = out / "predictions.csv", out / "summary.json"
+    write_csv(account.records, table)
+    digest.write_text(json.dumps(account.summary(), indent=2) + "\n", encoding="utf-8")
+    figures = [out / "tinglegram.png", out / "tinglegram.svg"]
+    for path in figures:
+        draw_tinglegram(
+            account.records,
+            title=f"{account.source}, model {account.model}",
+            threshold=account.threshold,
+            demo=account.demo,
+            warnings=account.warnings,
+            path=path,
+        )
+    return [table, digest, *figures]
+
+
+def write_csv(records: Sequence[TickRecord], path: Path) -> None:
+    """Write one row per tick; an empty probability means there is none, and the status says why."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_FIELDS)
+        for r in records:
+            writer.writerow(
+                (
+                    r.segment,
+                    r.label,
+                    r.tick,
+                    f"{r.time_s:.4f}",
+                    f"{r.tick / FRAME_RATE_HZ:.1f}",
+                    "" if math.isnan(r.p) else f"{r.p:.6f}",
+                    r.status.name.lower(),
+                    "+".join(m.value for m in modalities_of(r.modalities)),
+                    "" if r.rating < 0 else r.rating,
+                )
+            )

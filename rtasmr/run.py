@@ -1,0 +1,160 @@
+"""`rtasmr run`: a recording or a stimulus file through the core, with no socket, as fast as it goes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rtasmr.aligner import ModalityFormat
+from rtasmr.engine import is_filtered, modality_format
+from rtasmr.errors import DataError
+from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
+from rtasmr.feed import stimulus_chunks
+from rtasmr.media import probe
+from rtasmr.ratings import RatingTrack
+from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
+from rtasmr.report import Account, ratings_of
+from rtasmr.served import ServedModel
+from rtasmr.session import RecordedStream, Recording, read_xdf
+from rtasmr.snapshot import TickRecord
+from rtasmr.types import Chunk, FeatureFrame, Modality, Role, Segment, Status, Step
+
+STEP_S = 1.0
+
+
+def run_file(path: Path, model: ServedModel) -> Account:
+    """Predict for one file.
+
+    Parameters
+    ----------
+    path : Path
+        An XDF recording, or a video or sound file (a viewing with no person attached).
+    model : ServedModel
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or holds nothing to predict from.
+    """
+    if path.suffix.lower() == ".xdf":
+        return _run_recording(read_xdf(path), model)
+    return _run_media(path, model)
+
+
+def _run_media(path: Path, model: ServedModel) -> Account:
+    info = probe(path)
+    pipeline = model.pipeline()
+    if info.has_sound:
+        pipeline.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
+    if info.has_picture:
+        pipeline.add_stream(Modality.PICTURE, ModalityFormat())
+    label = re.sub(r"\W+", "_", path.stem) or "clip"
+    steps: list[Step] = []
+    for chunk in stimulus_chunks(path, label):
+        steps += pipeline.step([chunk], now=-math.inf)
+    steps += pipeline.finish(until=info.duration_s)
+    records = [r for r in _records(steps, RatingTrack()) if r.label]
+    return _account(path, records, model, "no person attached: the pulse is absent")
+
+
+def _run_recording(recording: Recording, model: ServedModel) -> Account:
+    ratings = ratings_of(recording)
+    if any(stream.spec.name == FEATURES_NAME for stream in recording.streams):
+        frames = frames_from_recording(recording)
+        if frames.identity.get("fingerprint") == model.spec.fingerprint:
+            steps = _judge_frames(frames, model)
+            return _account(
+                recording.path, _records(steps, ratings), model, "computed from the recorded features"
+            )
+    records = _records(_judge_samples(recording, model), ratings)
+    return _account(recording.path, records, model, "computed from the recorded samples")
+
+
+def _account(path: Path, records: Sequence[TickRecord], model: ServedModel, note: str) -> Account:
+    if not records:
+        raise DataError(
+            f"{path}: nothing to predict from. Record pulse, sound or picture for at least 0.2 s."
+        )
+    card = model.card
+    return Account(path.name, note, card.id, card.demo, card.threshold, tuple(card.warnings), tuple(records))
+
+
+def _judge_frames(frames: RecordedFrames, model: ServedModel) -> list[Step]:
+    """Run the model on frames as they were recorded live."""
+    columns = {m: np.array([frames.names.index(n) for n in MODALITY_NAMES[m]]) for m in Modality}
+    ever = {m: bool(frames.valid[:, c].any()) for m, c in columns.items()}
+    segments = {s.index: s for s in frames.segments}
+    predictor = model.predictor()
+    steps: list[Step] = []
+    for i in range(len(frames.tick)):
+        valid = frames.valid[i]
+        status = {
+            m: Status.OK if valid[c].all() else Status.GAP if ever[m] else Status.ABSENT
+            for m, c in columns.items()
+        }
+        segment: Segment = segments[int(frames.segment[i])]
+        frame = FeatureFrame(
+            segment, int(frames.tick[i]), float(frames.time_s[i]), frames.values[i], valid, status
+        )
+        steps += predictor.push(frame)
+    return steps + predictor.flush()
+
+
+def _judge_samples(recording: Recording, model: ServedModel) -> list[Step]:
+    """Run the whole pipeline on recorded samples."""
+    pipeline = model.pipeline()
+    chunks: list[Chunk] = []
+    for stream in recording.streams:
+        role = _role_of(stream)
+        if role is None:
+            continue
+        if role.modality is not None:
+            pipeline.add_stream(
+                role.modality, modality_format(stream.spec), filtered=is_filtered(stream.spec)
+            )
+        chunks += _steps_of(stream, role)
+    # Markers before the data of the same moment, as they come live.
+    chunks.sort(key=lambda c: (float(c.times[0]), c.role.modality is not None))
+    steps: list[Step] = []
+    until = -math.inf
+    for chunk in chunks:
+        until = max(until, float(chunk.times[-1]))
+        steps += pipeline.step([chunk], now=-math.inf)
+    return steps + pipeline.finish(until)
+
+
+def _role_of(stream: RecordedStream) -> Role | None:
+    spec = stream.spec
+    if spec.stype == "Markers":
+        return Role.CLIP if any(str(t).startswith("clip_") for t in stream.data) else None
+    return {"PPG": Role.PPG, "Audio": Role.SOUND, "VideoRaw": Role.PICTURE}.get(spec.stype)
+
+
+def _steps_of(stream: RecordedStream, role: Role) -> Iterator[Chunk]:
+    """Cut a recorded stream into chunks that the aligner's buffers hold."""
+    if len(stream.times) == 0:
+        return
+    data = stream.data
+    if role is Role.PPG and data.ndim == 2:
+        labels = [name.casefold() for name in stream.spec.ch_names]
+        column = labels.index("filtered") if "filtered" in labels else 0
+        data = data[:, column : column + 1]
+    if role is Role.PICTURE:
+        data = data.view(np.uint8)
+    step = np.floor((stream.times - stream.times[0]) / STEP_S)
+    edges = [0, *(np.flatnonzero(np.diff(step)) + 1).tolist(), len(stream.times)]
+    for start, stop in itertools.pairwise(edges):
+        yield Chunk(role, stream.times[start:stop], data[start:stop])
+
+
+def _records(steps: Sequence[Step], ratings: RatingTrack) -> list[TickRecord]:
+    return [
+        TickRecord.of(s.prediction, ratings.at(s.prediction.time_s, s.prediction.segment))
+        for s in steps
+        if s.prediction is not None
+    ]

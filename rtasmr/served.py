@@ -1,0 +1,81 @@
+"""A model ready to serve: the tingle model, the image encoder its features need, and their pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtasmr.aligner import Aligner
+from rtasmr.card import ModelCard
+from rtasmr.config import Provider
+from rtasmr.errors import ModelError
+from rtasmr.features.extractor import FeatureExtractor
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.inference import OnnxEncoder, OnnxTingleModel
+from rtasmr.modelstore import find_encoder
+from rtasmr.pipeline import Pipeline
+from rtasmr.predictor import Predictor
+from rtasmr.snapshot import ModelState
+
+MARGIN_S = 0.25
+"""How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
+
+
+class ServedModel:
+    """A tingle model with the image encoder that its features need.
+
+    Parameters
+    ----------
+    folder : Path
+    provider : str
+        ``auto``, ``cuda`` or ``cpu``.
+
+    Raises
+    ------
+    ModelError
+        If the model was trained on features that no stream can give.
+    """
+
+    def __init__(self, folder: Path, provider: Provider) -> None:
+        self.tingle = OnnxTingleModel.load(folder, provider)
+        self.card: ModelCard = self.tingle.card
+        self.spec: FeatureSpec = self.card.feature_spec()
+        self.encoder = OnnxEncoder.load(
+            find_encoder(self.card.encoder_sha256, near=folder),
+            provider,
+        )
+
+    def pipeline(self, margin_s: float = MARGIN_S) -> Pipeline:
+        """Return a fresh pipeline that runs this model."""
+        if not self.card.causal:
+            raise ModelError(
+                f"model '{self.card.id}' was trained on whole clips (feature set "
+                f"'{self.card.feature_set}'): it cannot run on streams. Use a model of the 'live' set."
+            )
+        return Pipeline(
+            Aligner(self.spec, margin_s=margin_s),
+            FeatureExtractor(self.spec, self.encoder.encode),
+            self.predictor(),
+        )
+
+    def predictor(self) -> Predictor:
+        """Return a fresh predictor that runs this model on frames."""
+        return Predictor(
+            self.tingle,
+            self.spec.n_features,
+            window_frames=self.card.window_frames,
+            lookahead_frames=self.card.lookahead_frames,
+            requires=frozenset(self.card.requires),
+        )
+
+    def state(self) -> ModelState:
+        """Return what the window shows of the model."""
+        return ModelState(
+            id=self.card.id,
+            demo=self.card.demo,
+            threshold=self.card.threshold,
+            lookahead_frames=self.card.lookahead_frames,
+            window_frames=self.card.window_frames,
+            warnings=self.card.warnings,
+            provider=self.tingle.provider,
+            encoder=self.card.encoder_id,
+        )
