@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
@@ -18,6 +19,8 @@ from rtasmr.presentation_log import Clip, SessionLog
 from rtasmr.sources.media_file import blank_pictures, file_pictures, file_sound, silence
 from rtasmr.sources.outlet import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec
 from rtasmr.sources.packets import Packet, regular_packets, single_packets
+
+logger = logging.getLogger(__name__)
 
 BEFORE_CLIP_S = 1.0
 AFTER_CLIP_S = 1.5
@@ -48,7 +51,8 @@ def dataset_session(
     Raises
     ------
     DataError
-        If a file is missing or damaged, or the participant did not see the clip.
+        If a file is missing or damaged, or the participant did not see the clip. A missing stimulus is
+        an error only once its sound or pictures are asked for.
     ConfigError
         If nothing lies between start and stop.
     """
@@ -65,7 +69,13 @@ def dataset_session(
         begin_s, end_s = max(begin_s, clip.start_s - BEFORE_CLIP_S), clip.stop_s + AFTER_CLIP_S
     start, stop = cut(begin_s, end_s, start_s, stop_s, title)
     clips = tuple(clip for clip in clips if clip.start_s < stop and clip.stop_s > start)
-    files = {clip.video: dataset.stimulus(clip.video) for clip in clips}
+    for note in (*log.notes, *recording.notes):
+        logger.warning("%s", note)
+
+    def files() -> dict[str, Path]:
+        """Look the stimuli up only where they are played: pulse and markers go without them."""
+        return {clip.video: dataset.stimulus(clip.video) for clip in clips}
+
     events = _Events(log, clips, start, stop)
     prefix = f"replay-{participant:03d}"
     return ReplaySession(
@@ -79,12 +89,12 @@ def dataset_session(
             ),
             ReplayStream(
                 sound_spec(source_id=f"{prefix}-sound"),
-                lambda durations_s: sound_packets(clips, files, start, stop, durations_s),
+                lambda durations_s: sound_packets(clips, files(), start, stop, durations_s),
                 is_decoded=True,
             ),
             ReplayStream(
                 picture_spec(source_id=f"{prefix}-picture"),
-                lambda _: single_packets(session_pictures(clips, files, start, stop)),
+                lambda _: single_packets(session_pictures(clips, files(), start, stop)),
                 is_decoded=True,
             ),
             ReplayStream(rating_spec(source_id=f"{prefix}-rating"), events.ratings),

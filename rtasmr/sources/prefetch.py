@@ -52,10 +52,12 @@ class Prefetch(Iterator[Packet]):
                     raise StopIteration from None
 
     def prime(self, timeout_s: float) -> None:
-        """Wait until all that may wait is ready, but ``timeout_s`` seconds at most."""
+        """Wait until all that may wait is ready, ``timeout_s`` seconds at most; raise an error met so far."""
         deadline = time.monotonic() + timeout_s
         while not (self._queue.full() or self._work.done()) and time.monotonic() < deadline:
             time.sleep(_CHECK_S)
+        if self._work.done():
+            self._work.result()
 
     def close(self) -> None:
         """End the thread."""

@@ -128,6 +128,19 @@ def test_what_is_not_there_is_named(simulated_set: Path) -> None:
         dataset_session(simulated_set, 1, "vid9")
 
 
+def test_missing_stimuli_keep_only_sound_and_pictures_back(simulated_set: Path, tmp_path: Path) -> None:
+    for name in ("log", "ppg"):
+        (tmp_path / name).symlink_to(simulated_set / name)
+    (tmp_path / "stim").mkdir()
+    (tmp_path / "stim" / "ASMR1.avi").symlink_to(simulated_set / "stim" / "ASMR1.avi")
+    session = dataset_session(tmp_path, 1, "vid3")
+    by_name = {stream.spec.name: stream for stream in session.streams}
+    assert len(everything(by_name["rtasmr-ppg"])[0]) > 100_000
+    for name in ("rtasmr-sound", "rtasmr-picture"):
+        with pytest.raises(DataError, match=r"ASMR3\.avi"):
+            everything(by_name[name])
+
+
 def test_cut_keeps_within_the_session() -> None:
     assert cut(0.0, 10.0, None, None, "x") == (0.0, 10.0)
     assert cut(0.0, 10.0, -5.0, 99.0, "x") == (0.0, 10.0)

@@ -210,6 +210,15 @@ def test_prefetch_raises_where_the_packet_would_have_come() -> None:
             next(ahead)
 
 
+def test_prefetch_tells_an_early_error_at_once() -> None:
+    def broken() -> Iterator[Packet]:
+        raise DataError("no such file")
+        yield
+
+    with Prefetch(broken(), 5) as ahead, pytest.raises(DataError, match="no such file"):
+        ahead.prime(5.0)
+
+
 def test_prefetch_is_bounded_and_ends_when_left() -> None:
     made = []
 
