@@ -18,10 +18,10 @@ from rtasmr.errors import ConfigError
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.pacing import (
     CONSUMER_MARGIN_S,
-    DRAIN_S,
     PlannedStream,
     PlayReport,
     decode_ahead,
+    drain,
     play,
     wait_for_consumer,
 )
@@ -117,7 +117,7 @@ def replay(
             for i, (stream, ready, rng) in enumerate(zip(session.streams, packets, fault_rngs, strict=True))
         ]
         report = play(merge(items), outlets, timebase, stop)
-        stop.wait(DRAIN_S)
+        drain(stop)
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec
 
 DRAIN_S = 1.0
-"""How long outlets stay open after the last sample, so that consumers can take it."""
+STOPPED_DRAIN_S = 0.2
+"""How long outlets stay open after the last sample, so that consumers can take it; less when stopped."""
 
 AHEAD_PACKETS = 120
 """Packets decoded ahead: 4 s of pictures at 30 per second (18 MB), 2.4 s of sound in packets of 20 ms."""
@@ -120,7 +122,7 @@ def play_live(streams: Sequence[PlannedStream], stop: threading.Event, *, hold: 
         if hold and not wait_for_consumer(outlets, stop):
             return PlayReport((0,) * len(outlets), 0.0)
         report = play(merge(items), outlets, TimeBase(t0=pylsl.local_clock() + lead_s), stop)
-        stop.wait(DRAIN_S)
+        drain(stop)
     return report
 
 
@@ -156,6 +158,12 @@ def play(
         _send(outlets[item.stream], item.packet, timebase)
         n_samples[item.stream] += len(item.packet.times)
     return PlayReport(tuple(n_samples), worst_late_s)
+
+
+def drain(stop: threading.Event) -> None:
+    """Leave consumers time to take the last samples before the outlets close."""
+    if stop.wait(DRAIN_S):
+        time.sleep(STOPPED_DRAIN_S)
 
 
 def _send(outlet: Outlet, packet: Packet, timebase: TimeBase) -> None:
