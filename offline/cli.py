@@ -102,7 +102,7 @@ def train(
     model_id: Annotated[str, typer.Option("--id", help="Name of the model.")] = "live-bilstm",
     epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 35,
     crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 42,
     install: Annotated[bool, typer.Option(help="Install for 'rtasmr live'.")] = False,
 ) -> None:
     """Train the live model on feature tables, as it is served, and export it."""
@@ -133,7 +133,7 @@ def reproduce(
     predictions: Annotated[
         Path | None, typer.Option(help="Saved predictions: the authors' .pkl or our predictions.npz.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of bootstrap and permutation.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and permutation.")] = 42,
     json_: Json = False,
 ) -> None:
     """Compute the paper's numbers from saved predictions, each beside the published value."""

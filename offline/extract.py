@@ -27,7 +27,7 @@ from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS, n_published_frames
 from rtasmr.inference import OnnxEncoder
 from rtasmr.presentation_log import Clip, rating_track
 from rtasmr.progress import Report
-from rtasmr.types import AlignedChunk, Chunk, FeatureFrame, Modality, TrialId
+from rtasmr.types import VIDEOS, AlignedChunk, Chunk, FeatureFrame, Modality, TrialId
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +82,9 @@ def extract_live(
     Raises
     ------
     DataError
-        If not one trial could be extracted.
+        If a participant or video is not in the set, or not one trial could be extracted.
     """
-    trials = [
-        trial
-        for trial in data.trials()
-        if (participants is None or trial.participant in participants)
-        and (videos is None or trial.video in videos)
-    ]
+    trials = _chosen_trials(data, participants, videos)
     wanted_videos = sorted({trial.video for trial in trials})
     n_steps = len(wanted_videos) + len({trial.participant for trial in trials})
     done = 0
@@ -157,6 +152,23 @@ def extract_with_encoder(
     )
 
 
+def _chosen_trials(
+    data: DataSet, participants: Sequence[int] | None, videos: Sequence[str] | None
+) -> list[TrialId]:
+    """Return the trials of these participants and videos; a name that fits none is an error."""
+    for participant in participants or ():
+        data.log(participant)  # raises, and says which there are
+    unknown = sorted(set(videos or ()) - set(VIDEOS))
+    if unknown:
+        raise DataError(f"expected clips {VIDEOS[0]} to {VIDEOS[-1]}, got {', '.join(unknown)}; correct them")
+    return [
+        trial
+        for trial in data.trials()
+        if (participants is None or trial.participant in participants)
+        and (videos is None or trial.video in videos)
+    ]
+
+
 def _extract_participant(
     data: DataSet, participant: int, stimuli: dict[str, Frames], out: Path, spec: FeatureSpec
 ) -> list[Path]:
@@ -166,6 +178,9 @@ def _extract_participant(
     except DataError as error:
         logger.warning("participant %03d goes without pulse: %s", participant, error)
         recording = None
+    else:
+        for note in recording.notes:
+            logger.warning("%s", note)
     paths = []
     for clip in log.clips:
         if clip.video not in stimuli:
@@ -182,7 +197,7 @@ def _extract_participant(
             )
             continue
         values, valid = frames.values[:n_ticks].copy(), frames.valid[:n_ticks].copy()
-        if recording is not None:
+        if recording is not None and clip.start_s < recording.stop_s:
             pulse = pulse_frames(recording, clip, spec)
             column = spec.columns(Modality.PPG)
             values[:, column], valid[:, column] = (

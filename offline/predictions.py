@@ -275,13 +275,18 @@ def load_predictions(path: Path) -> dict[str, Predictions]:
     per_trial = ("participant", "video", "fold", "model", "n_real", "threshold")
     keys = (*per_trial, "offsets", "p", "rating")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            content = {key: archive[key] for key in keys}
+        # np.load takes a file that is no archive for a pickle and advises to trust it.
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile("not an .npz archive")
+            with np.load(file, allow_pickle=False) as archive:
+                content = {key: archive[key] for key in keys}
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected a file of predictions, found none; give its path") from error
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path.name}: expected predictions with {', '.join(keys)}, got a damaged or other file ({error})"
+            f"{path.name}: expected predictions with {', '.join(keys)}, "
+            f"got a damaged or other file ({error}); make it again"
         ) from error
     shapes = {key: array.shape for key, array in content.items()}
     n_trials, n_steps = content["model"].size, content["p"].size

@@ -162,9 +162,13 @@ class TrialTable:
         if match is None:
             raise DataError(f"expected a table named like 021_vid3.npz, got {path.name}; remove or rename it")
         try:
-            # Opened here, since np.load leaves a damaged file open.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                content = {name: archive[name] for name in archive.files}
+            # Opened here, since np.load leaves a damaged file open; told apart here, since np.load
+            # takes a file that is no archive for a pickle and advises to trust it.
+            with path.open("rb") as file:
+                if not zipfile.is_zipfile(file):
+                    raise zipfile.BadZipFile("not an .npz archive")
+                with np.load(file, allow_pickle=False) as archive:
+                    content = {name: archive[name] for name in archive.files}
             table = cls(
                 trial=TrialId(int(match[1]), match[2]),
                 values=content["values"],

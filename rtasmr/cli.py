@@ -196,7 +196,7 @@ def doctor(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path("demo-out"),
     headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated study.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated study.")] = 7,
 ) -> None:
     """Simulate a study, train the live model, replay a session over LSL and draw its Tinglegram."""
     from rtasmr.demo import run_demo

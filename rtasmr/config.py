@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,9 +64,10 @@ class LiveConfig:
                 f"provider must be one of {', '.join(get_args(Provider))}, got {self.provider!r}. "
                 "Use --provider auto."
             )
-        if self.duration_s is not None and not self.duration_s > 0:
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
             raise ConfigError(
-                f"the duration must be more than 0 s, got {self.duration_s:g}. Leave it out to run on."
+                f"the duration must be finite and more than 0 s, got {self.duration_s:g}. "
+                "Leave it out to run on."
             )
         if not self.wait_s >= 0:
             raise ConfigError(f"--wait must be 0 s or more, got {self.wait_s:g}.")

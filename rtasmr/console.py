@@ -18,8 +18,8 @@ EXIT_INTERRUPTED = 130
 def run(app: typer.Typer, argv: list[str] | None = None) -> int:
     """Run a typer application and return its exit code.
 
-    0 on success, 1 for an error of ours (one line on stderr; ``--debug`` adds the traceback), 2 for
-    wrong usage, 130 when interrupted.
+    0 on success, 1 for an error of ours or of the system's files (one line on stderr; ``--debug`` adds
+    the traceback), 2 for wrong usage, 130 when interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
@@ -39,6 +39,14 @@ def run(app: typer.Typer, argv: list[str] | None = None) -> int:
             traceback.print_exc()
         one_line = " ".join(str(error).split())
         sys.stderr.write(f"error: {one_line}\n")
+        return EXIT_ERROR
+    except OSError as error:
+        # A full disk, a right that is missing, a path through a file: any command may meet them.
+        if debug:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or type(error).__name__
+        sys.stderr.write(f"error: {where}{reason}; check the path, its permissions and the free space\n")
         return EXIT_ERROR
     except SystemExit as leave:
         if leave.code == EXIT_INTERRUPTED:

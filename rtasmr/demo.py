@@ -82,6 +82,8 @@ def run_demo(out: Path, *, window: bool, seed: int) -> None:
 
 
 def _prepare(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: expected a folder or nothing, got a file. Choose a folder with --out.")
     if out.exists() and any(out.iterdir()):
         if not (out / MARKER).is_file():
             raise DataError(

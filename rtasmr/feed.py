@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr.errors import DataError
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.media import iter_pictures, probe, read_sound
 from rtasmr.types import Chunk, Role
+
+logger = logging.getLogger(__name__)
 
 STEP_S = 1.0
 """Seconds handed over at a time; bounds the pictures held in memory."""
@@ -37,8 +39,9 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
         If the file is missing, unreadable, or holds neither sound nor picture.
     """
     info = probe(path)
-    if not (info.has_sound or info.has_picture):
-        raise DataError(f"{path} holds neither sound nor picture. Give a video or sound file.")
+    for has_track, track in ((info.has_sound, "sound"), (info.has_picture, "picture")):
+        if not has_track:
+            logger.warning("%s holds no %s: its frames go without", path.name, track)
     duration_s = info.duration_s if stop_s is None else min(stop_s, info.duration_s)
     if label:
         yield marker_chunk(0.0, f"clip_start {label}")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from rtasmr.card import AnyCard, EncoderCard, ModelCard, TrainingData, write_card
+from rtasmr.features.spec import PICTURE_NAMES, FeatureSpec
 
 # LSL streams of this run, and of the processes it starts, stay apart from any others on the machine.
 os.environ.setdefault("RTASMR_LSL_SESSION", f"test-{os.getpid()}")
@@ -57,3 +64,90 @@ def tiny_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for stream in (video, sound):
             container.mux(stream.encode())
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's data folder (``RTASMR_HOME``) with a demo model and its encoder; read it, do not write.
+
+    The model's probability is the sigmoid of the mean of the valid features; the encoder repeats the
+    mean red, green and blue. Both take the runtime's real inputs and no time.
+    """
+    home = tmp_path_factory.mktemp("home")
+    common = {"created": "2026-01-02T12:00:00+00:00", "commit": "none", "onnx_sha256": ""}
+    encoder = EncoderCard(
+        id="tiny-encoder", architecture="mean", weights="none", weights_sha256="e" * 64, **common
+    )
+    spec = FeatureSpec(encoder_sha256=encoder.weights_sha256)
+    model = ModelCard(
+        id="tiny",
+        feature_set=spec.set_name,
+        feature_version=spec.version,
+        feature_lookahead_s=spec.lookahead_s,
+        feature_names=spec.names,
+        feature_parameters=dict(spec.parameters),
+        causal=spec.causal,
+        fingerprint=spec.fingerprint,
+        encoder_id=encoder.id,
+        encoder_sha256=encoder.weights_sha256,
+        window_frames=200,
+        lookahead_frames=10,
+        threshold=0.5,
+        demo=True,
+        training_data=TrainingData("nothing", "d" * 64, simulated=True, participants=(), trials=0),
+        warnings=("made for tests",),
+        **common,
+    )
+    _install(home, encoder, _mean_colour_graph())
+    _install(home, model, _mean_of_valid_graph(spec.n_features))
+    return home
+
+
+def _install(home: Path, card: AnyCard, graph: onnx.GraphProto) -> None:
+    content = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8
+    ).SerializeToString()
+    folder = home / "models" / card.id
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(content)
+    write_card(replace(card, onnx_sha256=hashlib.sha256(content).hexdigest()), folder)
+
+
+def _mean_of_valid_graph(n_features: int) -> onnx.GraphProto:
+    shape = ["n", "T", n_features]
+    return helper.make_graph(
+        [
+            helper.make_node("Where", ["valid", "x", "zero"], ["present"]),
+            helper.make_node("ReduceMean", ["present", "axis"], ["mean"], keepdims=0),
+            helper.make_node("Sigmoid", ["mean"], ["p"]),
+        ],
+        "mean_of_valid",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, shape),
+            helper.make_tensor_value_info("valid", TensorProto.BOOL, shape),
+        ],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, shape[:2])],
+        [
+            helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+            helper.make_tensor("axis", TensorProto.INT64, [1], [2]),
+        ],
+    )
+
+
+def _mean_colour_graph() -> onnx.GraphProto:
+    n_outputs = len(PICTURE_NAMES)
+    spread = (np.arange(n_outputs) % 3 == np.arange(3)[:, None]).astype(np.float32)
+    return helper.make_graph(
+        [
+            helper.make_node("Cast", ["images"], ["levels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["levels", "axes"], ["colour"], keepdims=0),
+            helper.make_node("MatMul", ["colour", "spread"], ["features"]),
+        ],
+        "mean_colour",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", 224, 224, 3])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_outputs])],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+            numpy_helper.from_array(spread, "spread"),
+        ],
+    )

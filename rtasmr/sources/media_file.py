@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.sources.outlet import clip_spec, picture_spec, sound_spec
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import Packet, regular_packets, single_packets
+
+logger = logging.getLogger(__name__)
 
 BLACK = np.zeros(PICTURE_SHAPE, dtype=np.uint8)
 """What a blank screen shows."""
@@ -108,6 +111,9 @@ def media_streams(
             yield n * length_s, f"clip_start {label}"
             yield (n + 1) * length_s, f"clip_end {label}"
 
+    for has_track, track in ((info.has_sound, "sound"), (info.has_picture, "picture")):
+        if not has_track:
+            logger.warning("%s holds no %s: there is no such stream", path.name, track)
     streams = []
     if info.has_sound:
         spec = sound_spec(source_id=f"{source_id}-sound")
