@@ -178,9 +178,8 @@ def _extract_participant(
     except DataError as error:
         logger.warning("participant %03d goes without pulse: %s", participant, error)
         recording = None
-    else:
-        for note in recording.notes:
-            logger.warning("%s", note)
+    for note in () if recording is None else recording.notes:
+        logger.warning("%s", note)
     paths = []
     for clip in log.clips:
         if clip.video not in stimuli:
