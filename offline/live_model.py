@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 from offline.export import export_tingle
@@ -12,7 +13,7 @@ from offline.tables import TrialTable, load_tables
 from offline.training import EpochRecord, train
 from offline.training_config import TrainingConfig
 from rtasmr import modelstore
-from rtasmr.card import EncoderCard, read_encoder_card
+from rtasmr.card import read_encoder_card
 from rtasmr.errors import ModelError
 from rtasmr.progress import Report
 
@@ -49,7 +50,7 @@ def train_live_model(
         If the tables, the training or the export fail.
     """
     tables = load_tables(features)
-    encoder = _encoder_of(tables, features)
+    encoder = _find_encoder(tables, features)
 
     def report(record: EpochRecord) -> None:
         if progress is not None:
@@ -64,9 +65,11 @@ def train_live_model(
         trained,
         out / "models",
         model_id,
-        encoder=encoder,
+        encoder=None if encoder is None else read_encoder_card(encoder),
         description=f"{len(tables)} {kind} of {len(participants)} participants",
     )
+    if encoder is not None:
+        _copy_beside(encoder, out / "models")
     config_entries = {"command": "offline train", "id": model_id, "seed": seed, "simulated": simulated}
     results = compile_results(
         held_back_scores(trained, tables),
@@ -77,21 +80,21 @@ def train_live_model(
     write_results(results, out)
     if install:
         if encoder is not None:
-            modelstore.install(_encoder_folder(features, encoder))
+            modelstore.install(encoder)
         modelstore.install(folder, replace_demo=True)
     return folder, results
 
 
-def _encoder_of(tables: list[TrialTable], features: Path) -> EncoderCard | None:
-    """Return the card of the encoder that made the tables; it lies beside them."""
-    sha256 = tables[0].spec.encoder_sha256
+def _find_encoder(tables: list[TrialTable], features: Path) -> Path | None:
+    """Return the folder of the encoder that made the tables; it lies beside them or is installed."""
     try:
-        folder = modelstore.find_encoder(sha256, near=features / "models" / "any")
+        return modelstore.find_encoder(tables[0].spec.encoder_sha256, near=features / "models" / "any")
     except ModelError as error:
-        logger.warning("the model's card will not name its image encoder: %s", error)
+        logger.warning("the model goes without its image encoder: %s", error)
         return None
-    return read_encoder_card(folder)
 
 
-def _encoder_folder(features: Path, encoder: EncoderCard) -> Path:
-    return modelstore.find_encoder(encoder.weights_sha256, near=features / "models" / "any")
+def _copy_beside(encoder: Path, models: Path) -> None:
+    """Put the encoder where the runtime looks first: beside the model."""
+    if not (models / encoder.name).exists():
+        shutil.copytree(encoder, models / encoder.name)

@@ -28,7 +28,7 @@ from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
 from rtasmr.recorder import Recorder, RecorderState
 from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState, TickRecord
-from rtasmr.sources.outlet import Outlet
+from rtasmr.sources.outlet import EXACT_STAMPS, Outlet
 from rtasmr.types import (
     Chunk,
     FeatureFrame,
@@ -339,7 +339,7 @@ class Engine:
 
 def modality_format(spec: StreamSpec) -> ModalityFormat:
     """Return what the aligner must know of a stream, from what the stream says about itself."""
-    is_exact = spec.desc.get("stamps") == "exact" or "clock_t0" in spec.desc
+    is_exact = EXACT_STAMPS.items() <= spec.desc.items()
     return ModalityFormat(
         sfreq=spec.sfreq,
         burst_s=_number(spec.desc.get("burst_s", "0")),

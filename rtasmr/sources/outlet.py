@@ -18,6 +18,9 @@ from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.types import StreamSpec
 
 N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
+EXACT_STAMPS = {"stamps": "exact"}
+"""Declares that sample ``i`` of a loss-free run is stamped ``t_start + i / sfreq``, as all our sources do."""
+
 TINGLE_NAME = "rtasmr-tingle"
 TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
 TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
@@ -64,7 +67,7 @@ def ppg_spec(
         tuple(channels),
         ("PPG",) * n_channels,
         tuple(units) or ("arbitrary",) * n_channels,
-        {**filters, **(desc or {})},
+        {**EXACT_STAMPS, **filters, **(desc or {})},
     )
 
 
@@ -81,7 +84,7 @@ def sound_spec(
         ("mono",),
         ("Audio",),
         ("full_scale_32768",),
-        desc or {},
+        {**EXACT_STAMPS, **(desc or {})},
     )
 
 
