@@ -131,8 +131,8 @@ class Acquisition:
             inlet = self._inlets[role]
             try:
                 chunk = inlet.pull()
-            except StreamLostError as error:
-                logger.warning("%s", error)
+            except StreamLostError:
+                logger.warning("%s stream %r is gone; looking for it", role, inlet.spec.name)
                 self._drop(role)
                 events.append(Lost(role))
                 continue

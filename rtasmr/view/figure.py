@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from matplotlib.textpath import TextToPath
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import TickRecord
-from rtasmr.view.state import DEMO_WORDS, clean
+from rtasmr.view.state import clean, model_notices
 from rtasmr.view.tracks import RecordColumns, Span
 
 MAX_CLIPS = 8
@@ -100,7 +101,7 @@ def tinglegram_figure(
     """
     panels = _panels(records)
     title_lines = _wrapped(title, _TITLE_PT)
-    banner = [*([DEMO_WORDS] if demo else []), *warnings]
+    banner = model_notices(demo, warnings)
     banner_lines = [line for text in banner for line in _wrapped(text, _BANNER_PT)]
     title_in = 0.15 + _TITLE_LINE_IN * len(title_lines)
     head_in = title_in + 0.42 + _BANNER_LINE_IN * len(banner_lines)
@@ -166,7 +167,8 @@ def _panels(records: Sequence[TickRecord]) -> list[_Panel]:
         _Panel(clip[0].label, RecordColumns.of(clip), clip[0].time_s - clip[0].tick / FRAME_RATE_HZ)
         for clip in clips.values()
     ]
-    if free:
+    # Between clips there is mostly warm-up and nothing to see; a table of the records has it all.
+    if free and (not clips or any(not math.isnan(record.p) for record in free)):
         elsewhere = tuple(
             Span(clip[0].time_s, clip[-1].time_s, clip[0].label)
             for clip in clips.values()

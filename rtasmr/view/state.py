@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
@@ -68,6 +69,15 @@ class Banner:
 
     level: Level
     text: str
+
+
+def model_notices(demo: bool, warnings: Sequence[str]) -> list[str]:
+    """Return what must stand beside every result of a model, the demo notice first and once.
+
+    The card of a demo model says so among its warnings, too.
+    """
+    said = DEMO_WORDS.casefold()
+    return [DEMO_WORDS] * demo + [text for text in warnings if not (demo and text.casefold() == said)]
 
 
 class ViewState:
@@ -186,13 +196,11 @@ class ViewState:
         if snapshot.recording is not None and snapshot.recording.error:
             alarms.append(f"Recording failed: {snapshot.recording.error}")
         if snapshot.model is not None:
-            if snapshot.model.demo:
-                notices.append(DEMO_WORDS)
             if snapshot.model.encoder.startswith("random"):
                 notices.append(
                     f"RANDOM IMAGE ENCODER ({snapshot.model.encoder}): the picture's features mean nothing"
                 )
-            notices += snapshot.model.warnings
+            notices = model_notices(snapshot.model.demo, (*notices, *snapshot.model.warnings))
         return (
             *(Banner(Level.BAD, clean(text)) for text in alarms),
             *(Banner(Level.CARE, clean(text)) for text in notices),
