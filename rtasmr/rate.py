@@ -13,7 +13,9 @@ PERIOD_S = 10.0
 """Seconds of data behind one verdict."""
 
 WARN_RATIO = 0.1
-REFUSE_FACTOR = 2.0
+REFUSE_FACTOR = 1.95
+"""A factor of 2, less what the jitter of arrival may hide of it in 10 s."""
+
 _OUTAGE_S = 1.0
 
 

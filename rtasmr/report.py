@@ -15,10 +15,10 @@ from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ, tick_time
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
-from rtasmr.session import Recording, read_xdf
+from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
 from rtasmr.sources.outlet import TINGLE_CHANNELS, TINGLE_NAME
-from rtasmr.types import Chunk, Role, Status
+from rtasmr.types import Chunk, Role, Segment, Status
 from rtasmr.view.figure import draw_tinglegram
 
 CSV_FIELDS = (
@@ -95,7 +95,7 @@ def read_account(path: Path) -> Account:
     Raises
     ------
     DataError
-        If the file is no recording of a runtime.
+        If the file is no recording of a runtime, or is corrupt.
     """
     recording = read_xdf(path)
     stream = recording.stream(TINGLE_NAME)
@@ -104,9 +104,30 @@ def read_account(path: Path) -> Account:
             f"{path}: expected channels {', '.join(TINGLE_CHANNELS)} in {TINGLE_NAME}, "
             f"got {', '.join(stream.spec.ch_names)}; record it with this version"
         )
-    segments = segments_from_recording(recording)
+    try:
+        threshold = float(stream.spec.desc.get("threshold", "0.5"))
+        records = _records_of(stream, segments_from_recording(recording), ratings_of(recording))
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path}: expected sound numbers in {TINGLE_NAME}, got {error}; the file is corrupt, use a copy"
+        ) from error
+    desc = stream.spec.desc
+    return Account(
+        source=path.name,
+        note="as published live",
+        model=desc.get("model", "unknown"),
+        demo=desc.get("demo") != "false",
+        threshold=threshold,
+        warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
+        records=tuple(records),
+    )
+
+
+def _records_of(
+    stream: RecordedStream, segments: Sequence[Segment], ratings: RatingTrack
+) -> list[TickRecord]:
+    """Return the records of the output stream; ValueError where a number is none or out of range."""
     origins = [segment.origin for segment in segments]
-    ratings = ratings_of(recording)
     column = {name: stream.data[:, i] for i, name in enumerate(TINGLE_CHANNELS)}
     records = []
     for i, time_s in enumerate(stream.times.tolist()):
@@ -118,7 +139,7 @@ def read_account(path: Path) -> Account:
         )
         segment = next(fits, None)
         if segment is None:
-            raise DataError(f"{path}: no segment fits tick {tick} at {time_s:.3f} s; the file is corrupt")
+            raise ValueError(f"no segment fits tick {tick} at {time_s:.3f} s")
         modalities = int(column["modalities"][i])
         p = float(column["p"][i])
         records.append(
@@ -134,16 +155,7 @@ def read_account(path: Path) -> Account:
                 valid_bits=modalities,
             )
         )
-    desc = stream.spec.desc
-    return Account(
-        source=path.name,
-        note="as published live",
-        model=desc.get("model", "unknown"),
-        demo=desc.get("demo") != "false",
-        threshold=float(desc.get("threshold", "0.5")),
-        warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
-        records=tuple(records),
-    )
+    return records
 
 
 def write_account(account: Account, out: Path) -> list[Path]:
