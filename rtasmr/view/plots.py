@@ -306,6 +306,7 @@ class PulsePlot:
         self.item.showGrid(x=True, y=False, alpha=GRID_ALPHA)
         for side in ("left", "right"):
             self.item.getAxis(side).setTicks([[]])
+            self.item.getAxis(side).enableAutoSIPrefix(False)
         self.item.setXRange(-PULSE_WINDOW_S, 0, padding=0)
         self.curve = self.item.plot(pen=pg.mkPen(theme.pulse, width=1), connect="finite", antialias=True)
         self.hint = pg.TextItem(color=theme.text, anchor=(0.5, 0.5))
