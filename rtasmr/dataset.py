@@ -18,6 +18,7 @@ from rtasmr.presentation_log import Clip, Press, SessionLog, participant_of, rat
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS, TrialId
 
 __all__ = [
+    "DOWNLOAD_MARKER",
     "SIMULATION_MARKER",
     "Clip",
     "DataSet",
@@ -32,7 +33,10 @@ __all__ = [
 FOLDERS = ("log", "ppg", "stim")
 SIMULATION_MARKER = "SIMULATED.json"
 """File at the root of a simulated set; a set without it counts as real."""
+DOWNLOAD_MARKER = "download.json"
+"""File at the root of a downloaded set: what came from where, and whether it is complete."""
 
+_UNPACK = "unpack it with 'offline download OUT --from ARCHIVE'"
 _PPG_NAME = re.compile(r"([0-9]+)_csv\.txt(\.xz)?", re.IGNORECASE)
 
 
@@ -88,6 +92,8 @@ class DataSet:
             read.
         """
         root = Path(root)
+        if root.suffix.lower() == ".zip" and root.is_file():
+            raise DataError(f"{root}: expected a folder, got an archive; {_UNPACK}")
         if not root.is_dir():
             raise DataError(f"{root}: no such folder; name the folder that holds log/, ppg/ and stim/")
         files = {name: _folder_files(root, name) for name in FOLDERS}
@@ -108,9 +114,12 @@ class DataSet:
             for participant, path in ppg_files.items()
             if participant not in logs
         )
-        simulation = _read_marker(root)
+        simulation = _read_marker(root / SIMULATION_MARKER, "simulate the set again")
         if simulation is not None and not simulation.get("complete", False):
             warnings.append(f"{SIMULATION_MARKER}: the simulation was not finished; run it again")
+        download = _read_marker(root / DOWNLOAD_MARKER, "download the set again")
+        if download is not None and not download.get("complete", False):
+            warnings.append(f"{DOWNLOAD_MARKER}: the download was not finished; run it again")
         return cls(root, logs, unreadable, ppg_files, stimulus_files, missing, simulation, tuple(warnings))
 
     @property
@@ -179,9 +188,9 @@ def _folder_files(root: Path, name: str) -> list[Path]:
     files = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
     if not files:
         state = "empty" if folder.is_dir() else "missing"
-        raise DataError(
-            f"{folder}: the folder is {state}; a data set holds log/, ppg/ and stim/ with its files"
-        )
+        archives = ", ".join(sorted(path.name for path in root.glob("*.zip")))
+        todo = f"{archives} may hold it: {_UNPACK}" if archives else "a data set holds log/, ppg/ and stim/"
+        raise DataError(f"{folder}: the folder is {state}; {todo}")
     return files
 
 
@@ -229,18 +238,15 @@ def _find_stimuli(files: list[Path]) -> dict[str, Path]:
     return {video: by_name[name] for video, name in names.items() if name in by_name}
 
 
-def _read_marker(root: Path) -> Mapping[str, object] | None:
-    path = root / SIMULATION_MARKER
+def _read_marker(path: Path, todo: str) -> Mapping[str, object] | None:
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); simulate the set again") from error
+        raise DataError(f"{path}: not readable as JSON ({error}); {todo}") from error
     if not isinstance(content, dict):
-        raise DataError(
-            f"{path}: expected a JSON object, got {type(content).__name__}; simulate the set again"
-        )
+        raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}; {todo}")
     return content
 
 

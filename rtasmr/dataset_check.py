@@ -1,8 +1,10 @@
-"""Whether a data set on disk is whole: one finding per file, in the order a person would look."""
+"""Whether a data set on disk is whole: findings per file, in the order a person would look."""
 
 from __future__ import annotations
 
 import struct
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,10 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from rtasmr.dataset import SIMULATION_MARKER, DataSet
+from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
+from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.grid import CLIP_DURATION_S, FRAME_RATE_HZ
+from rtasmr.media import iter_pictures, iter_sound, probe
 
 FLAT_SHARE = 0.01
 """Share of samples at one end of the range above which a recording is called saturated."""
+
+
+END_OF_TIME_S = 1e9
+"""Later than any image; what is on screen then is the last one."""
 
 
 class Level(StrEnum):
@@ -34,48 +44,67 @@ class Finding:
 
 
 def check(root: Path) -> list[Finding]:
+    """Return all that `iter_findings` finds."""
+    return list(iter_findings(root))
+
+
+def iter_findings(root: Path) -> Iterator[Finding]:
     """Read every file of a data set and say what is there, missing or looks wrong.
 
-    Reads all PPG exports: about half a second per participant.
+    What names and logs tell comes first, at once; then each PPG export is read (about half a second) and
+    each stimulus decoded (less than a second), with one finding each as soon as it is known. A zipped set
+    is read from its archives, with room on disk for one file at a time.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with ``log/``, ``ppg/`` and ``stim/``, folder with their zip archives, or an archive.
 
     Raises
     ------
     DataError
-        ``root`` is no data set at all.
+        ``root`` is no data set at all, or an archive of it can not be read.
     """
-    dataset = DataSet.open(root)
-    findings = []
+    archives = archives_of(root)
+    for archive in archives:
+        size = archive.stat().st_size / 1e6
+        yield Finding(archive.name, Level.OK, f"zip archive, {size:.1f} MB, read without unpacking it")
+    with laid_out(root) as (folder, fill):
+        dataset = DataSet.open(folder)
+        yield from _check_names_and_logs(dataset)
+        for participant in dataset.ppg_files:
+            if participant in dataset.logs:
+                yield _check_ppg(dataset, participant, fill)
+        for video, path in dataset.stimulus_files.items():
+            yield _check_stimulus(path, video, fill)
+
+
+def _check_names_and_logs(dataset: DataSet) -> Iterator[Finding]:
     if dataset.is_simulated:
-        findings.append(
-            Finding(SIMULATION_MARKER, Level.WARNING, "simulated data; says nothing about people")
-        )
-    for participant, log in dataset.logs.items():
-        text = f"{len(log.clips)} clips, {len(log.presses)} rating keys"
-        findings.append(Finding(f"log/{participant:03d}", Level.OK, text))
-    findings.extend(
-        _check_ppg(dataset, number) for number in dataset.participants if number in dataset.ppg_files
-    )
-    findings.extend(_check_stimulus(path, video) for video, path in dataset.stimulus_files.items())
-    findings.extend(Finding(name, Level.ERROR, "missing") for name in dataset.missing)
-    findings.extend(
-        Finding(f"log/{participant:03d}", Level.ERROR, text)
-        for participant, text in dataset.unreadable_logs.items()
-    )
+        yield Finding(SIMULATION_MARKER, Level.WARNING, "simulated data; says nothing about people")
+    for name in dataset.missing:
+        yield Finding(name, Level.ERROR, "missing")
+    for participant, text in dataset.unreadable_logs.items():
+        yield Finding(f"log/{participant:03d}", Level.ERROR, text)
     told = {*(f"{name}: missing" for name in dataset.missing), *dataset.unreadable_logs.values()}
     for text in dataset.warnings:
         if text not in told:
             name, _, rest = text.partition(": ")
-            findings.append(Finding(name, Level.WARNING, rest))
-    return findings
+            yield Finding(name, Level.WARNING, rest)
+    for participant, log in dataset.logs.items():
+        text = f"{len(log.clips)} clips, {len(log.presses)} rating keys"
+        yield Finding(f"log/{participant:03d}", Level.OK, text)
 
 
-def _check_ppg(dataset: DataSet, participant: int) -> Finding:
+def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
+    path = dataset.ppg_files[participant]
+    name = f"ppg/{path.name}"
     try:
-        recording = dataset.ppg(participant)
+        with fill(path):
+            recording = dataset.ppg(participant)
     except DataError as error:
-        return Finding(f"ppg/{participant:03d}", Level.ERROR, str(error))
-    name = f"ppg/{dataset.ppg_files[participant].name}"
-    notes = list(recording.notes)
+        return Finding(name, Level.ERROR, _without_path(error, path))
+    notes = [note.removeprefix(f"{path.name}: ") for note in recording.notes]
     for column, label in enumerate(("CH1", "CH2")):
         samples = recording.samples[:, column]
         low, high = np.nanmin(samples), np.nanmax(samples)
@@ -90,15 +119,46 @@ def _check_ppg(dataset: DataSet, participant: int) -> Finding:
     return Finding(name, Level.OK, seconds)
 
 
-def _check_stimulus(path: Path, video: str) -> Finding:
-    """Compare the length in the AVI header with the file's: a broken download shows."""
+def _check_stimulus(path: Path, video: str, fill: Fill) -> Finding:
     name = f"stim/{path.name}"
+    try:
+        with fill(path):
+            problem = _broken_container(path)
+            if problem:
+                return Finding(name, Level.ERROR, problem)
+            level, text = _check_decoding(path)
+    except DataError as error:
+        return Finding(name, Level.ERROR, _without_path(error, path))
+    return Finding(name, level, f"{video}, {text}")
+
+
+def _broken_container(path: Path) -> str:
+    """Compare the length in the AVI header with the file's: a broken download shows."""
     n_bytes = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"AVI ":
-        return Finding(name, Level.ERROR, "not an AVI file")
+        return "not an AVI file"
     declared = 8 + struct.unpack("<I", head[4:8])[0]
-    if n_bytes < declared:
-        return Finding(name, Level.ERROR, f"cut off: {n_bytes} of {declared} bytes")
-    return Finding(name, Level.OK, f"{video}, {n_bytes / 1e6:.1f} MB")
+    return f"cut off: {n_bytes} of {declared} bytes" if n_bytes < declared else ""
+
+
+def _check_decoding(path: Path) -> tuple[Level, str]:
+    """Decode a stimulus to its end: a header may promise more than there is."""
+    info = probe(path)
+    if info.fps is None or not info.has_sound:
+        lacking = "pictures" if info.fps is None else "sound"
+        return Level.ERROR, f"no {lacking}: every stimulus has sound and pictures; get the file again"
+    sound_s = sum(map(len, iter_sound(path))) / SOUND_SFREQ
+    # Decodes all images and converts the last one only.
+    shown = deque(iter_pictures(path, resize=False, shown_at=np.array([END_OF_TIME_S])), maxlen=1)
+    picture_s = shown[0][0] + 1 / info.fps if shown else 0.0
+    held = f"pictures {picture_s:.1f} s ({info.width}x{info.height}, {info.fps:g} fps), sound {sound_s:.1f} s"
+    if min(picture_s, sound_s) < CLIP_DURATION_S - 1 / FRAME_RATE_HZ:
+        return Level.WARNING, f"{held}: shorter than a clip of {CLIP_DURATION_S:g} s"
+    return Level.OK, held
+
+
+def _without_path(error: DataError, path: Path) -> str:
+    """Return an error's text without the place of the file, which the finding names."""
+    return str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")

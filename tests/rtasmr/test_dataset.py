@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rtasmr.dataset import DataSet, rating_track, stimulus_file_name
-from rtasmr.dataset_check import Finding, Level, check
 from rtasmr.errors import DataError
 from rtasmr.types import VIDEOS, TrialId
 
@@ -135,22 +134,20 @@ def test_an_unreadable_marker_is_refused(tiny_set: Path) -> None:
         DataSet.open(tiny_set)
 
 
-def test_check_finds_every_broken_file(tiny_set: Path) -> None:
-    (tiny_set / "ppg" / "001_csv.txt").write_text("nothing")
-    (tiny_set / "stim" / "ASMR1.avi").write_bytes(AVI[:-1])
-    (tiny_set / "stim" / "ASMR2.avi").write_bytes(b"no film")
-    (tiny_set / "stim" / "ASMR3.avi").unlink()
-    errors = {finding.file: finding.text for finding in check(tiny_set) if finding.level is Level.ERROR}
-    assert set(errors) == {"ppg/001", "stim/ASMR1.avi", "stim/ASMR2.avi", "stim/ASMR3.avi"}
-    assert errors["stim/ASMR1.avi"] == "cut off: 15 of 16 bytes"
-    assert errors["stim/ASMR2.avi"] == "not an AVI file"
-    assert errors["stim/ASMR3.avi"] == "missing"
+def test_an_unfinished_download_is_said(tiny_set: Path) -> None:
+    said = "download.json: the download was not finished; run it again"
+    (tiny_set / "download.json").write_text('{"complete": false}')
+    assert said in DataSet.open(tiny_set).warnings
+    (tiny_set / "download.json").write_text('{"complete": true}')
+    assert said not in DataSet.open(tiny_set).warnings
 
 
-def test_check_passes_a_whole_set(simulated_set: Path) -> None:
-    findings = check(simulated_set)
-    assert [f for f in findings if f.level is not Level.OK] == [
-        Finding("SIMULATED.json", Level.WARNING, "simulated data; says nothing about people")
-    ]
-    assert Finding("ppg/001_csv.txt", Level.OK, "1440000 samples, 720.0 s at 2000 Hz") in findings
-    assert len([f for f in findings if f.file.startswith("stim/")]) == 8
+def test_an_archive_is_refused_with_the_way_to_unpack_it(tiny_set: Path) -> None:
+    archive = tiny_set.parent / "set.zip"
+    archive.write_bytes(b"PK")
+    with pytest.raises(DataError, match="expected a folder, got an archive; unpack it with"):
+        DataSet.open(archive)
+    shutil.rmtree(tiny_set / "stim")
+    (tiny_set / "stim.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"stim: the folder is missing; stim\.zip may hold it: unpack"):
+        DataSet.open(tiny_set)
