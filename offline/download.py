@@ -18,7 +18,16 @@ from offline.manifest import Archive, Manifest
 from offline.web import Client, is_loopback
 from offline.zenodo import read_record
 from rtasmr.dataset import FOLDERS, SIMULATION_MARKER
-from rtasmr.dataset_zip import ZIP_SUFFIX, Unpacked, archives_of, members, path_parts, place, unpack
+from rtasmr.dataset_zip import (
+    ZIP_SUFFIX,
+    Unpacked,
+    archives_of,
+    members,
+    move_into_place,
+    path_parts,
+    place,
+    unpack,
+)
 from rtasmr.errors import DataError
 from rtasmr.progress import Report
 
@@ -137,6 +146,7 @@ def unpack_local(
         raise DataError(f"{source}: expected a zip archive or a folder with some, found none; name another")
     manifest = Manifest.load(out) or Manifest(source=", ".join(archive.name for archive in archives))
     manifest.complete = False
+    manifest.save(out)
     for number, archive in enumerate(archives):
         if progress is not None:
             progress(f"unpacking {archive.name}", number / len(archives))
@@ -156,7 +166,7 @@ def _download_predictions(
     _require_room(out, (file.n_bytes or 0) - _size(part), free)
     meter = _Meter(progress, file.n_bytes or 0)
     fetch(client, file, part, lambda n_bytes: meter.tell(file.name, n_bytes))
-    part.replace(target)
+    move_into_place(part, target)
     _remove_staging(out)
     return target
 
@@ -238,8 +248,7 @@ def _put(file: Path, out: Path, target: str, replaceable: Collection[str]) -> Un
     digest, path = file_digest(file, "sha256"), out / target
     if path.exists() and target not in replaceable and file_digest(path, "sha256") != digest:
         raise DataError(f"{path}: expected the published file, found another; move it away first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file.replace(path)
+    move_into_place(file, path)
     return Unpacked(target, path.stat().st_size, digest)
 
 

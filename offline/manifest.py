@@ -63,9 +63,20 @@ class Manifest:
             ) from error
 
     def save(self, root: Path) -> None:
-        """Write the manifest, completely or not at all."""
-        with replacing(root / DOWNLOAD_MARKER) as part:
-            part.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        """Write the manifest, completely or not at all.
+
+        Raises
+        ------
+        DataError
+            The folder can not be written.
+        """
+        try:
+            with replacing(root / DOWNLOAD_MARKER) as part:
+                part.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{root}: cannot be written ({error.strerror}); make room or name another folder"
+            ) from error
 
     def files(self) -> Iterator[Unpacked]:
         """Yield all files of the set."""

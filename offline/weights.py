@@ -12,6 +12,7 @@ from models.resnet import WAYS_OUT
 from offline.download import FreeBytes, free_bytes
 from offline.fetch import RemoteFile, fetch, file_digest
 from offline.web import Client, is_loopback
+from rtasmr.dataset_zip import move_into_place
 from rtasmr.errors import DataError
 from rtasmr.progress import Report
 
@@ -78,5 +79,5 @@ def download_weights(
         fetch(client, file, part, tell)
     except DataError as error:
         raise DataError(f"{error}; or {WAYS_OUT}") from error
-    part.replace(target)
+    move_into_place(part, target)
     return target

@@ -177,7 +177,6 @@ def unpack(
         As `members`; or the content fails its checksum, the disk is full, or a file of another content
         stands in the way.
     """
-    staging.mkdir(parents=True, exist_ok=True)
     done = 0
     results = []
     with _opened(archive) as file:
@@ -192,13 +191,29 @@ def unpack(
                     )
                 part = staging / "member.part"
                 digest = _extract(archive, file, member, part)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(target)
+                move_into_place(part, target)
             results.append(Unpacked(member.target, member.n_bytes, digest))
             done += member.n_bytes
             if report is not None:
                 report(done)
     return results
+
+
+def move_into_place(part: Path, target: Path) -> None:
+    """Give a file that is whole its own name, replacing what stands there.
+
+    Raises
+    ------
+    DataError
+        The name can not be taken.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"{target}: cannot be written ({error.strerror}); move away what is there, or name another folder"
+        ) from error
 
 
 @contextmanager
@@ -303,6 +318,7 @@ def _extract(archive: Path, file: zipfile.ZipFile, member: Member, path: Path) -
     """Write one member to ``path`` and return its SHA-256; the archive's own CRC is checked on the way."""
     digest = hashlib.sha256()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with file.open(member.name) as source, path.open("wb") as out:
             while block := source.read(_COPY_BYTES):
                 digest.update(block)
@@ -310,9 +326,9 @@ def _extract(archive: Path, file: zipfile.ZipFile, member: Member, path: Path) -
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise DataError(
-            f"{archive}: {member.target} could not be written ({error.strerror}); make room and run again"
+            f"{archive}: {member.target} could not be written to {path.parent} ({error.strerror}); make room "
+            "or name another folder, and run again"
         ) from error
     return digest.hexdigest()
 

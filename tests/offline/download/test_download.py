@@ -191,6 +191,17 @@ def test_a_file_of_the_user_is_not_overwritten(server: Server, client: Client, t
     assert (tmp_path / "ppg" / "021_csv.txt").read_bytes() == b"mine"
 
 
+def test_a_folder_that_cannot_be_written_is_named(server: Server, client: Client, tmp_path: Path) -> None:
+    sources = server.publish(whole_archive())
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match=r"file: expected a folder to write to"):
+        download(tmp_path / "file", What.DATASET, sources=sources, client=client)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "log").write_bytes(b"")
+    with pytest.raises(DataError, match=r"021-1-20211022-d28c98dd\.log: cannot be written"):
+        download(tmp_path / "data", What.DATASET, sources=sources, client=client)
+
+
 def test_a_simulated_set_is_not_mixed_with_real_data(server: Server, client: Client, tmp_path: Path) -> None:
     (tmp_path / "SIMULATED.json").write_text("{}")
     with pytest.raises(DataError, match="found a simulated set"):

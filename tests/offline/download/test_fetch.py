@@ -207,3 +207,19 @@ def test_redirects_are_followed_but_not_to_anywhere(server: Server, client: Clie
     assert (tmp_path / "a.part").read_bytes() == BODY
     with pytest.raises(DataError, match=r"http://example\.org/b: expected an https address"):
         fetch(client, file, tmp_path / "second.part")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_disk_that_fills_up_is_named(server: Server, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.part").symlink_to("/dev/full")
+    with pytest.raises(
+        DataError, match="cannot be written, the disk is full; make room, then run the command"
+    ):
+        fetch(client, server.remote("/a", BODY), tmp_path / "a.part")
+    assert len(server.requests) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(server: Server, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.part: cannot be written \(.*\); name another folder"):
+        fetch(client, server.remote("/a", BODY), tmp_path / "file" / "a.part")
