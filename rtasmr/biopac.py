@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import re
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from rtasmr.errors import DataError
 
 PPG_SFREQ = 2000.0
 N_CHANNELS = 2
+FILTERED_CHANNEL = 1
+"""Column of the channel that the amplifier band-passed (CH2); the published pipeline reads this one."""
 LARGEST_VALUE = 1e9
 """A cell beyond this is a broken number, not millivolts or minutes."""
 
@@ -64,6 +65,7 @@ class _Header:
     """What stands above the numbers."""
 
     n_bytes: int
+    n_lines: int
     sfreq: float | None
     units: tuple[str, ...]
     n_declared: int | None
@@ -83,14 +85,16 @@ def read_ppg(path: Path) -> PpgRecording:
     raw = _read_bytes(path)
     header = _read_header(path, raw)
     notes: list[str] = []
-    body = _whole_rows(path, raw[header.n_bytes :], header, notes)
-    values = _parse(path, body)
-    # NaN compares false: cells without number, "inf" and numbers out of all range alike are missing.
-    missing = ~(np.abs(values) <= LARGEST_VALUE)
-    if missing.any():
-        values[missing] = np.nan
-        notes.append(f"{path.name}: {missing.sum()} cells hold no number; read as missing (NaN)")
-    time_min, samples = values[:, 0].copy(), np.ascontiguousarray(values[:, 1:], dtype=np.float32)
+    time_min, *channels = _read_table(path, raw, header, notes)
+    n_missing = 0
+    for column in (time_min, *channels):
+        # NaN compares false: cells without number, "inf" and numbers out of all range alike are missing.
+        missing = ~(np.abs(column) <= LARGEST_VALUE)
+        n_missing += int(missing.sum())
+        column[missing] = np.nan
+    if n_missing:
+        notes.append(f"{path.name}: {n_missing} cells hold no number; read as missing (NaN)")
+    samples = np.stack(channels, axis=1).astype(np.float32)
     n_samples = len(samples)
     if header.n_declared is not None and n_samples != header.n_declared:
         notes.append(f"{path.name}: holds {n_samples} samples, its header promises {header.n_declared}")
@@ -108,9 +112,9 @@ def _read_bytes(path: Path) -> bytes:
             raw = lzma.decompress(raw)
         except lzma.LZMAError as error:
             raise DataError(f"{path.name}: not a whole .xz file ({error}); get it again") from error
-    if not raw.strip():
+    if not raw or raw.isspace():
         raise DataError(f"{path.name}: the file is empty; expected a Biopac text export; get it again")
-    return raw.replace(b"\r\n", b"\n") if b"\r\n" in raw else raw
+    return raw
 
 
 def _read_header(path: Path, raw: bytes) -> _Header:
@@ -123,7 +127,7 @@ def _read_header(path: Path, raw: bytes) -> _Header:
     for line in raw[:_HEADER_BYTES].split(b"\n")[:-1]:
         fields = line.split(b"\t")
         if len(fields) > N_CHANNELS and _is_number(fields[0]) and _is_number(fields[1]):
-            return _Header(n_bytes, sfreq, _units(lines), n_declared)
+            return _Header(n_bytes, len(lines), sfreq, _units(lines), n_declared)
         text = line.decode("cp932", errors="replace").strip()
         if rate := _INTERVAL.fullmatch(text):
             sfreq = (1000.0 if rate[2].startswith("ms") else 1.0) / float(rate[1])
@@ -152,8 +156,21 @@ def _units(lines: list[str]) -> tuple[str, ...]:
     return tuple(found) if len(found) == N_CHANNELS else ("unknown",) * N_CHANNELS
 
 
+def _read_table(path: Path, raw: bytes, header: _Header, notes: list[str]) -> list[NDArray[np.float64]]:
+    """Return the columns, each of shape (n_samples,): minutes, CH1, CH2; further columns are left out."""
+    first_row = raw[header.n_bytes : raw.find(b"\n", header.n_bytes)]
+    n_columns = first_row.count(b"\t") + 1
+    if raw.endswith(b"\n"):
+        columns = _parse(path, raw, header.n_lines, n_columns)
+        if not np.isnan(columns[0]).any():
+            return columns
+    # Rare: blank lines, which the parser gives as rows without a number, or an end in mid-row.
+    return _parse(path, _whole_rows(path, raw[header.n_bytes :], header, notes), 0, n_columns)
+
+
 def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> bytes:
     """Drop blank lines and a last row without line end, unless the header's count proves it whole."""
+    body = body.replace(b"\r\n", b"\n")
     while b"\n\n" in body:
         body = body.replace(b"\n\n", b"\n")
     if body.endswith(b"\n"):
@@ -165,16 +182,16 @@ def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> b
     return body[: body.rfind(b"\n") + 1]
 
 
-def _parse(path: Path, body: bytes) -> NDArray[np.float64]:
-    """Return the table, shape (n_samples, 3): minutes, CH1, CH2; further columns are left out."""
-    n_columns = body[: body.find(b"\n")].count(b"\t") + 1
+def _parse(path: Path, content: bytes, n_skipped: int, n_columns: int) -> list[NDArray[np.float64]]:
+    """Return the first three columns below ``n_skipped`` lines."""
     names = [f"column_{i}" for i in range(n_columns)]
     try:
         table = pl.read_csv(
-            io.BytesIO(body),
+            content,
             separator="\t",
             quote_char=None,
             has_header=False,
+            skip_lines=n_skipped,
             schema=dict.fromkeys(names, pl.Float64),
             ignore_errors=True,
             truncate_ragged_lines=True,
@@ -182,7 +199,7 @@ def _parse(path: Path, body: bytes) -> NDArray[np.float64]:
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path.name}: not a table of numbers ({reason}); export it again") from error
-    return np.array(table.select(names[: 1 + N_CHANNELS]).to_numpy())
+    return [table[name].to_numpy(writable=True) for name in names[: 1 + N_CHANNELS]]
 
 
 def _checked_rate(path: Path, header: _Header, time_min: NDArray[np.float64], notes: list[str]) -> float:
