@@ -189,6 +189,41 @@ def iter_pictures(
             yield shown_s, resize_picture(picture) if resize else picture
 
 
+def iter_numbered_pictures(
+    path: Path | str, numbers: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the images with these numbers, as they are stored; the others are not converted.
+
+    Parameters
+    ----------
+    path : Path or str
+    numbers : ndarray of shape (n_images,), int64
+        Counted from 0 as :func:`iter_pictures` gives the images. Numbers past the end give nothing.
+
+    Yields
+    ------
+    number : int
+        In ascending order, each once.
+    picture : ndarray of shape (height, width, 3), uint8
+
+    Raises
+    ------
+    DataError
+        When the file is missing or damaged, or has no pictures.
+    """
+    wanted = set(numbers.tolist())
+    last = max(wanted, default=-1)
+    with _opened(path) as container:
+        stream = _picture_stream(container)
+        if stream is None:
+            raise DataError(f"{path}: expected moving pictures, found none; choose a video file")
+        for number, (_, frame) in enumerate(_timed_images(path, container, stream, 0.0)):
+            if number > last:
+                return
+            if number in wanted:
+                yield number, np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+
 def index_after_jump(path: Path | str, time_s: float) -> int:
     """Return the number of the image that OpenCV reads first after a jump to ``time_s`` (seconds).
 
