@@ -1,116 +1,147 @@
-"""Feature tables of a data set, by the same aligner and extractor that the live runtime drives."""
+"""Feature tables of a data set: every file computed once, by whichever set is asked for."""
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.export import encoder_id, export_encoder, load_encoder
+from offline.cache import FeatureCache, content_key, default_cache_folder
+from offline.encoders import provide_encoder
+from offline.feature_sets import check_set_name, feature_spec
+from offline.plan import Showing, plan_work
+from offline.table_folder import TableFolder
 from offline.tables import TrialTable
-from rtasmr.aligner import Aligner, ModalityFormat
-from rtasmr.biopac import PpgRecording
+from offline.units import STIMULUS
+from offline.workers import Done, run_units
 from rtasmr.config import Provider
 from rtasmr.dataset import DataSet
 from rtasmr.errors import DataError
-from rtasmr.features.extractor import FeatureExtractor
-from rtasmr.features.picture import Encode
-from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec
-from rtasmr.feed import marker_chunk, pulse_chunks, stimulus_chunks
-from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS, n_published_frames
-from rtasmr.inference import OnnxEncoder
-from rtasmr.presentation_log import Clip, rating_track
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.grid import WARMUP_TICKS, n_published_frames
+from rtasmr.presentation_log import rating_track
 from rtasmr.progress import Report
-from rtasmr.types import VIDEOS, AlignedChunk, Chunk, FeatureFrame, Modality, TrialId
-
-logger = logging.getLogger(__name__)
-
-FILTERED_CHANNEL = 1
-"""Column of the export that the published pipeline reads: CH2, band-passed 0.5-35 Hz."""
-
-BATCH_TICKS = 64
-"""Ticks whose pictures go through the encoder together."""
 
 
 @dataclass(frozen=True)
-class Frames:
-    """Features of one clip on its grid.
+class Extraction:
+    """What a run did.
 
     Parameters
     ----------
-    values : ndarray of shape (n_ticks, n_features), float32
-    valid : ndarray of shape (n_ticks, n_features), bool
+    paths : tuple of Path
+        Tables of this run, by participant and video.
+    notes : tuple of str
+        Every repair, gap and file that could not be used; each names its file.
+    n_units : int
+        Files times features that were needed.
+    n_computed : int
+        How many of them were not in the cache.
+    cache_folder : Path
+    cache_bytes : int
+        What the cache takes on disk.
     """
 
-    values: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...]
+    n_units: int
+    n_computed: int
+    cache_folder: Path
+    cache_bytes: int
 
 
-def extract_live(
+def extract_features(
     data: DataSet,
     out: Path,
-    spec: FeatureSpec,
-    encode: Encode,
+    set_name: str,
+    encoder_weights: str,
     *,
     participants: Sequence[int] | None = None,
     videos: Sequence[str] | None = None,
+    provider: Provider = "auto",
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
     progress: Report | None = None,
-) -> list[Path]:
-    """Write the ``live`` feature table of every trial to ``out/trials`` and return the paths.
+) -> Extraction:
+    """Write the feature table of every trial to ``out/trials``.
 
-    Sound and picture of a stimulus are computed once and shared by all participants.
+    Sound and pictures of a stimulus are computed once for all participants; what was computed before,
+    for whatever folder, comes from the cache; a table that is up to date is left alone. A file that
+    cannot be used is named in the notes and the rest goes on: without its stimulus a trial is left out,
+    without its pulse it goes with the pulse marked invalid.
+
+    The image encoder is exported to ``out/models``, where training and the runtime find it. The paper's
+    sets say nothing about the first 5 s of a clip: their pre-roll rows are invalid.
 
     Parameters
     ----------
     data : DataSet
     out : Path
-    spec : FeatureSpec
-        The ``live`` set with the encoder's hash.
-    encode : callable
-        Image encoder, (n, 224, 224, 3) uint8 to (n, 512) float32.
+    set_name : str
+        ``paper``, ``paper-224`` or ``live``.
+    encoder_weights : str
+        ``imagenet``, ``random:SEED`` or a file; see `models.resnet.load_resnet18`.
     participants, videos : sequence or None
         Restrict to these; None takes all.
+    provider : {"auto", "cuda", "cpu"}
+        Where the encoder runs.
+    jobs : int or None
+        Processes; as many as processors by default.
+    cache_folder : Path or None
+        The user's cache by default.
     progress : callable or None
-        Called with what is being done and the share done, 0 to 1.
+        Called with what is done and the share done, 0 to 1.
 
     Raises
     ------
+    ConfigError
+        If the set is unknown, or ``out`` holds tables of another set that would stay.
     DataError
-        If a participant or video is not in the set, or not one trial could be extracted.
+        If not one trial could be extracted, or ``out`` cannot be written.
+    RtasmrError
+        If the encoder's weights are not to be had.
     """
-    trials = _chosen_trials(data, participants, videos)
-    wanted_videos = sorted({trial.video for trial in trials})
-    n_steps = len(wanted_videos) + len({trial.participant for trial in trials})
-    done = 0
-
-    def report(what: str) -> None:
+    name = check_set_name(set_name)
+    cache = FeatureCache(cache_folder or default_cache_folder())
+    cache.remove_leftovers()
+    encoder_folder, encoder = provide_encoder(encoder_weights, out / "models", cache)
+    spec = feature_spec(name, encoder.weights_sha256)
+    plan = plan_work(data, spec, participants, videos)
+    folder = TableFolder.open(out, spec, plan.trials)
+    results: dict[int, Done] = {}
+    for number, done in run_units(plan.units, cache, encoder_folder, provider, jobs):
+        results[number] = done
         if progress is not None:
-            progress(what, done / max(1, n_steps))
-
-    stimuli: dict[str, Frames] = {}
-    for video in wanted_videos:
-        report(f"sound and picture of {video}")
-        try:
-            stimuli[video] = stimulus_frames(data.stimulus(video), spec, encode)
-        except DataError as error:
-            logger.warning("skipping %s: %s", video, error)
-        done += 1
-    paths: list[Path] = []
-    for participant in sorted({trial.participant for trial in trials}):
-        report(f"pulse of participant {participant:03d}")
-        paths += _extract_participant(data, participant, stimuli, out, spec)
-        done += 1
-    report("done")
+            progress(f"{done.unit.path.name}: {done.unit.kind}", len(results) / len(plan.units))
+    notes = [*plan.notes, *(note for number in sorted(results) for note in _file_notes(results[number]))]
+    paths = []
+    for showing in plan.showings:
+        stimulus = [results[number] for number in showing.stimulus_units]
+        pulse = None if showing.pulse_unit is None else results[showing.pulse_unit]
+        if any(done.entry is None for done in stimulus):
+            folder.discard(showing.trial)
+            continue
+        paths.append(_write_table(data, folder, showing, stimulus, pulse, spec, notes))
     if not paths:
-        raise DataError(f"{data.root} gave not one complete trial. Run 'offline check {data.root}'.")
-    _write_description(out, data, spec, len(paths))
-    return paths
+        reason = notes[0] if notes else "no trial was chosen"
+        raise DataError(f"{data.root} gave not one trial ({reason}); run 'offline check {data.root}'")
+    left_out = len(plan.showings) - len(paths)
+    if left_out:
+        notes.append(f"{left_out} of {len(plan.showings)} trials are left out: their stimulus cannot be used")
+    notes = list(dict.fromkeys(notes))
+    folder.close(data, notes)
+    return Extraction(
+        paths=tuple(paths),
+        notes=tuple(notes),
+        n_units=len(plan.units),
+        n_computed=sum(done.computed for done in results.values()),
+        cache_folder=cache.folder,
+        cache_bytes=cache.size_bytes(),
+    )
 
 
 def extract_with_encoder(
@@ -123,164 +154,85 @@ def extract_with_encoder(
     provider: Provider = "auto",
     progress: Report | None = None,
 ) -> list[Path]:
-    """Write the ``live`` tables with an image encoder named by its weights.
-
-    The encoder is exported once to ``out/models``, where training and the runtime find it.
-
-    Parameters
-    ----------
-    weights : str
-        ``imagenet``, ``random:SEED`` or a file; see `models.resnet.load_resnet18`.
-    provider : str
-        ``auto``, ``cuda`` or ``cpu``.
-    data, out, participants, videos, progress
-        As in `extract_live`.
-
-    Raises
-    ------
-    RtasmrError
-        If the weights are not to be had, or nothing could be extracted.
-    """
-    network = load_encoder(weights)
-    folder = out / "models" / encoder_id(network)
-    if not folder.exists():
-        folder = export_encoder(network, out / "models")
-    encoder = OnnxEncoder.load(folder, provider, intra_op_threads=os.cpu_count() or 1)
-    spec = FeatureSpec(encoder_sha256=encoder.weights_sha256)
-    return extract_live(
-        data, out, spec, encoder.encode, participants=participants, videos=videos, progress=progress
+    """Write the ``live`` tables and return their paths; see `extract_features`."""
+    extraction = extract_features(
+        data,
+        out,
+        "live",
+        weights,
+        participants=participants,
+        videos=videos,
+        provider=provider,
+        progress=progress,
     )
+    return list(extraction.paths)
 
 
-def _chosen_trials(
-    data: DataSet, participants: Sequence[int] | None, videos: Sequence[str] | None
-) -> list[TrialId]:
-    """Return the trials of these participants and videos; a name that fits none is an error."""
-    for participant in participants or ():
-        data.log(participant)  # raises, and says which there are
-    unknown = sorted(set(videos or ()) - set(VIDEOS))
-    if unknown:
-        raise DataError(f"expected clips {VIDEOS[0]} to {VIDEOS[-1]}, got {', '.join(unknown)}; correct them")
-    return [
-        trial
-        for trial in data.trials()
-        if (participants is None or trial.participant in participants)
-        and (videos is None or trial.video in videos)
-    ]
+def _file_notes(done: Done) -> tuple[str, ...]:
+    if done.entry is None:
+        return (done.error,)
+    return done.entry.notes
 
 
-def _extract_participant(
-    data: DataSet, participant: int, stimuli: dict[str, Frames], out: Path, spec: FeatureSpec
-) -> list[Path]:
-    log = data.log(participant)
-    try:
-        recording = data.ppg(participant)
-    except DataError as error:
-        logger.warning("participant %03d goes without pulse: %s", participant, error)
-        recording = None
-    for note in () if recording is None else recording.notes:
-        logger.warning("%s", note)
-    paths = []
-    for clip in log.clips:
-        if clip.video not in stimuli:
-            continue
-        frames = stimuli[clip.video]
-        n_ticks = WARMUP_TICKS + n_published_frames(clip.duration_s)
-        if len(frames.values) < n_ticks:
-            logger.warning(
-                "skipping %03d_%s: the stimulus gives %d ticks, the clip needs %d",
-                participant,
-                clip.video,
-                len(frames.values),
-                n_ticks,
+def _write_table(
+    data: DataSet,
+    folder: TableFolder,
+    showing: Showing,
+    stimulus: Sequence[Done],
+    pulse: Done | None,
+    spec: FeatureSpec,
+    notes: list[str],
+) -> Path:
+    """Write the table of one trial unless the one that is there has the same content."""
+    trial, clip = showing.trial, showing.clip
+    rating = rating_track(data.log(trial.participant), clip)
+    n_ticks = WARMUP_TICKS + n_published_frames(clip.duration_s)
+    parts = [*stimulus, *(() if pulse is None or pulse.entry is None else (pulse,))]
+    for done in stimulus:
+        n_missing = n_ticks - done.unit.first_tick - len(rows_of(done, clip.video))
+        if n_missing > 0:
+            notes.append(
+                f"{done.unit.path.name}: ends {n_missing} frames before {clip.video} does "
+                f"({done.unit.kind}); they are marked invalid"
             )
-            continue
-        values, valid = frames.values[:n_ticks].copy(), frames.valid[:n_ticks].copy()
-        if recording is not None and clip.start_s < recording.stop_s:
-            pulse = pulse_frames(recording, clip, spec)
-            column = spec.columns(Modality.PPG)
-            values[:, column], valid[:, column] = (
-                pulse.values[:n_ticks, column],
-                pulse.valid[:n_ticks, column],
-            )
-        table = TrialTable(
-            trial=TrialId(participant, clip.video),
-            values=values[WARMUP_TICKS:],
-            valid=valid[WARMUP_TICKS:],
-            rating=rating_track(log, clip),
-            preroll_values=values[:WARMUP_TICKS],
-            preroll_valid=valid[:WARMUP_TICKS],
-            spec=spec,
-            simulated=data.is_simulated,
-        )
-        paths.append(table.save(out))
-    return paths
+    key = content_key(
+        {
+            "parts": [done.key for done in parts],
+            "rating_sha256": hashlib.sha256(rating.tobytes()).hexdigest(),
+            "fingerprint": spec.fingerprint,
+            "simulated": data.is_simulated,
+        }
+    )
+    if folder.is_current(trial, key):
+        return folder.path(trial)
+    values = assemble(parts, clip.video, n_ticks, spec)
+    valid = np.isfinite(values)
+    table = TrialTable(
+        trial=trial,
+        values=values[WARMUP_TICKS:],
+        valid=valid[WARMUP_TICKS:],
+        rating=rating,
+        preroll_values=values[:WARMUP_TICKS],
+        preroll_valid=valid[:WARMUP_TICKS],
+        spec=spec,
+        simulated=data.is_simulated,
+    )
+    return folder.save(table, key)
 
 
-def stimulus_frames(path: Path, spec: FeatureSpec, encode: Encode) -> Frames:
-    """Return the sound and picture features of one stimulus file, one row per tick from its start."""
-    aligner = Aligner(spec)
-    aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
-    aligner.add_stream(Modality.PICTURE, ModalityFormat())
-    extractor = FeatureExtractor(spec, encode)
-    return _collect(aligner, extractor, stimulus_chunks(path, label="clip"))
+def assemble(parts: Sequence[Done], video: str, n_ticks: int, spec: FeatureSpec) -> NDArray[np.float32]:
+    """Return the rows of one trial, shape (n_ticks, n_features), NaN where nothing fills a cell."""
+    values = np.full((n_ticks, spec.n_features), np.nan, dtype=np.float32)
+    for done in parts:
+        rows = rows_of(done, video)[: n_ticks - done.unit.first_tick]
+        first = done.unit.first_tick
+        values[first : first + len(rows), done.unit.columns] = rows
+    return values
 
 
-def pulse_frames(recording: PpgRecording, clip: Clip, spec: FeatureSpec) -> Frames:
-    """Return the pulse feature of one clip of a recording, one row per tick from the clip's start."""
-    aligner = Aligner(spec)
-    aligner.add_stream(Modality.PPG, ModalityFormat(sfreq=recording.sfreq))
-    extractor = FeatureExtractor(spec, _no_pictures, recording.sfreq, ppg_filtered=True)
-    # The frames depend on nothing before the clip: the segment resets filter and normaliser.
-    first = max(0, round((clip.start_s - recording.start_s - 1.0) * recording.sfreq))
-    last = round((clip.start_s + clip.duration_s - recording.start_s + 1.0) * recording.sfreq)
-    chunks = [
-        marker_chunk(clip.start_s, "clip_start clip"),
-        marker_chunk(clip.start_s + clip.duration_s, "clip_end clip"),
-        *pulse_chunks(
-            recording.samples[first:last, FILTERED_CHANNEL],
-            recording.sfreq,
-            recording.start_s + first / recording.sfreq,
-        ),
-    ]
-    return _collect(aligner, extractor, chunks)
-
-
-def _collect(aligner: Aligner, extractor: FeatureExtractor, chunks: Iterable[Chunk]) -> Frames:
-    """Drive chunks through the core and return the frames of the one labelled segment."""
-    frames: list[FeatureFrame] = []
-    waiting: list[AlignedChunk] = []
-    until = 0.0
-
-    def take(ready: Iterable[AlignedChunk], least: int) -> None:
-        waiting.extend(ready)
-        if len(waiting) >= least:
-            frames.extend(extractor.update_many(waiting))
-            waiting.clear()
-
-    for chunk in chunks:
-        aligner.push(chunk)
-        until = max(until, float(chunk.times[-1]))
-        take(aligner.pop_ready(now=-np.inf), BATCH_TICKS)
-    take(aligner.finish(until + 1 / FRAME_RATE_HZ), 1)
-    rows = [frame for frame in frames if frame.segment.label]
-    return Frames(np.stack([r.values for r in rows]), np.stack([r.valid for r in rows]))
-
-
-def _no_pictures(_images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    raise AssertionError("a pulse has no pictures to encode")
-
-
-def _write_description(out: Path, data: DataSet, spec: FeatureSpec, n_trials: int) -> None:
-    """Say beside the tables what they are."""
-    content = {
-        "feature_set": spec.set_name,
-        "version": spec.version,
-        "fingerprint": spec.fingerprint,
-        "parameters": dict(spec.parameters),
-        "encoder_sha256": spec.encoder_sha256,
-        "trials": n_trials,
-        "simulated": data.is_simulated,
-        "data": data.root.name,
-    }
-    (out / "features.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def rows_of(done: Done, video: str) -> NDArray[np.float32]:
+    """Return what a unit found of a clip, shape (n_rows, n_columns)."""
+    assert done.entry is not None  # the callers have looked
+    name = video if done.unit.is_pulse else STIMULUS
+    nothing = np.empty((0, len(done.unit.columns)), dtype=np.float32)
+    return done.entry.arrays.get(name, nothing)

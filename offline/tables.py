@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -130,23 +131,26 @@ class TrialTable:
         """Write ``folder/trials/021_vid3.npz``, replacing a table of the same trial, and return its path."""
         path = folder / TRIALS_FOLDER / f"{self.trial}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".npz.part")
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                values=self.values,
-                valid=self.valid,
-                rating=self.rating,
-                time_s=self.time_s,
-                names=np.array(self.names),
-                feature_set=np.array(self.feature_set),
-                fingerprint=np.array(self.fingerprint),
-                spec_json=np.array(json.dumps(asdict(self.spec), sort_keys=True)),
-                preroll_values=self.preroll_values,
-                preroll_valid=self.preroll_valid,
-                simulated=np.array(self.simulated),
-            )
-        part.replace(path)
+        part = path.with_suffix(f".npz.{os.getpid()}.part")  # another run may write the same table
+        try:
+            with part.open("wb") as file:
+                np.savez(
+                    file,
+                    values=self.values,
+                    valid=self.valid,
+                    rating=self.rating,
+                    time_s=self.time_s,
+                    names=np.array(self.names),
+                    feature_set=np.array(self.feature_set),
+                    fingerprint=np.array(self.fingerprint),
+                    spec_json=np.array(json.dumps(asdict(self.spec), sort_keys=True)),
+                    preroll_values=self.preroll_values,
+                    preroll_valid=self.preroll_valid,
+                    simulated=np.array(self.simulated),
+                )
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         return path
 
     @classmethod

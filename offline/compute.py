@@ -1,0 +1,95 @@
+"""Computing one unit of feature work."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.cache import Entry
+from offline.feature_sets import picture_parameters
+from offline.live_frames import pulse_frames, stimulus_frames
+from offline.paper_pictures import paper_pictures
+from offline.paper_pulse import paper_pulse
+from offline.paper_sound import paper_sound
+from offline.units import STIMULUS, Kind, Unit
+from rtasmr.biopac import read_ppg
+from rtasmr.config import Provider
+from rtasmr.features.picture import Encode
+from rtasmr.grid import WARMUP_TICKS, n_published_frames
+from rtasmr.inference import OnnxEncoder
+
+
+def compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
+    """Return the arrays of a unit, one row per tick from `Unit.first_tick`, NaN where invalid.
+
+    One array of shape (n_rows, n_columns) for a stimulus, one per clip for a pulse. Rows are missing where
+    the file ends early, the array where it holds nothing of a clip.
+
+    Parameters
+    ----------
+    unit : Unit
+    encoder_folder : Path
+        The image encoder, as exported.
+    provider : {"auto", "cuda", "cpu"}
+        Where the encoder runs.
+
+    Raises
+    ------
+    RtasmrError
+        The file cannot be used, or the encoder cannot run.
+    """
+    match unit.kind:
+        case Kind.PAPER_PICTURE:
+            parameters = picture_parameters(unit.spec.set_name)
+            encode = _encoder(encoder_folder, provider)
+            return Entry({STIMULUS: paper_pictures(unit.path, unit.n_frames, parameters, encode)})
+        case Kind.PAPER_SOUND:
+            return Entry({STIMULUS: paper_sound(unit.path, unit.n_frames)})
+        case Kind.PAPER_PULSE:
+            return _paper_pulse(unit)
+        case Kind.LIVE_STIMULUS:
+            frames = stimulus_frames(unit.path, unit.spec, _encoder(encoder_folder, provider))
+            return Entry({STIMULUS: frames.values[:, unit.columns]})
+        case Kind.LIVE_PULSE:
+            return _live_pulse(unit)
+
+
+@cache
+def _encoder(folder: Path, provider: Provider) -> Encode:
+    """Return the encoder on one thread: work is spread over processes, one unit each."""
+    return OnnxEncoder.load(folder, provider, intra_op_threads=1).encode
+
+
+def _paper_pulse(unit: Unit) -> Entry:
+    recording = read_ppg(unit.path)
+    notes = list(recording.notes)
+    arrays: dict[str, NDArray[Any]] = {}
+    for clip in unit.clips:
+        pulse = paper_pulse(recording, clip)
+        if pulse.values is not None:
+            arrays[clip.video] = pulse.values[:, np.newaxis]
+        if pulse.note:
+            notes.append(f"{unit.path.name}: {pulse.note}")
+    return Entry(arrays, tuple(notes))
+
+
+def _live_pulse(unit: Unit) -> Entry:
+    recording = read_ppg(unit.path)
+    notes = list(recording.notes)
+    arrays: dict[str, NDArray[Any]] = {}
+    for clip in unit.clips:
+        values = pulse_frames(recording, clip, unit.spec).values[:, unit.columns]
+        arrays[clip.video] = values
+        n_ticks = WARMUP_TICKS + n_published_frames(clip.duration_s)
+        n_valid = np.count_nonzero(np.isfinite(values[WARMUP_TICKS:n_ticks]))
+        n_missing = n_ticks - WARMUP_TICKS - n_valid
+        if n_missing:
+            notes.append(
+                f"{unit.path.name}: no valid pulse in {n_missing} of {n_ticks - WARMUP_TICKS} frames of "
+                f"{clip.video}"
+            )
+    return Entry(arrays, tuple(notes))

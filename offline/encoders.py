@@ -1,0 +1,98 @@
+"""The image encoder of a feature run: exported once, then found again without loading torch."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from offline.cache import FeatureCache, content_key
+from rtasmr.card import EncoderCard, read_encoder_card
+from rtasmr.errors import DataError, ModelError
+
+logger = logging.getLogger(__name__)
+
+ARCHITECTURE = "resnet18"
+
+
+def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> tuple[Path, EncoderCard]:
+    """Return the folder of an exported encoder below ``models_folder``, and its card.
+
+    Training and the runtime find it there. The export is kept in the cache, by the weights and by the
+    versions of the libraries that make it.
+
+    Parameters
+    ----------
+    weights : str
+        ``imagenet``, ``random:SEED`` or a file; see `models.resnet.load_resnet18`.
+    models_folder : Path
+    cache : FeatureCache
+
+    Raises
+    ------
+    RtasmrError
+        If the weights are not to be had or do not fit.
+    """
+    kept = _kept_folder(weights, cache)
+    if kept is not None:
+        found = next((path for path in kept.glob("*") if path.name.startswith(ARCHITECTURE)), None)
+        if found is not None:
+            try:
+                card = read_encoder_card(found)
+                return _copy(found, models_folder), card
+            except ModelError as error:
+                logger.warning("%s: a damaged encoder (%s); exported again", found, error)
+    folder = _export(weights, models_folder)
+    card = read_encoder_card(folder)
+    if kept is not None:
+        try:
+            _copy(folder, kept)
+        except DataError as error:
+            logger.warning("the exported encoder is not kept for the next run: %s", error)
+    return folder, card
+
+
+def _kept_folder(weights: str, cache: FeatureCache) -> Path | None:
+    """Return where the cache keeps the export of these weights; None for a file that is not there."""
+    content: dict[str, object] = {
+        "encoder": ARCHITECTURE,
+        "weights": weights,
+        "libraries": {name: version(name) for name in ("torch", "torchvision", "onnx")},
+    }
+    if Path(weights).is_file():
+        content |= {"weights": Path(weights).name, "sha256": cache.digest(Path(weights))}
+    return cache.folder / "encoders" / content_key(content)
+
+
+def _export(weights: str, models_folder: Path) -> Path:
+    # Not at the top: torch takes seconds to load, and a run from the cache needs none.
+    from offline.export import encoder_id, export_encoder, load_encoder
+
+    network = load_encoder(weights, ARCHITECTURE)
+    folder = models_folder / encoder_id(network, ARCHITECTURE)
+    if folder.exists():
+        return folder
+    return export_encoder(network, models_folder, architecture=ARCHITECTURE)
+
+
+def _copy(source: Path, parent: Path) -> Path:
+    """Copy a model folder below ``parent``, whole or not at all, unless it is there."""
+    target = parent / source.name
+    if target.exists():
+        return target
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=parent) as scratch:
+            part = shutil.copytree(source, Path(scratch) / source.name)
+            try:
+                part.rename(target)
+            except OSError:
+                if not target.exists():  # else another run was faster, with the same content
+                    raise
+    except OSError as error:
+        raise DataError(
+            f"{target}: can not be written ({error.strerror}); make room or name another"
+        ) from error
+    return target
