@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.behaviour import RatedTrial, named
+from offline.behaviour import RatedTrial
 from offline.correlation import fisher_z
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.statistics import bootstrap_multiplicities, percentile_interval
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
-from rtasmr.types import VIDEOS
+from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS
 
 N_RESAMPLES = 10_000
 
@@ -84,14 +85,46 @@ def leave_one_out_r(ratings: NDArray[np.integer]) -> NDArray[np.float64]:
         NaN where the rater or the sum of the others is constant.
     """
     own = ratings.astype(np.int64)
-    others = own.sum(axis=0) - own  # whole numbers: what is constant is so exactly
-    varies = (np.ptp(own, axis=1) > 0) & (np.ptp(others, axis=1) > 0)
-    own_c = own - own.mean(axis=1, keepdims=True)
-    others_c = others - others.mean(axis=1, keepdims=True)
-    scale = np.sqrt((own_c**2).sum(axis=1) * (others_c**2).sum(axis=1))
-    r = np.full(len(own), np.nan)
-    np.divide((own_c * others_c).sum(axis=1), scale, out=r, where=varies)
+    return _row_r(own, own.sum(axis=0) - own)
+
+
+def _row_r(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the Pearson correlation of each row with its counterpart, NaN where one is constant.
+
+    Whole numbers: what is constant is so exactly.
+    """
+    varies = (np.ptp(first, axis=1) > 0) & (np.ptp(second, axis=1) > 0)
+    first_c = first - first.mean(axis=1, keepdims=True)
+    second_c = second - second.mean(axis=1, keepdims=True)
+    scale = np.sqrt((first_c**2).sum(axis=1) * (second_c**2).sum(axis=1))
+    r = np.full(len(first), np.nan)
+    np.divide((first_c * second_c).sum(axis=1), scale, out=r, where=varies)
     return np.asarray(np.clip(r, -1.0, 1.0))
+
+
+def other_clips_r(trials: Iterable[RatedTrial], video: str) -> float | None:
+    """Return how well the raters of a clip follow the others' mean of the *other* clips of its kind.
+
+    What every clip has in common, such as ratings that rise with time, agrees here as well; only the rest
+    of the agreement follows from what the clip shows. ``tanh`` of the mean Fisher z over raters and clips,
+    None where there is none.
+    """
+    kind = ASMR_VIDEOS if video in ASMR_VIDEOS else NATURE_VIDEOS
+    by_video: dict[str, dict[int, RatedTrial]] = {name: {} for name in kind}
+    for rated in trials:
+        if rated.trial.video in by_video:
+            by_video[rated.trial.video][rated.trial.participant] = rated
+    found = []
+    for other in kind:
+        both = sorted(by_video[video].keys() & by_video[other].keys())
+        if other == video or len(both) < 2:
+            continue
+        ratings = cut_to_shortest([by_video[name][number] for name in (video, other) for number in both])
+        own, theirs = np.split(ratings.astype(np.int64), 2)
+        found.append(_row_r(own, theirs.sum(axis=0) - theirs))
+    r = np.concatenate([np.empty(0), *found])
+    z = fisher_z(r[np.isfinite(r)])
+    return float(np.tanh(z.mean())) if len(z) > 0 else None
 
 
 def agreement(
@@ -142,6 +175,7 @@ def measure_agreement(trials: Iterable[RatedTrial], rng: np.random.Generator) ->
     for video, clip_rng in zip(VIDEOS, rng.spawn(len(VIDEOS)), strict=True):
         rated = [trial for trial in trials if trial.trial.video == video]
         measured |= _measure_clip(video, rated, clip_rng)
+        measured[f"caveat.isa.{video}.other_clips_r"] = _measure_other_clips(trials, video)
     return measured
 
 
@@ -157,13 +191,27 @@ def _measure_clip(video: str, trials: list[RatedTrial], rng: np.random.Generator
         return {ids[0]: Measured(None, unit="r", note=reason), ids[1]: Measured(None, unit="p", note=reason)}
     constant = [trials[i].trial.participant for i in np.flatnonzero(np.isnan(found.r))]
     note = f"{np.isfinite(found.r).sum()} of {len(trials)} raters, {ratings.shape[1]} frames"
-    if constant:
-        note += f"; {named('left out for a constant rating', constant)}"
     p_note = f"share of resamples at or below 0, as published: {found.p_published:g}"
     return {
-        ids[0]: Measured(found.mean_r, ci95=found.ci95, p=found.p, unit="r", note=note),
+        ids[0]: Measured(
+            found.mean_r,
+            ci95=found.ci95,
+            p=found.p,
+            unit="r",
+            note=joined(note, named("left out for a constant rating", constant)),
+        ),
         ids[1]: Measured(found.p, unit="p", note=p_note),
     }
+
+
+def _measure_other_clips(trials: tuple[RatedTrial, ...], video: str) -> Measured:
+    r = other_clips_r(trials, video)
+    if r is None:
+        return Measured(None, unit="r", note=f"no two raters of {video} and of another clip of its kind")
+    told = (
+        "each rater against the others' mean of the other clips of its kind: agreement without the stimulus"
+    )
+    return Measured(r, unit="r", note=told)
 
 
 def rating_curve(trials: Iterable[RatedTrial], video: str) -> RatingCurve | None:

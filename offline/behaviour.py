@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.dataset import DataSet, rating_track
@@ -74,18 +75,18 @@ def count_data(dataset: DataSet, trials: Iterable[RatedTrial]) -> dict[str, Meas
         "dataset.participants": Measured(
             len(dataset.logs),
             unit="count",
-            note=_joined(
+            note=joined(
                 "participants whose log can be read",
                 named("log unreadable", dataset.unreadable_logs),
             ),
         ),
         "dataset.trials": Measured(
-            len(trials), unit="count", note=_joined("", named("fewer than eight clips", incomplete))
+            len(trials), unit="count", note=named("fewer than eight clips", incomplete)
         ),
         "dataset.trials_asmr_first_or_nature_first": Measured(
             len(asmr_first),
             unit="count",
-            note=_joined(
+            note=joined(
                 f"participants: ASMR block first {len(asmr_first)}, "
                 f"nature block first {len(dataset.logs) - len(asmr_first)}, by the clips shown",
                 named("the log's name says the other order", contradicted),
@@ -120,9 +121,7 @@ def _responder_rate(trials: list[RatedTrial]) -> Measured:
     responders = {rated.trial.participant for rated in trials if rated.responds}
     silent = [participant for participant in shown if participant not in responders]
     note = f"{len(responders)} of {len(shown)} participants rated above 0 at least once"
-    return Measured(
-        100.0 * len(responders) / len(shown), unit="%", note=_joined(note, named("never", silent))
-    )
+    return Measured(100.0 * len(responders) / len(shown), unit="%", note=joined(note, named("never", silent)))
 
 
 def active_durations(trials: Iterable[RatedTrial]) -> dict[str, Measured]:
@@ -154,13 +153,3 @@ def _active_duration(trials: list[RatedTrial]) -> Measured:
         f"averages); over the means of {len(by_person)} participants {person_mean:.2f} +- {person_sd:.2f} s"
     )
     return Measured(mean, sd, unit="s", note=note)
-
-
-def named(what: str, participants: Iterable[int]) -> str:
-    """Return participants as part of a note, ``never: 004, 017``; empty where there are none."""
-    numbers = ", ".join(f"{participant:03d}" for participant in participants)
-    return f"{what}: {numbers}" if numbers else ""
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(part for part in parts if part)

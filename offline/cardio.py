@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr, ttest_rel
 
 from offline.beats import LEAST_HARMONIC_SHARE, beat_rate, find_beats, harmonic_share, published_rate
-from offline.behaviour import RatedTrial, named
+from offline.behaviour import RatedTrial
 from offline.correlation import fisher_z, n_guarded
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.biopac import PpgRecording
@@ -256,6 +257,4 @@ def _who(found: PulseComparison, unread: Sequence[int]) -> str:
     if found.left_out:
         told = ", ".join(f"{number:03d} ({reason})" for number, reason in found.left_out.items())
         parts.append(f"left out: {told}")
-    if unread:
-        parts.append(named("no pulse recording", unread))
-    return "; ".join(parts)
+    return joined(*parts, named("no pulse recording", unread))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,6 @@ from offline.behaviour import (
     RatedTrial,
     active_durations,
     count_data,
-    named,
     rated_trials,
     responder_rates,
 )
@@ -31,15 +31,18 @@ from offline.cardio import (
     window_ratings,
 )
 from offline.continuity import Continuity, Fault, count_faults, find_faults, total
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.study_figures import draw_pulse_rates, draw_ratings
 from rtasmr.dataset import DataSet
-from rtasmr.errors import DataError
+from rtasmr.errors import ConfigError, DataError, RtasmrError
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.progress import Report
 
 FIGURE_3_VIDEOS = ("vid2", "vid3")
 RAW_CHANNEL = 0
+MIN_SFREQ = 50.0
+"""Rate in Hz below which beats can not be placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,10 @@ def measure_behaviour(
     rng : Generator
         For the bootstrap of the agreement; the same seed gives the same numbers, whatever ``jobs``.
     jobs : int
-        Processes that read pulse recordings side by side; each takes about 200 MB.
+        Processes that read pulse recordings side by side; each takes up to 400 MB.
     """
+    if jobs < 1:
+        raise ConfigError(f"jobs: expected 1 or more, got {jobs}; name how many processes may run")
     trials = rated_trials(dataset)
     sessions: dict[int, PulseSession] = {}
     notes: list[str] = []
@@ -166,7 +171,13 @@ def _pulse_sessions(
         return
     # Not forked: the table reader's threads do not survive a fork.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from zip(dataset.participants, pool.map(read, dataset.participants, by_person), strict=True)
+        try:
+            yield from zip(dataset.participants, pool.map(read, dataset.participants, by_person), strict=True)
+        except BrokenProcessPool as error:
+            raise RtasmrError(
+                f"expected {jobs} processes to read the pulse recordings, one was killed (out of memory?); "
+                "run again with fewer jobs"
+            ) from error
 
 
 def read_session(dataset: DataSet, participant: int, trials: list[RatedTrial]) -> PulseSession | str:
@@ -175,6 +186,11 @@ def read_session(dataset: DataSet, participant: int, trials: list[RatedTrial]) -
         recording = dataset.ppg(participant)
     except DataError as error:
         return str(error)
+    if recording.sfreq < MIN_SFREQ:
+        return (
+            f"{dataset.ppg_files[participant].name}: expected at least {MIN_SFREQ:g} samples/s, got "
+            f"{recording.sfreq:g}; its pulse is left out"
+        )
     time_s = MINUTE_S * recording.time_min
     n_samples = 0
     stretches = []
@@ -223,10 +239,6 @@ def _sensor(sessions: Mapping[int, PulseSession], unread: list[int]) -> dict[str
     by_time = "within the trials, by the exports' time column"
     n_samples = sum(session.n_samples for session in sessions.values())
     return {
-        "ppg.samples": Measured(
-            n_samples, unit="samples", note="; ".join(part for part in (by_time, absent) if part)
-        ),
-        "ppg.continuity": Measured(
-            whole.percent, unit="%", note="; ".join(part for part in (told, absent) if part)
-        ),
+        "ppg.samples": Measured(n_samples, unit="samples", note=joined(by_time, absent)),
+        "ppg.continuity": Measured(whole.percent, unit="%", note=joined(told, absent)),
     }

@@ -10,6 +10,7 @@ from offline.agreement import (
     cut_to_shortest,
     leave_one_out_r,
     measure_agreement,
+    other_clips_r,
     rating_curve,
 )
 from offline.behaviour import RatedTrial
@@ -108,6 +109,17 @@ def test_constant_raters_are_counted_and_named():
 def test_ratings_are_cut_to_the_shortest():
     ratings = cut_to_shortest([trial(1, "vid1", np.ones(550)), trial(2, "vid1", np.zeros(507))])
     assert ratings.shape == (2, 507)
+
+
+def test_what_all_clips_share_agrees_with_other_clips_too():
+    rising, falling = np.arange(4), np.arange(4)[::-1]
+    trials = [trial(i, video, rising) for i in (1, 2, 3) for video in ("vid1", "vid2")]
+    assert other_clips_r(trials, "vid1") == pytest.approx(LARGEST_R)
+    against = [trial(i, "vid3", falling) for i in (1, 2, 3)]
+    # z of 1 with vid2 and of -1 with vid3 cancel.
+    assert other_clips_r(trials + against, "vid1") == pytest.approx(0.0)
+    # Clips of the other kind and a rater's own trace do not count.
+    assert other_clips_r([*trials[:2], trial(2, "vid5", rising)], "vid1") is None
 
 
 def test_the_mean_curve_is_over_those_who_felt_something():

@@ -9,10 +9,10 @@ from offline.behaviour import (
     RatedTrial,
     active_durations,
     count_data,
-    named,
     rated_trials,
     responder_rates,
 )
+from offline.notes import joined, named
 from rtasmr.dataset import DataSet
 from rtasmr.types import TrialId
 
@@ -99,3 +99,4 @@ def test_a_log_that_could_not_be_read_and_a_short_one_are_named(simulated_set: P
 def test_participants_are_named_with_three_digits():
     assert named("never", [4, 17]) == "never: 004, 017"
     assert named("never", []) == ""
+    assert joined("first", "", "last") == "first; last"

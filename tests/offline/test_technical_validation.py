@@ -12,6 +12,7 @@ from offline.cardio import window_starts_s
 from offline.results import compile_results, paper_numbers
 from offline.technical_validation import TechnicalValidation, measure_behaviour, read_session
 from rtasmr.dataset import DataSet
+from rtasmr.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,19 @@ def test_a_flat_pulse_is_lost_and_gives_no_rate(damaged_set: Path, simulated_set
     assert "worst participant 001 with 0.00 %" in found.measured["ppg.continuity"].note
     assert found.published.left_out[1].startswith("ASMR: 0 windows with a pulse rate")
     assert found.robust.left_out[1].startswith("ASMR: 0 windows with a pulse rate")
+
+
+def test_a_recording_too_slow_for_a_pulse_is_named(damaged_set: Path):
+    path = damaged_set / "ppg" / "001_csv.txt"
+    rows = "".join(f"{i / 60:.6g}\t0.1\t{0.1 * (i % 2)}\n" for i in range(720))
+    path.write_text(f"001.acq\n1000 ms/sample\n2 channels\nPPG\nmV\nPPG\nmV\nmin\tCH1\tCH2\n{rows}")
+    dataset = DataSet.open(damaged_set)
+    told = read_session(
+        dataset, 1, [rated for rated in rated_trials(dataset) if rated.trial.participant == 1]
+    )
+    assert told == "001_csv.txt: expected at least 50 samples/s, got 1; its pulse is left out"
+
+
+def test_no_process_at_all_is_refused(simulated_set: Path):
+    with pytest.raises(ConfigError, match="jobs: expected 1 or more, got 0"):
+        measure_behaviour(DataSet.open(simulated_set), np.random.default_rng(0), jobs=0)
