@@ -93,11 +93,11 @@ class TechnicalValidation:
     simulated: bool
 
     def draw(self, out: Path) -> dict[str, Measured]:
-        """Draw figures 3 and 4 into ``out/figures``; return their lines of the results."""
-        drawn = {
-            "figure3": Measured(None, note=""),
-            "figure4": Measured(None, note=""),
-        }
+        """Draw figures 3 and 4 into ``out/figures``; return their lines of the results.
+
+        A figure without data is left out: nobody felt a tingle, or nobody has both correlations.
+        """
+        drawn: dict[str, Measured] = {}
         if self.curves:
             name = "figures/figure3.svg"
             draw_ratings(self.curves, out / name, simulated=self.simulated)
