@@ -21,7 +21,6 @@ from rtasmr.dataset import FOLDERS, SIMULATION_MARKER
 from rtasmr.dataset_zip import (
     ZIP_SUFFIX,
     Unpacked,
-    archives_of,
     members,
     move_into_place,
     path_parts,
@@ -113,11 +112,20 @@ def download(
     """
     _refuse_simulated(out)
     client = client or Client(allow_loopback=is_loopback(sources.record_url))
-    paths = []
+    paths: list[Path] = []
+    errors: list[DataError] = []
     if what is not What.DATASET:
-        paths.append(_download_predictions(out, sources.predictions, client, free, progress))
+        try:
+            paths.append(_download_predictions(out, sources.predictions, client, free, progress))
+        except DataError as error:  # costs the data set nothing: another publisher keeps it
+            errors.append(error)
     if what is not What.PREDICTIONS:
-        paths += _download_dataset(out, sources.record_url, client, free, progress)
+        try:
+            paths += _download_dataset(out, sources.record_url, client, free, progress)
+        except DataError as error:
+            errors.append(error)
+    if errors:
+        raise DataError(" | ".join(map(str, errors))) from errors[0]
     return paths
 
 
@@ -140,11 +148,13 @@ def unpack_local(
     DataError
         There is no archive, one can not be unpacked, or together they hold no whole data set.
     """
-    _refuse_simulated(out)
-    archives = archives_of(source)
+    archives = [source] if source.is_file() else sorted(source.glob("*.[zZ][iI][pP]"))
     if not archives:
         raise DataError(f"{source}: expected a zip archive or a folder with some, found none; name another")
-    manifest = Manifest.load(out) or Manifest(source=", ".join(archive.name for archive in archives))
+    manifest = Manifest.load(out)
+    if manifest is None:
+        _refuse_simulated(out)
+        manifest = Manifest(source=", ".join(archive.name for archive in archives))
     manifest.complete = False
     manifest.save(out)
     for number, archive in enumerate(archives):
@@ -232,7 +242,10 @@ def _fetch_archive(out: Path, file: RemoteFile, client: Client, meter: _Meter) -
 
 def _take_in(out: Path, manifest: Manifest, name: str, checksum: str, archive: Path, free: FreeBytes) -> None:
     """Put what a published file holds into its places and enter it in the manifest."""
-    replaceable = {file.target for file in manifest.files()}
+    known = manifest.archives.get(name)
+    # A file that this very archive gave before, and that has changed since, is put right again.
+    ours = known.files if known is not None and known.checksum == checksum else ()
+    replaceable = {file.target for file in ours}
     if archive.suffix.lower() == ZIP_SUFFIX:
         absent = (member for member in members(archive) if not (out / member.target).exists())
         _require_room(out, sum(member.n_bytes for member in absent), free)

@@ -109,15 +109,15 @@ def _continue(client: Client, file: RemoteFile, path: Path, report: Report) -> N
     with client.open(file.url, headers) as response:
         if response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             path.unlink()
-            raise MayPassError(f"{file.url}: the server refuses to go on from byte {offset}; {AGAIN}")
+            raise MayPassError(f"{file.url}: the server refuses to go on from byte {offset}")
         start, n_total = _extent(response, file)
         if start not in (0, offset):
             path.unlink()
-            raise MayPassError(f"{file.url}: asked from byte {offset}, got {start}; {AGAIN}")
+            raise MayPassError(f"{file.url}: asked from byte {offset}, got {start}")
         n_bytes = _copy(response, file, path, start, report)
     if n_total is not None and n_bytes < n_total:
         raise MayPassError(
-            f"{file.url}: the connection ended at {n_bytes} of {n_total} bytes; {AGAIN}",
+            f"{file.url}: the connection ended at {n_bytes} of {n_total} bytes",
             progressed=n_bytes - start >= PROGRESS_BYTES,
         )
 
@@ -137,7 +137,7 @@ def _copy(
                 report(n_bytes)
         except (OSError, http.client.HTTPException) as error:
             raise MayPassError(
-                f"{file.url}: the connection broke at byte {n_bytes} ({reason_of(error)}); {AGAIN}",
+                f"{file.url}: the connection broke at byte {n_bytes} ({reason_of(error)})",
                 progressed=n_bytes - start >= PROGRESS_BYTES,
             ) from error
         os.fsync(out.fileno())
@@ -161,7 +161,7 @@ def _extent(response: http.client.HTTPResponse, file: RemoteFile) -> tuple[int, 
     if response.status == http.client.PARTIAL_CONTENT:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None:
-            raise MayPassError(f"{file.url}: a part without its place (Content-Range); {AGAIN}")
+            raise MayPassError(f"{file.url}: a part without its place (Content-Range)")
         start = int(match[1])
         announced = None if match[3] == "*" else int(match[3])
     if n_total is not None and announced is not None and announced != n_total:

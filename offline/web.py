@@ -53,7 +53,17 @@ class Patience:
 
 
 class MayPassError(Exception):
-    """A failure that may pass: what to tell if it does not, and how long the server asks to wait."""
+    """A failure that may pass.
+
+    Parameters
+    ----------
+    text : str
+        What happened; what to do is added where patience ends.
+    wait_s : float or None
+        How long the server asks to wait.
+    progressed : bool
+        Whether enough came before the failure to count failures anew.
+    """
 
     def __init__(self, text: str, wait_s: float | None = None, progressed: bool = False) -> None:
         super().__init__(text)
@@ -119,7 +129,7 @@ class Client:
                 failures = 1 if error.progressed else failures + 1
                 pause = patience.backoff_s * 2 ** (failures - 1) if error.wait_s is None else error.wait_s
                 if failures > patience.retries or pause > patience.longest_pause_s:
-                    raise DataError(str(error)) from error
+                    raise DataError(f"{error}; {AGAIN}") from error
                 logger.info("%s; trying again in %.0f s", error, pause)
                 self._sleep(pause)
 
@@ -155,11 +165,11 @@ class Client:
     def _unreachable(self, url: str, host: str, error: Exception) -> Exception:
         """Return what a request without an answer means: no network at all, or a failure that may pass."""
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        text = f"{url}: no answer ({reason_of(reason)}); check the network, then {AGAIN}"
+        text = f"{url}: no answer ({reason_of(reason)})"
         final = isinstance(reason, ssl.SSLCertVerificationError) or (
             isinstance(reason, socket.gaierror | ConnectionRefusedError) and host not in self._answered
         )
-        return DataError(text) if final else MayPassError(text)
+        return DataError(f"{text}; check the network, then {AGAIN}") if final else MayPassError(text)
 
     def _refuse_address(self, url: str) -> None:
         if url.startswith("https://") or (self._allow_loopback and is_loopback(url)):
@@ -196,7 +206,7 @@ def _read(response: http.client.HTTPResponse, limit: int, url: str) -> bytes:
     try:
         return response.read(limit)
     except (OSError, http.client.HTTPException) as error:
-        raise MayPassError(f"{url}: the connection broke ({reason_of(error)}); {AGAIN}") from error
+        raise MayPassError(f"{url}: the connection broke ({reason_of(error)})") from error
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:
@@ -209,10 +219,10 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:
     if code == 429:
         after = error.headers.get("Retry-After", "")
         wait_s = float(after) if after.isdecimal() else None
-        waiting = f"wait {after} s" if after.isdecimal() else "wait a while"
-        return MayPassError(f"{url}: too many requests (429); {waiting}, then {AGAIN}", wait_s)
+        asked = f", the server asks to wait {after} s" if after.isdecimal() else ""
+        return MayPassError(f"{url}: too many requests (429){asked}", wait_s)
     if code == 408 or code >= 500:
-        return MayPassError(f"{url}: the server is in trouble ({code} {error.reason}); later {AGAIN}")
+        return MayPassError(f"{url}: the server is in trouble ({code} {error.reason})")
     return DataError(f"{url}: expected a file, got {code} {error.reason}; check the address")
 
 

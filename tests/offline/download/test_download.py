@@ -229,6 +229,37 @@ def test_progress_rises_to_the_end(server: Server, client: Client, tmp_path: Pat
     assert told[-1][0].startswith("unpacking REST-ASMR.zip")
 
 
+def test_one_publisher_out_of_reach_does_not_cost_the_other(
+    server: Server, client: Client, tmp_path: Path
+) -> None:
+    sources = server.publish(whole_archive())
+    del server.files["/predictions.pkl"]
+    with pytest.raises(DataError, match=r"predictions\.pkl: expected a file, the server has none"):
+        download(tmp_path, sources=sources, client=client)
+    assert standing(tmp_path) == SET
+
+
+def test_a_zipped_simulated_set_is_unpacked_again_and_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "set.zip").write_bytes(archive_of({**SET, "SIMULATED.json": b'{"complete": true}'}))
+    first = unpack_local(tmp_path / "set.zip", tmp_path / "data")
+    assert DataSet.open(tmp_path / "data").is_simulated
+    (tmp_path / "data" / "stim" / "ASMR1.avi").write_bytes(b"damaged")
+    assert unpack_local(tmp_path / "set.zip", tmp_path / "data") == first
+    assert standing(tmp_path / "data")["stim/ASMR1.avi"] == SET["stim/ASMR1.avi"]
+    (tmp_path / "other.zip").write_bytes(archive_of({"ppg/021_csv.txt": b"of another set"}))
+    with pytest.raises(DataError, match=r"021_csv\.txt: expected the file of other\.zip, found another"):
+        unpack_local(tmp_path / "other.zip", tmp_path / "data")
+
+
+def test_archives_are_unpacked_where_they_lie_as_often_as_wanted(tmp_path: Path) -> None:
+    for folder in ("log", "ppg", "stim"):
+        contents = {name: body for name, body in SET.items() if name.startswith(folder)}
+        (tmp_path / f"{folder}.zip").write_bytes(archive_of(contents))
+    for _ in range(2):
+        unpack_local(tmp_path, tmp_path)
+        assert {name: standing(tmp_path)[name] for name in SET} == SET
+
+
 def test_archives_from_a_browser_are_unpacked_and_known_to_a_later_download(
     server: Server, client: Client, tmp_path: Path
 ) -> None:

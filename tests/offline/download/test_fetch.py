@@ -155,8 +155,12 @@ def test_trouble_of_the_server_is_waited_out(
     ("fault", "text", "n_requests"),
     [
         (refusing(503), r"the server is in trouble \(503", 4),
-        (refusing(429), r"too many requests \(429\); wait a while", 4),
-        (refusing(429, Retry_After="3600"), r"too many requests \(429\); wait 3600 s", 1),
+        (refusing(429), r"too many requests \(429\); run the command again", 4),
+        (
+            refusing(429, Retry_After="3600"),
+            r"too many requests \(429\), the server asks to wait 3600 s; run",
+            1,
+        ),
     ],
 )
 def test_patience_ends(
