@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from offline.download import PREDICTIONS, What
+from offline.download import PREDICTIONS
 from offline.downloaded import downloaded_dataset, downloaded_predictions, remember
 from offline.manifest import Manifest
 from rtasmr.errors import DataError
@@ -28,22 +28,31 @@ def test_the_last_complete_data_set_is_found(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         Manifest("url", complete=True).save(tmp_path / name)
-        remember(tmp_path / name, What.DATASET)
+        remember(tmp_path / name)
     assert downloaded_dataset() == tmp_path / "second"
     assert downloaded_predictions() is None
 
 
-def test_an_unfinished_or_vanished_data_set_is_not_taken(tmp_path: Path) -> None:
-    Manifest("url", complete=False).save(tmp_path)
-    remember(tmp_path, What.DATASET)
+def test_an_unfinished_download_does_not_hide_a_finished_one(tmp_path: Path) -> None:
+    for name, complete in (("first", True), ("second", False)):
+        (tmp_path / name).mkdir()
+        Manifest("url", complete=complete).save(tmp_path / name)
+        remember(tmp_path / name)
+    assert downloaded_dataset() == tmp_path / "first"
+    (tmp_path / "first" / "download.json").unlink()
     assert downloaded_dataset() is None
-    remember(tmp_path / "gone", What.DATASET)
+
+
+def test_a_simulated_set_is_not_taken_for_the_data_set(tmp_path: Path) -> None:
+    Manifest("url", complete=True).save(tmp_path)
+    (tmp_path / "SIMULATED.json").write_text("{}")
+    remember(tmp_path)
     assert downloaded_dataset() is None
 
 
 def test_predictions_are_found_while_they_are_as_published(tmp_path: Path, shared_data: Path) -> None:
     shutil.copyfile(shared_data / "published" / PREDICTIONS.name, tmp_path / PREDICTIONS.name)
-    remember(tmp_path, What.ALL)
+    remember(tmp_path)
     assert downloaded_predictions() == tmp_path / PREDICTIONS.name
     (tmp_path / PREDICTIONS.name).write_bytes(b"changed")
     assert downloaded_predictions() is None
