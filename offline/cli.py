@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,20 +43,67 @@ def simulate(
 
 
 @app.command()
+def download(
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder to fill: log/, ppg/, stim/ and the published predictions.")
+    ] = None,
+    what: Annotated[
+        Literal["all", "dataset", "predictions"], typer.Option(help="What of the published files.")
+    ] = "all",
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Get the ImageNet weights of the image encoder.")
+    ] = False,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Unpack archives that are here already: a zip, or a folder.")
+    ] = None,
+    record_url: Annotated[
+        str | None, typer.Option(help="Another address of the record in the API, such as a mirror's.")
+    ] = None,
+) -> None:
+    """Get the published data set and predictions: resumed, verified, unpacked; a second run verifies."""
+    from offline.download import RECORD_URL, Sources, What, unpack_local
+    from offline.download import download as run
+    from offline.downloaded import remember
+
+    if out is None and not weights:
+        raise ConfigError("download: expected a folder, --weights or both, got neither; name a folder.")
+    if out is not None:
+        try:
+            with progress("download") as report:
+                if from_ is not None:
+                    paths = unpack_local(from_, out, progress=report)
+                else:
+                    sources = Sources(record_url or RECORD_URL)
+                    paths = run(out, What(what), sources=sources, progress=report)
+        finally:
+            remember(out)  # notes only what stands finished there
+        typer.echo(f"{len(paths)} files, all verified: {out}")
+    if weights:
+        from offline.weights import download_weights
+
+        with progress("weights") as report:
+            path = download_weights(progress=report)
+        typer.echo(f"ImageNet weights, verified: {path}")
+
+
+@app.command()
 def check(
-    data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")], json_: Json = False
+    data: Annotated[
+        Path, typer.Argument(help="Folder with log/, ppg/ and stim/, folder of their zips, or one zip.")
+    ],
+    json_: Json = False,
 ) -> None:
     """Read every file of a data set and say what is there, missing or looks wrong."""
-    from rtasmr.dataset_check import Level
-    from rtasmr.dataset_check import check as run
+    from rtasmr.dataset_check import Level, iter_findings
 
-    findings = run(data)
+    findings = []
+    for finding in iter_findings(data):
+        findings.append(finding)
+        if not json_:
+            typer.echo(f"{finding.level.value:<8} {finding.file}: {finding.text}")
     if json_:
         rows = [{"file": f.file, "level": f.level.value, "text": f.text} for f in findings]
         typer.echo(json.dumps({"data": data.name, "findings": rows}))
-    else:
-        for finding in findings:
-            typer.echo(f"{finding.level.value:<8} {finding.file}: {finding.text}")
     n_errors = sum(finding.level is Level.ERROR for finding in findings)
     if n_errors:
         raise DataError(
@@ -68,7 +115,7 @@ def check(
 def features(
     data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")],
     out: Annotated[Path, typer.Option(help="Folder for the feature tables.")],
-    feature_set: Annotated[str, typer.Option("--set", help="Feature set: live.")] = "live",
+    feature_set: Annotated[str, typer.Option("--set", help="live, paper or paper-224.")] = "live",
     encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
     participant: Annotated[
         list[int] | None, typer.Option(help="Only these participants; may be repeated.")
@@ -79,20 +126,27 @@ def features(
     provider: Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")] = "auto",
 ) -> None:
     """Write the feature table of every trial to OUT/trials."""
-    from offline.extract import extract_with_encoder
+    from offline.extract import extract_features
     from rtasmr.dataset import DataSet
 
-    if feature_set != "live":
-        raise ConfigError(f"--set: expected live, got {feature_set!r}. Other sets are not built yet.")
     dataset = DataSet.open(data)
     for warning in dataset.warnings:
         typer.echo(f"warning: {warning}", err=True)
     with progress("features") as report:
-        paths = extract_with_encoder(
-            dataset, out, encoder, participants=participant, videos=clip, provider=provider, progress=report
+        extraction = extract_features(
+            dataset,
+            out,
+            feature_set,
+            encoder,
+            participants=participant,
+            videos=clip,
+            provider=provider,
+            progress=report,
         )
+    for note in extraction.notes:
+        typer.echo(f"warning: {note}", err=True)
     label = " (simulated)" if dataset.is_simulated else ""
-    typer.echo(f"{len(paths)} feature tables{label}: {out / 'trials'}")
+    typer.echo(f"{len(extraction.paths)} feature tables{label}: {out / 'trials'}")
 
 
 @app.command()
