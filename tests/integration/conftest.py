@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from offline.extract import extract_with_encoder
+from offline.extract import extract_features
 from offline.live_model import train_live_model
 from offline.training_config import TrainingConfig
 from rtasmr.dataset import DataSet
@@ -51,7 +51,8 @@ def served_study(simulated_set: Path, tmp_path_factory: pytest.TempPathFactory) 
     root = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RTASMR_HOME", str(root / "home"))
-        extract_with_encoder(DataSet.open(simulated_set), root / "features", "random:1234", videos=[CLIP])
+        data = DataSet.open(simulated_set)
+        extract_features(data, root / "features", "live", "random:1234", videos=[CLIP])
         config = TrainingConfig(epochs=1, crops_per_trial=4)
         model, _ = train_live_model(root / "features", root, "test-bilstm", config, seed=5, install=True)
     return ServedStudy(simulated_set, root / "features", model, root / "home")
