@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offline.units import Kind, Unit
-from rtasmr.dataset import DataSet
+from rtasmr.dataset import DataSet, stimulus_file_name
 from rtasmr.errors import DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import CLIP_DURATION_S, n_published_frames
@@ -47,7 +47,17 @@ def plan_work(
     participants: Sequence[int] | None = None,
     videos: Sequence[str] | None = None,
 ) -> Plan:
-    """Return what the chosen trials need; a trial without its stimulus file is left out with a note."""
+    """Return what the chosen trials need; a trial without its stimulus file is left out with a note.
+
+    Raises
+    ------
+    DataError
+        If a participant or video named is not in the set.
+    """
+    for participant in participants or ():
+        data.log(participant)  # raises, and says which there are
+    for video in videos or ():
+        stimulus_file_name(video)
     clips = {
         TrialId(participant, clip.video): clip
         for participant, log in data.logs.items()

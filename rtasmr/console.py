@@ -14,12 +14,15 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost")
+"""What the runtime does without; `pip install 'rtasmr[offline]'` brings them."""
+
 
 def run(app: typer.Typer, argv: list[str] | None = None) -> int:
     """Run a typer application and return its exit code.
 
-    0 on success, 1 for an error of ours or of the system's files (one line on stderr; ``--debug`` adds
-    the traceback), 2 for wrong usage, 130 when interrupted.
+    0 on success, 1 for an error of ours, of the system's files or for want of a package (one line on
+    stderr; ``--debug`` adds the traceback), 2 for wrong usage, 130 when interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
@@ -47,6 +50,15 @@ def run(app: typer.Typer, argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or type(error).__name__
         sys.stderr.write(f"error: {where}{reason}; check the path, its permissions and the free space\n")
+        return EXIT_ERROR
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if debug or package not in TRAINING_PACKAGES:
+            raise
+        sys.stderr.write(
+            f"error: this command needs {package}, which is not installed; "
+            "install it with: pip install 'rtasmr[offline]'\n"
+        )
         return EXIT_ERROR
     except SystemExit as leave:
         if leave.code == EXIT_INTERRUPTED:
