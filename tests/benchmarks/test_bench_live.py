@@ -1,0 +1,154 @@
+"""The live runtime at full input rates: pulse 2 kHz, sound 44.1 kHz, pictures 1280x720 at 30 per second.
+
+Everything runs as a user runs it: two sources and ``rtasmr live --headless``, processes of their own,
+over LSL. ``RTASMR_BENCH_S`` shortens the run (seconds).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STOPWATCH = Path(__file__).with_name("stopwatch.py")
+DURATION_S = float(os.environ.get("RTASMR_BENCH_S", "130"))
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(DURATION_S + 600)]
+
+PPG_SFREQ = 2000
+WARMUP_TICKS = 50
+SETTLED_TICK = min(250, round(5 * DURATION_S))
+"""Tick from which CPU counts: by then the model's window has its full length."""
+
+TARGETS_MS = {
+    "latency_ms": ("publish latency", "p50 <= 60, p99 <= 100"),
+    "compute_ms": ("compute of a tick", "p99 <= 50"),
+    "age_ms": ("age of the estimate", ""),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What processes had used at one moment: CPU seconds of all threads, and resident memory in MB."""
+
+    time_s: float
+    cpu_s: dict[str, float]
+    memory_mb: dict[str, float]
+
+    @classmethod
+    def of(cls, processes: dict[str, subprocess.Popen[str]]) -> Mark:
+        folders = {name: Path(f"/proc/{process.pid}") for name, process in processes.items()}
+        return cls(
+            time.monotonic(),
+            {name: cpu_seconds(folder) for name, folder in folders.items()},
+            {name: resident_mb(folder) for name, folder in folders.items()},
+        )
+
+
+def cpu_seconds(folder: Path) -> float:
+    """Read user and system time; the process's name, which may hold spaces, stands in brackets before."""
+    fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(folder: Path) -> float:
+    pages = int((folder / "statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a command as long as the block lasts; then end it as Ctrl-C would, and wait."""
+    with log.open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU time from /proc")
+def test_live_at_full_input_rates(served, stimulus, ledger, tmp_path):
+    environment = {
+        **os.environ,
+        "RTASMR_HOME": str(served.home),
+        "RTASMR_LSL_SESSION": f"bench-{uuid.uuid4().hex[:12]}",
+    }
+    n_ticks = round(10 * DURATION_S)
+    python = [sys.executable, "-P"]  # without the working directory on its path
+    timed = [*python, str(STOPWATCH)]
+    commands = {
+        "source media": [*timed, str(tmp_path / "media.json"), "source", "media", str(stimulus), "--loop"],
+        "source simulated": [*python, "-m", "rtasmr", "source", "simulated", "--sfreq", str(PPG_SFREQ)],
+        "live": [
+            *timed,
+            str(tmp_path / "live.json"),
+            *("live", "--headless", "--json", "--duration", f"{DURATION_S:g}", "--provider", "cpu"),
+            *("--wait", "60", "--require", "ppg,audio,video"),
+        ],
+    }
+    with ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(started(command, environment, tmp_path / f"{name}.err"))
+            for name, command in commands.items()
+        }
+        live = processes["live"]
+        marks, account = [], {}
+        for line in live.stdout:
+            account = json.loads(line)
+            if account.get("tick", -1) >= SETTLED_TICK:
+                marks.append(Mark.of(processes))
+        code = live.wait()
+    assert code == 0, (tmp_path / "live.err").read_text(encoding="utf-8")
+    assert (account["ticks"], account["missing"], account["duplicates"]) == (n_ticks, 0, 0)
+    assert account["streams"].keys() == {"ppg", "sound", "picture"}
+
+    for key, (name, target) in TARGETS_MS.items():
+        ledger.add("live, milliseconds", name, **account[key], target=target)
+    status = ", ".join(f"{name} {n}" for name, n in account["status"].items())
+    ledger.add("live, milliseconds", f"{n_ticks} ticks: {status}; missing 0, duplicates 0")
+
+    report_parts(json.loads((tmp_path / "live.json").read_text(encoding="utf-8")), n_ticks, ledger)
+    for part, times in json.loads((tmp_path / "media.json").read_text(encoding="utf-8")).items():
+        ledger.add_durations("live, stream source, per picture", part, times["wall"], times["cpu"])
+    report_processes(marks[0], marks[-1], ledger)
+
+
+def report_parts(parts, n_ticks, ledger):
+    """One row per part of the runtime; the ticks of the warm-up, which have no model in them, left out."""
+    section = "live, parts of a tick (sums over 100 ms)"
+    for part, times in parts.items():
+        wall, cpu = times["wall"], times["cpu"]
+        assert len(wall) >= n_ticks
+        # The model judges tick 50 when its look-ahead has come.
+        settled = slice(WARMUP_TICKS + 10, None)
+        ledger.add_durations(section, part, wall[settled], cpu[settled])
+
+
+def report_processes(begin, end, ledger):
+    """CPU per process between two moments, as a share of one core."""
+    section = "live, processes"
+    seconds = end.time_s - begin.time_s
+    assert seconds > 0
+    shares = {name: (end.cpu_s[name] - begin.cpu_s[name]) / seconds for name in end.cpu_s}
+    for name, share in shares.items():
+        ledger.add(
+            section,
+            f"rtasmr {name}",
+            cores=share,
+            target="<= 0.4" if name == "live" else "",
+            start_mb=begin.memory_mb[name],
+            end_mb=end.memory_mb[name],
+            over_s=seconds,
+        )
+    ledger.add(section, "all together", cores=sum(shares.values()), target="<= 0.9")
