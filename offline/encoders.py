@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from offline.cache import FeatureCache, content_key
-from rtasmr.card import EncoderCard, read_encoder_card
+from rtasmr.card import MODEL_FILE, read_encoder_card
 from rtasmr.errors import DataError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -17,8 +18,8 @@ logger = logging.getLogger(__name__)
 ARCHITECTURE = "resnet18"
 
 
-def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> tuple[Path, EncoderCard]:
-    """Return the folder of an exported encoder below ``models_folder``, and its card.
+def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> Path:
+    """Return the folder of an exported encoder below ``models_folder``.
 
     Training and the runtime find it there. The export is kept in the cache, by the weights and by the
     versions of the libraries that make it.
@@ -36,26 +37,22 @@ def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> t
         If the weights are not to be had or do not fit.
     """
     kept = _kept_folder(weights, cache)
-    if kept is not None:
-        found = next((path for path in kept.glob("*") if path.name.startswith(ARCHITECTURE)), None)
-        if found is not None:
-            try:
-                card = read_encoder_card(found)
-                return _copy(found, models_folder), card
-            except ModelError as error:
-                logger.warning("%s: a damaged encoder (%s); exported again", found, error)
+    found = next(kept.glob(f"{ARCHITECTURE}-*"), None)
+    if found is not None:
+        if _is_whole(found):
+            return _copy(found, models_folder)
+        logger.warning("%s: the encoder kept there is damaged; exported again", found)
+        shutil.rmtree(found, ignore_errors=True)
     folder = _export(weights, models_folder)
-    card = read_encoder_card(folder)
-    if kept is not None:
-        try:
-            _copy(folder, kept)
-        except DataError as error:
-            logger.warning("the exported encoder is not kept for the next run: %s", error)
-    return folder, card
+    try:
+        _copy(folder, kept)
+    except DataError as error:
+        logger.warning("the exported encoder is not kept for the next run: %s", error)
+    return folder
 
 
-def _kept_folder(weights: str, cache: FeatureCache) -> Path | None:
-    """Return where the cache keeps the export of these weights; None for a file that is not there."""
+def _kept_folder(weights: str, cache: FeatureCache) -> Path:
+    """Return where the cache keeps the export of these weights."""
     content: dict[str, object] = {
         "encoder": ARCHITECTURE,
         "weights": weights,
@@ -64,6 +61,16 @@ def _kept_folder(weights: str, cache: FeatureCache) -> Path | None:
     if Path(weights).is_file():
         content |= {"weights": Path(weights).name, "sha256": cache.digest(Path(weights))}
     return cache.folder / "encoders" / content_key(content)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether card and graph are there and belong together."""
+    try:
+        card = read_encoder_card(folder)
+        with (folder / MODEL_FILE).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == card.onnx_sha256
+    except (ModelError, OSError):
+        return False
 
 
 def _export(weights: str, models_folder: Path) -> Path:

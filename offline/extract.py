@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from offline.table_folder import TableFolder
 from offline.tables import TrialTable
 from offline.units import STIMULUS
 from offline.workers import Done, run_units
+from rtasmr.card import read_encoder_card
 from rtasmr.config import Provider
 from rtasmr.dataset import DataSet
 from rtasmr.errors import DataError
@@ -25,6 +27,8 @@ from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS, n_published_frames
 from rtasmr.presentation_log import rating_track
 from rtasmr.progress import Report
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,18 +102,57 @@ def extract_features(
 
     Raises
     ------
+    RtasmrError
+        If the encoder's weights are not to be had; and as `extract_tables`.
+    """
+    check_set_name(set_name)
+    cache = FeatureCache(cache_folder or default_cache_folder())
+    return extract_tables(
+        data,
+        out,
+        set_name,
+        provide_encoder(encoder_weights, out / "models", cache),
+        participants=participants,
+        videos=videos,
+        provider=provider,
+        jobs=jobs,
+        cache_folder=cache.folder,
+        progress=progress,
+    )
+
+
+def extract_tables(
+    data: DataSet,
+    out: Path,
+    set_name: str,
+    encoder_folder: Path,
+    *,
+    participants: Sequence[int] | None = None,
+    videos: Sequence[str] | None = None,
+    provider: Provider = "auto",
+    jobs: int | None = None,
+    cache_folder: Path | None = None,
+    progress: Report | None = None,
+) -> Extraction:
+    """Write the feature tables with an encoder that is exported already; else as `extract_features`.
+
+    Parameters
+    ----------
+    encoder_folder : Path
+        The image encoder: ``model.onnx`` and ``card.json``.
+    data, out, set_name, participants, videos, provider, jobs, cache_folder, progress
+        As in `extract_features`.
+
+    Raises
+    ------
     ConfigError
         If the set is unknown, or ``out`` holds tables of another set that would stay.
     DataError
         If not one trial could be extracted, or ``out`` cannot be written.
-    RtasmrError
-        If the encoder's weights are not to be had.
     """
-    name = check_set_name(set_name)
     cache = FeatureCache(cache_folder or default_cache_folder())
     cache.remove_leftovers()
-    encoder_folder, encoder = provide_encoder(encoder_weights, out / "models", cache)
-    spec = feature_spec(name, encoder.weights_sha256)
+    spec = feature_spec(check_set_name(set_name), read_encoder_card(encoder_folder).weights_sha256)
     plan = plan_work(data, spec, participants, videos)
     folder = TableFolder.open(out, spec, plan.trials)
     results: dict[int, Done] = {}
@@ -127,7 +170,8 @@ def extract_features(
             continue
         paths.append(_write_table(data, folder, showing, stimulus, pulse, spec, notes))
     if not paths:
-        reason = notes[0] if notes else "no trial was chosen"
+        failed = [results[number].error for number in sorted(results) if not results[number].unit.is_pulse]
+        reason = next((error for error in failed if error), None) or next(iter(notes), "no trial was chosen")
         raise DataError(f"{data.root} gave not one trial ({reason}); run 'offline check {data.root}'")
     left_out = len(plan.showings) - len(paths)
     if left_out:
@@ -154,7 +198,7 @@ def extract_with_encoder(
     provider: Provider = "auto",
     progress: Report | None = None,
 ) -> list[Path]:
-    """Write the ``live`` tables and return their paths; see `extract_features`."""
+    """Write the ``live`` tables, log the notes and return the paths; see `extract_features`."""
     extraction = extract_features(
         data,
         out,
@@ -165,6 +209,8 @@ def extract_with_encoder(
         provider=provider,
         progress=progress,
     )
+    for note in extraction.notes:
+        logger.warning("%s", note)
     return list(extraction.paths)
 
 
