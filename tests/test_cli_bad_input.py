@@ -158,6 +158,7 @@ REFUSED = [
     ("rtasmr source ppg --file {declared} --sfreq 500", "header says 1000 Hz, --sfreq says 500 Hz"),
     ("rtasmr source ppg --file {declared} --sfreq 1000 --column pulse", "--column"),
     ("rtasmr source simulated --sfreq 0", "--sfreq"),
+    ("rtasmr source simulated --name=", "expected a name"),
     ("rtasmr live --headless --duration -1", "more than 0 s, got -1"),
     ("rtasmr live --headless --duration nan", "more than 0 s, got nan"),
     ("rtasmr live --headless --duration inf", "more than 0 s, got inf"),

@@ -178,7 +178,7 @@ class Outlet:
     Raises
     ------
     ConfigError
-        If a text of ``spec`` cannot stand in LSL metadata, or ``source_id`` is empty.
+        If a text of ``spec`` cannot stand in LSL metadata, or name or ``source_id`` is empty.
     """
 
     def __init__(self, spec: StreamSpec) -> None:
@@ -263,6 +263,8 @@ def _open(spec: StreamSpec) -> pylsl.StreamOutlet:
     is_picture = spec.stype == "VideoRaw"
     _check_text("name", spec.name)
     _check_text("source_id", spec.source_id)
+    if not spec.name:
+        raise ConfigError("expected a name for the stream, got an empty one. Give one.")
     if not spec.source_id:
         raise ConfigError(f"stream {spec.name!r} needs a source_id, got an empty one. Name the device.")
     info = pylsl.StreamInfo(spec.name, spec.stype, spec.n_channels, spec.sfreq, spec.dtype, spec.source_id)
