@@ -79,8 +79,8 @@ def test_no_text_names_a_place_of_its_writer(what: str) -> None:
         ("a home folder", "open('/" + "root/x')"),
         ("a home folder", "C:\\" + "Users\\ada"),
         ("a folder of one machine", "cd /" + "work/main"),
-        ("a package registry", "https://" + "pypi.org/simple"),
-        ("a package registry", "pip install --" + "index-url x"),
+        ("a package registry", "https://pypi" + ".org/simple"),
+        ("a package registry", "pip install --index" + "-url x"),
     ],
 )
 def test_places_are_recognised(what: str, text: str) -> None:
@@ -128,12 +128,14 @@ def test_constraints_are_names_and_versions_only() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [
-        *project["dependencies"],
-        *(d for extra in project["optional-dependencies"].values() for d in extra),
-    ]
-    # A dependency with a marker belongs to another platform than the one the pins were made on.
-    names = {canonical(re.split(r"[\s\[<>=!~;]", d, maxsplit=1)[0]) for d in wanted if ";" not in d}
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(dependency for extra in extras for dependency in extra)]
+    # The pins were made on Linux.
+    names = {
+        canonical(re.split(r"[\s\[<>=!~;]", dependency, maxsplit=1)[0])
+        for dependency in wanted
+        if "== 'darwin'" not in dependency
+    }
     assert names - {canonical(line.partition("==")[0]) for line in pins()} == set()
 
 
