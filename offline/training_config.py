@@ -62,16 +62,7 @@ class TrainingConfig:
             raise ConfigError(
                 f"architecture: expected one of {sorted(TINGLE_MODELS)}, got {self.architecture!r}"
             )
-        positive = (
-            "hidden",
-            "layers",
-            "epochs",
-            "crops_per_trial",
-            "batch_size",
-            "learning_rate",
-            "validation_stride",
-        )
-        for name in positive:
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {getattr(self, name)}")
         for name in _SHARES:

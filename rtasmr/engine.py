@@ -19,7 +19,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr.acquisition import Acquisition, Event, Joined, Lost, Refused
-from rtasmr.aligner import ModalityFormat
+from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.latency import Durations
 from rtasmr.link import SnapshotStore
@@ -28,7 +28,7 @@ from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
 from rtasmr.recorder import Recorder, RecorderState
 from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState, TickRecord
-from rtasmr.sources.outlet import EXACT_STAMPS, Outlet
+from rtasmr.sources.outlet import Outlet
 from rtasmr.types import (
     Chunk,
     FeatureFrame,
@@ -48,9 +48,6 @@ POLL_S = 0.004
 SNAPSHOT_EVERY_S = 0.05
 LATENCY_TICKS = 600
 """Ticks behind the figures shown live: the last minute."""
-
-UNMARKED_STAMP_TOLERANCE_S = 0.010
-"""Stamp jitter accepted of sources that do not declare their stamps exact."""
 
 
 @dataclass
@@ -337,31 +334,6 @@ class Engine:
         return tuple(states)
 
 
-def modality_format(spec: StreamSpec) -> ModalityFormat:
-    """Return what the aligner must know of a stream, from what the stream says about itself."""
-    is_exact = EXACT_STAMPS.items() <= spec.desc.items()
-    return ModalityFormat(
-        sfreq=spec.sfreq,
-        burst_s=_number(spec.desc.get("burst_s", "0")),
-        stamp_tolerance_s=0.0 if is_exact else UNMARKED_STAMP_TOLERANCE_S,
-    )
-
-
-def is_filtered(spec: StreamSpec) -> bool:
-    """Whether a pulse stream says that it is band-passed already."""
-    return spec.desc.get("filter") == "filtered"
-
-
 def recording_state(state: RecorderState) -> RecordingState:
     """Return what the window shows of the recorder."""
     return RecordingState(str(state.path), state.seconds, state.n_bytes, state.overruns, state.error or "")
-
-
-def _number(text: str) -> float:
-    """Read a non-negative number out of foreign metadata; 0 if it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        logger.warning("a stream declares burst_s=%r, which is no number; 0 is used", text[:40])
-        return 0.0
-    return value if math.isfinite(value) and value >= 0 else 0.0

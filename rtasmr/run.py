@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rtasmr.aligner import ModalityFormat
-from rtasmr.engine import is_filtered, modality_format
+from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import stimulus_chunks

@@ -52,6 +52,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+MAX_PPG_SFREQ = 50_000.0
+"""Rates above are a mistake in the header; buffers are sized by it."""
+
 _MAX_PULLS = 8
 _PULL_S = 0.5
 _MAX_PICTURES = 8
@@ -271,7 +274,10 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
     sfreq = round(wire.sfreq / timebase.speed, 6)
     n_bytes = math.prod(PICTURE_SHAPE)
     needs, fits = {
-        Role.PPG: ("numbers at a regular rate", wire.dtype in _NUMERIC and sfreq > 0),
+        Role.PPG: (
+            f"numbers at a regular rate of at most {MAX_PPG_SFREQ:g} Hz",
+            wire.dtype in _NUMERIC and 0 < sfreq <= MAX_PPG_SFREQ,
+        ),
         Role.SOUND: (f"int16 at {SOUND_SFREQ:g} Hz", wire.dtype == "int16" and sfreq == SOUND_SFREQ),
         Role.PICTURE: (f"int8 with {n_bytes} channels", wire.dtype == "int8" and wire.n_channels == n_bytes),
         Role.RATING: ("strings", wire.dtype == "string"),

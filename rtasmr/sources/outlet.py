@@ -13,14 +13,12 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr import lslconfig
+from rtasmr.declared import EXACT_STAMPS
 from rtasmr.errors import ConfigError, StreamError
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.types import StreamSpec
 
 N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
-EXACT_STAMPS = {"stamps": "exact"}
-"""Declares that sample ``i`` of a loss-free run is stamped ``t_start + i / sfreq``, as all our sources do."""
-
 TINGLE_NAME = "rtasmr-tingle"
 TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
 TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")

@@ -50,7 +50,7 @@ def test_streams_are_as_agreed() -> None:
 
 def test_one_channel_pulse_says_how_it_was_filtered() -> None:
     spec = ppg_spec(64.0, source_id="a", channels=("raw",), desc={"burst_s": "0.8"})
-    assert spec.desc == {"filter": "raw", "burst_s": "0.8"}
+    assert spec.desc == {"filter": "raw", "burst_s": "0.8", "stamps": "exact"}
     assert spec.ch_units == ("arbitrary",)
 
 
