@@ -42,10 +42,10 @@ PUBLISHED_SIZE = (320, 180)
 
 SECTIONS = (
     "live, milliseconds",
-    "live, parts of a tick (sums over 100 ms)",
+    "live, parts of a tick, milliseconds",
     "live, processes",
-    "live, stream source, per picture",
-    "one call",
+    "live, the media source, milliseconds per call",
+    "one call, milliseconds",
     "offline, seconds of CPU",
 )
 """Tables in the order in which they are printed, whatever the order of the tests."""

@@ -19,7 +19,7 @@ from rtasmr.xdf import XdfWriter
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
-SECTION = "one call"
+SECTION = "one call, milliseconds"
 PPG_SFREQ = 2000.0
 
 
