@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,10 +83,10 @@ def read_ppg(path: Path) -> PpgRecording:
     DataError
         The file can not be read, is empty, or holds no table of time and two channels.
     """
-    raw = _read_bytes(path)
-    header = _read_header(path, raw)
+    export = _open(path)
+    header = _read_header(path, export.head)
     notes: list[str] = []
-    time_min, *channels = _read_table(path, raw, header, notes)
+    time_min, *channels = _read_table(path, export, header, notes)
     n_missing = 0
     for column in (time_min, *channels):
         # NaN compares false: cells without number, "inf" and numbers out of all range alike are missing.
@@ -102,29 +103,47 @@ def read_ppg(path: Path) -> PpgRecording:
     return PpgRecording(samples, sfreq, 0.0, header.units, time_min, tuple(notes))
 
 
-def _read_bytes(path: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """The text of an export: a plain file is left where it is, which the parser reads faster."""
+
+    content: Path | bytes
+    head: bytes
+    ends_with_line: bool
+
+    def read(self) -> bytes:
+        """Return all of the text."""
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+
+def _open(path: Path) -> _Export:
+    is_packed = path.suffix.lower() == ".xz"
     try:
-        raw = path.read_bytes()
+        if is_packed:
+            unpacked = lzma.decompress(path.read_bytes())
+            export = _Export(unpacked, unpacked[:_HEADER_BYTES], unpacked.endswith(b"\n"))
+        else:
+            with path.open("rb") as file:
+                head = file.read(_HEADER_BYTES)
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+                export = _Export(path, head, file.read() == b"\n")
     except OSError as error:
         raise DataError(f"{path.name}: can not be read ({error.strerror}); check the file") from error
-    if path.suffix.lower() == ".xz":
-        try:
-            raw = lzma.decompress(raw)
-        except lzma.LZMAError as error:
-            raise DataError(f"{path.name}: not a whole .xz file ({error}); get it again") from error
-    if not raw or raw.isspace():
+    except lzma.LZMAError as error:
+        raise DataError(f"{path.name}: not a whole .xz file ({error}); get it again") from error
+    if not export.head or export.head.isspace():
         raise DataError(f"{path.name}: the file is empty; expected a Biopac text export; get it again")
-    return raw
+    return export
 
 
-def _read_header(path: Path, raw: bytes) -> _Header:
+def _read_header(path: Path, head: bytes) -> _Header:
     """Read the lines above the first row of numbers; the units stand below the channels' names."""
     sfreq: float | None = None
     n_declared: int | None = None
     lines: list[str] = []
     n_bytes = 0
     # Header text may be Japanese; only numbers and ASCII words are looked at.
-    for line in raw[:_HEADER_BYTES].split(b"\n")[:-1]:
+    for line in head.split(b"\n")[:-1]:
         fields = line.split(b"\t")
         if len(fields) > N_CHANNELS and _is_number(fields[0]) and _is_number(fields[1]):
             return _Header(n_bytes, len(lines), sfreq, _units(lines), n_declared)
@@ -156,16 +175,17 @@ def _units(lines: list[str]) -> tuple[str, ...]:
     return tuple(found) if len(found) == N_CHANNELS else ("unknown",) * N_CHANNELS
 
 
-def _read_table(path: Path, raw: bytes, header: _Header, notes: list[str]) -> list[NDArray[np.float64]]:
+def _read_table(path: Path, export: _Export, header: _Header, notes: list[str]) -> list[NDArray[np.float64]]:
     """Return the columns, each of shape (n_samples,): minutes, CH1, CH2; further columns are left out."""
-    first_row = raw[header.n_bytes : raw.find(b"\n", header.n_bytes)]
+    first_row = export.head[header.n_bytes : export.head.find(b"\n", header.n_bytes)]
     n_columns = first_row.count(b"\t") + 1
-    if raw.endswith(b"\n"):
-        columns = _parse(path, raw, header.n_lines, n_columns)
+    if export.ends_with_line:
+        columns = _parse(path, export.content, header.n_lines, n_columns)
         if not np.isnan(columns[0]).any():
             return columns
     # Rare: blank lines, which the parser gives as rows without a number, or an end in mid-row.
-    return _parse(path, _whole_rows(path, raw[header.n_bytes :], header, notes), 0, n_columns)
+    body = _whole_rows(path, export.read()[header.n_bytes :], header, notes)
+    return _parse(path, body, 0, n_columns)
 
 
 def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> bytes:
@@ -182,7 +202,7 @@ def _whole_rows(path: Path, body: bytes, header: _Header, notes: list[str]) -> b
     return body[: body.rfind(b"\n") + 1]
 
 
-def _parse(path: Path, content: bytes, n_skipped: int, n_columns: int) -> list[NDArray[np.float64]]:
+def _parse(path: Path, content: Path | bytes, n_skipped: int, n_columns: int) -> list[NDArray[np.float64]]:
     """Return the first three columns below ``n_skipped`` lines."""
     names = [f"column_{i}" for i in range(n_columns)]
     try:
@@ -192,6 +212,7 @@ def _parse(path: Path, content: bytes, n_skipped: int, n_columns: int) -> list[N
             quote_char=None,
             has_header=False,
             skip_lines=n_skipped,
+            glob=False,
             schema=dict.fromkeys(names, pl.Float64),
             ignore_errors=True,
             truncate_ragged_lines=True,
