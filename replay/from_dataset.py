@@ -17,8 +17,8 @@ from rtasmr.dataset import DataSet
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.presentation_log import Clip, SessionLog
 from rtasmr.sources.media_file import blank_pictures, file_pictures, file_sound, silence
-from rtasmr.sources.outlet import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec
 from rtasmr.sources.packets import Packet, regular_packets, single_packets
+from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec
 
 logger = logging.getLogger(__name__)
 

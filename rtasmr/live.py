@@ -23,7 +23,8 @@ from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
 from rtasmr.served import MARGIN_S, ServedModel
 from rtasmr.snapshot import modalities_of
-from rtasmr.sources.outlet import Outlet, tingle_spec
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import tingle_spec
 
 logger = logging.getLogger(__name__)
 

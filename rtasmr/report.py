@@ -17,7 +17,7 @@ from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
 from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
-from rtasmr.sources.outlet import TINGLE_CHANNELS, TINGLE_NAME
+from rtasmr.stream_specs import TINGLE_CHANNELS, TINGLE_NAME
 from rtasmr.types import Chunk, Role, Segment, Status
 from rtasmr.view.figure import draw_tinglegram
 

@@ -24,7 +24,7 @@ import pytest
 from offline.tables import TrialTable
 from rtasmr import console
 from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
-from rtasmr.sources.outlet import TINGLE_CHANNELS, tingle_spec
+from rtasmr.stream_specs import TINGLE_CHANNELS, tingle_spec
 from rtasmr.types import Modality, Segment
 from rtasmr.xdf import XdfWriter
 
@@ -549,7 +549,8 @@ LIAR = """
 import sys, time
 import numpy as np, pylsl
 from rtasmr import lslconfig
-from rtasmr.sources.outlet import Outlet, ppg_spec
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import ppg_spec
 lslconfig.configure(network=False)
 promised, delivered = float(sys.argv[1]), float(sys.argv[2])
 with Outlet(ppg_spec(promised, source_id="liar", channels=("raw",))) as outlet:

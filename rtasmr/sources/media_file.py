@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rtasmr import media
 from rtasmr.errors import DataError
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
-from rtasmr.sources.outlet import clip_spec, picture_spec, sound_spec
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import Packet, regular_packets, single_packets
+from rtasmr.stream_specs import clip_spec, picture_spec, sound_spec
 
 logger = logging.getLogger(__name__)
 

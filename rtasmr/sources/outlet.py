@@ -1,9 +1,8 @@
-"""LSL outlets, and the one home of the streams that this project publishes."""
+"""LSL outlets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any
@@ -13,15 +12,8 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr import lslconfig
-from rtasmr.declared import EXACT_STAMPS
 from rtasmr.errors import ConfigError, StreamError
-from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.types import StreamSpec
-
-N_PICTURE_BYTES = int(np.prod(PICTURE_SHAPE))
-TINGLE_NAME = "rtasmr-tingle"
-TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
-TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
 
 _NUMPY_NAMES = {"double64": "float64"}
 _BUFFER_S = 60
@@ -29,140 +21,6 @@ _BUFFER_PICTURES = 90
 _PORT = re.compile(r"<v4(?:data|service)_port>(\d+)<")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-
-
-def ppg_spec(
-    sfreq: float,
-    *,
-    source_id: str,
-    name: str = "rtasmr-ppg",
-    channels: Sequence[str] = ("raw", "filtered"),
-    units: Sequence[str] = (),
-    desc: Mapping[str, str] | None = None,
-) -> StreamSpec:
-    """Describe a pulse stream.
-
-    Parameters
-    ----------
-    sfreq : float
-        Samples per second on the LSL clock, in Hz.
-    source_id, name : str
-    channels : sequence of str
-        ``raw``, ``filtered`` or both: labels, and the filter state of each channel.
-    units : sequence of str
-        One per channel; ``arbitrary`` where not given.
-    desc : mapping of str to str, optional
-        Further entries, such as ``burst_s``.
-    """
-    n_channels = len(channels)
-    filters = {"filter": channels[0]} if n_channels == 1 else {}
-    return StreamSpec(
-        name,
-        "PPG",
-        source_id,
-        sfreq,
-        "float32",
-        tuple(channels),
-        ("PPG",) * n_channels,
-        tuple(units) or ("arbitrary",) * n_channels,
-        {**EXACT_STAMPS, **filters, **(desc or {})},
-    )
-
-
-def sound_spec(
-    *, source_id: str, name: str = "rtasmr-sound", speed: float = 1.0, desc: Mapping[str, str] | None = None
-) -> StreamSpec:
-    """Describe a mono sound stream, 44.1 kHz of sound per session second."""
-    return StreamSpec(
-        name,
-        "Audio",
-        source_id,
-        SOUND_SFREQ * speed,
-        "int16",
-        ("mono",),
-        ("Audio",),
-        ("full_scale_32768",),
-        {**EXACT_STAMPS, **(desc or {})},
-    )
-
-
-def picture_spec(
-    *, source_id: str, name: str = "rtasmr-picture", desc: Mapping[str, str] | None = None
-) -> StreamSpec:
-    """Describe a stream of 224 x 224 RGB pictures, one irregular sample each, rows first."""
-    return StreamSpec(
-        name,
-        "VideoRaw",
-        source_id,
-        0.0,
-        "int8",
-        ("byte",) * N_PICTURE_BYTES,
-        (),
-        (),
-        {"can_drop_samples": "true", "layout": "height,width,rgb uint8", **(desc or {})},
-    )
-
-
-def rating_spec(
-    *, source_id: str, name: str = "rtasmr-rating", desc: Mapping[str, str] | None = None
-) -> StreamSpec:
-    """Describe the rating markers ``rating=0`` to ``rating=3``."""
-    return _marker_spec(name, source_id, "rating", desc)
-
-
-def clip_spec(
-    *, source_id: str, name: str = "rtasmr-clip", desc: Mapping[str, str] | None = None
-) -> StreamSpec:
-    """Describe the clip markers ``clip_start vid3`` and ``clip_end vid3``."""
-    return _marker_spec(name, source_id, "clip", desc)
-
-
-def tingle_spec(
-    model_id: str,
-    demo: bool,
-    lookahead: int,
-    window: int,
-    threshold: float = 0.5,
-    warnings: Sequence[str] = (),
-) -> StreamSpec:
-    """Describe the output stream.
-
-    Parameters
-    ----------
-    model_id : str
-    demo : bool
-        Whether the model was trained on simulated data.
-    lookahead, window : int
-        Frames the model reads past the tick, and frames it sees.
-    threshold : float
-        Probability from which the model calls a tingle.
-    warnings : sequence of str
-        What everybody who sees a result must be told.
-    """
-    return StreamSpec(
-        TINGLE_NAME,
-        "Tingle",
-        TINGLE_NAME,
-        0.0,
-        "float32",
-        TINGLE_CHANNELS,
-        ("Tingle",) * len(TINGLE_CHANNELS),
-        TINGLE_UNITS,
-        {
-            "model": model_id,
-            "demo": "true" if demo else "false",
-            "lookahead_frames": str(lookahead),
-            "window_frames": str(window),
-            "threshold": repr(float(threshold)),
-            "warnings": "; ".join(warnings),
-        },
-    )
-
-
-def _marker_spec(name: str, source_id: str, label: str, desc: Mapping[str, str] | None) -> StreamSpec:
-    return StreamSpec(
-        name, "Markers", source_id, 0.0, "string", (label,), ("Markers",), ("text",), desc or {}
-    )
 
 
 class Outlet:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtasmr.errors import ConfigError, DataError
-from rtasmr.sources.outlet import ppg_spec
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import regular_packets
+from rtasmr.stream_specs import ppg_spec
 
 _HEADER_RATE = re.compile(r"Sampling Rate \(Hz\):=\s*([0-9.eE+-]+)")
 _SEPARATOR = re.compile(r"[,;\t ]+")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr.sources.outlet import ppg_spec
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import regular_packets
+from rtasmr.stream_specs import ppg_spec
 
 # Systolic wave and dicrotic wave: centre and width in parts of a beat, height.
 _WAVES = ((0.28, 0.09, 1.0), (0.58, 0.13, 0.35))

@@ -13,7 +13,7 @@ from rtasmr.features.ppg import PpgFeature
 from rtasmr.features.sound import SoundFeatures
 from rtasmr.features.spec import PICTURE_SHAPE, PPG_NAMES, FeatureSpec
 from rtasmr.recorded_features import features_spec
-from rtasmr.sources.outlet import ppg_spec
+from rtasmr.stream_specs import ppg_spec
 from rtasmr.types import AlignedChunk, Modality, Segment, Status
 from rtasmr.xdf import XdfWriter
 

@@ -13,7 +13,7 @@ from replay.from_xdf import xdf_session
 from rtasmr.errors import DataError
 from rtasmr.recorded_features import SEGMENTS_SPEC
 from rtasmr.session import RecordedStream, Recording, write_xdf
-from rtasmr.sources.outlet import clip_spec, ppg_spec, tingle_spec
+from rtasmr.stream_specs import clip_spec, ppg_spec, tingle_spec
 from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec
 

@@ -21,9 +21,9 @@ from replay.player import ReplayConfig, replay
 from replay.recorded import ReplaySession, ReplayStream
 from replay.schedule import Chunking, Faults
 from rtasmr.errors import ConfigError
-from rtasmr.sources.outlet import clip_spec, picture_spec, ppg_spec
 from rtasmr.sources.pacing import PlayReport
 from rtasmr.sources.packets import regular_packets, single_packets
+from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec
 from rtasmr.streams import Inlet, Query, TimeBase, resolve_all
 from rtasmr.types import Chunk, Role
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtasmr.declared import UNMARKED_STAMP_TOLERANCE_S, is_filtered, modality_format
-from rtasmr.sources.outlet import ppg_spec
+from rtasmr.stream_specs import ppg_spec
 from rtasmr.types import StreamSpec
 
 

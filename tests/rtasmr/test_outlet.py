@@ -12,15 +12,8 @@ import numpy as np
 import pytest
 
 from rtasmr.errors import ConfigError, StreamError
-from rtasmr.sources.outlet import (
-    Outlet,
-    clip_spec,
-    picture_spec,
-    ppg_spec,
-    rating_spec,
-    sound_spec,
-    tingle_spec,
-)
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec, tingle_spec
 from rtasmr.streams import Query, resolve
 from rtasmr.types import Role, StreamSpec
 

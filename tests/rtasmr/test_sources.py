@@ -20,12 +20,13 @@ import pytest
 
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.sources.media_file import media_streams
-from rtasmr.sources.outlet import Outlet, ppg_spec
+from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.pacing import PlannedStream, play, play_live, stop_on_signal, wait_until
 from rtasmr.sources.packets import Packet, items_on_time, regular_packets
 from rtasmr.sources.prefetch import Prefetch
 from rtasmr.sources.pulse_file import PulseFile, pulse_stream, read_pulse
 from rtasmr.sources.simulated import SimulatedPulse, simulated_stream
+from rtasmr.stream_specs import ppg_spec
 from rtasmr.streams import Inlet, Query, TimeBase, resolve
 from rtasmr.types import Role
 
@@ -123,7 +124,7 @@ def test_loop_stays_on_one_grid() -> None:
 def test_bursts_are_declared() -> None:
     pulse = PulseFile(np.zeros(270, np.float32), "", None)
     stream = plan(pulse, 135.0, burst_s=0.8)
-    assert stream.spec.desc == {"filter": "filtered", "burst_s": "0.8"}
+    assert stream.spec.desc == {"filter": "filtered", "burst_s": "0.8", "stamps": "exact"}
     assert [len(packet.times) for packet in stream.packets] == [108, 108, 54]
 
 

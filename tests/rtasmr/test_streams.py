@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from rtasmr import lslconfig
 from rtasmr.errors import ConfigError, StreamError, StreamLostError
-from rtasmr.sources.outlet import Outlet, clip_spec, picture_spec, ppg_spec, sound_spec
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, sound_spec
 from rtasmr.streams import (
     Inlet,
     Query,
@@ -224,7 +225,7 @@ def test_scope_line_names_the_way_out() -> None:
 def test_config_file_in_the_working_directory_has_no_effect(tmp_path: Path) -> None:
     (tmp_path / "lsl_api.cfg").write_text("[lab]\nSessionID = hijacked\n[multicast]\nResolveScope = global\n")
     code = (
-        "from rtasmr.sources.outlet import Outlet, ppg_spec\n"
+        "from rtasmr.sources.outlet import Outlet\nfrom rtasmr.stream_specs import ppg_spec\n"
         "with Outlet(ppg_spec(100.0, source_id='x')) as outlet:\n"
         "    print(outlet._outlet.get_info().session_id())\n"
     )
@@ -246,7 +247,7 @@ def test_opened_network_still_reaches_this_machine() -> None:
     code = (
         "from rtasmr import lslconfig\n"
         "lslconfig.configure(network=True)\n"
-        "from rtasmr.sources.outlet import Outlet, ppg_spec\n"
+        "from rtasmr.sources.outlet import Outlet\nfrom rtasmr.stream_specs import ppg_spec\n"
         "from rtasmr.streams import Query, resolve\n"
         "from rtasmr.types import Role\n"
         "with Outlet(ppg_spec(100.0, source_id='x')):\n"
