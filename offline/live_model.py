@@ -14,7 +14,7 @@ from offline.training import EpochRecord, train
 from offline.training_config import TrainingConfig
 from rtasmr import modelstore
 from rtasmr.card import read_encoder_card
-from rtasmr.errors import ModelError
+from rtasmr.errors import DataError, ModelError
 from rtasmr.progress import Report
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,14 @@ def train_live_model(
     RtasmrError
         If the tables, the training or the export fail.
     """
+    models = out / "models"
+    target = models / model_id
+    if target.exists():
+        raise ModelError(f"{target} exists already; choose another --id or --out, or remove it.")
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{models} cannot be made ({error.strerror}). Choose another --out.") from error
     tables = load_tables(features)
     encoder = _find_encoder(tables, features)
 
@@ -63,13 +71,13 @@ def train_live_model(
     kind = "simulated trials" if simulated else "trials"
     folder = export_tingle(
         trained,
-        out / "models",
+        models,
         model_id,
         encoder=None if encoder is None else read_encoder_card(encoder),
         description=f"{len(tables)} {kind} of {len(participants)} participants",
     )
     if encoder is not None:
-        _copy_beside(encoder, out / "models")
+        _copy_beside(encoder, models)
     config_entries = {"command": "offline train", "id": model_id, "seed": seed, "simulated": simulated}
     results = compile_results(
         held_back_scores(trained, tables),

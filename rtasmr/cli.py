@@ -106,11 +106,13 @@ def run(
 ) -> None:
     """Predict for a file, with no socket, as fast as it goes."""
     from rtasmr.modelstore import find_model
-    from rtasmr.report import write_account
+    from rtasmr.report import prepare_folder, write_account
     from rtasmr.run import run_file
     from rtasmr.served import ServedModel
 
     served = ServedModel(find_model(model or None), provider)
+    if out is not None:
+        prepare_folder(out, file.name)
     result = run_file(file, served)
     paths = [] if out is None else write_account(result, out)
     account = {

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +54,13 @@ def run_demo(out: Path, *, window: bool, seed: int) -> None:
     DemoError
         If a step fails; its own message stands above.
     """
+    if find_spec("torch") is None:
+        raise DemoError("the demo trains a model and needs torch. Install it: pip install 'rtasmr[offline]'.")
     _prepare(out)
     study, features, recording = out / "study", out / "features", out / "session.xdf"
     began = time.monotonic()
-    _step(
-        "1/5 simulate a small study",
-        [
-            "offline",
-            "simulate",
-            study,
-            "--participants",
-            PARTICIPANTS,
-            "--size",
-            PICTURE_SIZE,
-            "--seed",
-            seed,
-        ],
-    )
+    simulate = ["offline", "simulate", study, "--participants", PARTICIPANTS, "--size", PICTURE_SIZE]
+    _step("1/5 simulate a small study", [*simulate, "--seed", seed])
     _step(
         "2/5 compute the features as the live runtime does",
         ["offline", "features", study, "--out", features, "--encoder", ENCODER],

@@ -21,6 +21,7 @@ from rtasmr.stream_specs import TINGLE_CHANNELS, TINGLE_NAME
 from rtasmr.types import Chunk, Role, Segment, Status
 from rtasmr.view.figure import draw_tinglegram
 
+SUMMARY_FILE = "summary.json"
 CSV_FIELDS = (
     "segment",
     "clip",
@@ -158,10 +159,38 @@ def _records_of(
     return records
 
 
+def prepare_folder(out: Path, source: str) -> None:
+    """Make the folder for an account of ``source``, before anything long starts.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made, or holds the account of another source.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out} cannot be a folder ({error.strerror}). Choose another --out.") from error
+    digest = out / SUMMARY_FILE
+    if not digest.is_file():
+        return
+    try:
+        known = json.loads(digest.read_text(encoding="utf-8")).get("source")
+    except (OSError, ValueError, AttributeError):
+        known = None
+    if known != source:
+        raise DataError(
+            f"{out} holds results of {known or 'something else'}, not of {source}. Choose another --out."
+        )
+
+
 def write_account(account: Account, out: Path) -> list[Path]:
-    """Write the table, a summary and the Tinglegram to a folder; return the paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    table, digest = out / "predictions.csv", out / "summary.json"
+    """Write the table, a summary and the Tinglegram to a folder; return the paths.
+
+    An earlier account of the same source is replaced; see `prepare_folder`.
+    """
+    prepare_folder(out, account.source)
+    table, digest = out / "predictions.csv", out / SUMMARY_FILE
     write_csv(account.records, table)
     digest.write_text(json.dumps(account.summary(), indent=2) + "\n", encoding="utf-8")
     figures = [out / "tinglegram.png", out / "tinglegram.svg"]
