@@ -10,10 +10,13 @@ from PIL import Image
 
 from offline.feature_sets import Parameters
 from rtasmr.errors import DataError
-from rtasmr.features.picture import PICTURES_PER_PASS, Encode, PictureFeatures, resize_picture
+from rtasmr.features.picture import Encode, PictureFeatures, resize_picture
 from rtasmr.features.spec import PICTURE_NAMES, PICTURE_SHAPE
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.media import index_after_jump, iter_numbered_pictures, probe
+
+PICTURES_PER_PASS = 8
+"""Pictures given to the encoder at once: more cost memory in every process and gain nothing."""
 
 
 def paper_pictures(path: Path, n_frames: int, parameters: Parameters, encode: Encode) -> NDArray[np.float32]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from offline.cache import Entry, FeatureCache, content_key
+from offline.processes import worker_pool
 from offline.units import Unit
 from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, DataError
@@ -82,22 +80,12 @@ def run_units(
         for number, unit in missing:
             yield number, _run(unit, cache, encoder_folder, provider)
         return
-    # Fresh interpreters: a fork would copy the locks of libraries that run threads.
-    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), _start_worker)
-    futures: dict[Future[Done], int] = {}
-    try:
+    with worker_pool(n_processes) as pool:
+        futures: dict[Future[Done], int] = {}
         for number, unit in missing:
             futures[pool.submit(_run_in_worker, unit, cache.folder, encoder_folder, provider)] = number
         for future in as_completed(futures):
             yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise DataError(
-            f"one of {n_processes} processes was ended from outside, perhaps for want of memory; finished "
-            "work is kept: run again with fewer --jobs"
-        ) from error
-    finally:
-        # After an error or Ctrl-C nobody waits for what is still being computed.
-        pool.shutdown(wait=all(future.done() for future in futures), cancel_futures=True)
 
 
 def _from_cache(unit: Unit, cache: FeatureCache) -> Done | None:
@@ -129,17 +117,3 @@ def _run(unit: Unit, cache: FeatureCache, encoder_folder: Path, provider: Provid
 
 def _run_in_worker(unit: Unit, cache_folder: Path, encoder_folder: Path, provider: Provider) -> Done:
     return _run(unit, FeatureCache(cache_folder), encoder_folder, provider)
-
-
-def _start_worker() -> None:
-    """End with the parent, whatever ends it."""
-    # Ctrl-C reaches all processes of a terminal: end without a word, the parent has one.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-    parent.join()
-    os._exit(1)
