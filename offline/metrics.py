@@ -149,20 +149,48 @@ def brier(truth: NDArray[np.bool_], p: NDArray[np.floating]) -> float:
     return float(np.mean((p.astype(np.float64) - truth) ** 2))
 
 
-def expected_calibration_error(truth: NDArray[np.bool_], p: NDArray[np.floating], n_bins: int = 10) -> float:
-    """Return the mean distance of probability to frequency over equal bins of probability.
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationBins:
+    """Steps sorted into equal bins of probability.
 
-    Bins hold ``(i / n_bins, (i + 1) / n_bins]``, the first one 0 as well; each weighs as many steps as
-    it holds.
+    Parameters
+    ----------
+    n : ndarray of shape (n_bins,), int64
+        Steps in each bin.
+    mean_p, frequency : ndarray of shape (n_bins,)
+        Mean probability and share of true steps; NaN in an empty bin.
+    """
+
+    n: NDArray[np.int64]
+    mean_p: Scores
+    frequency: Scores
+
+
+def calibration_bins(truth: NDArray[np.bool_], p: NDArray[np.floating], n_bins: int = 10) -> CalibrationBins:
+    """Sort steps into bins ``(i / n_bins, (i + 1) / n_bins]``, the first one with 0 as well."""
+    p = p.astype(np.float64)
+    bins = np.clip(np.ceil(p * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
+    n = np.bincount(bins, minlength=n_bins)
+    return CalibrationBins(
+        n,
+        *(
+            _ratio(np.bincount(bins, weights=values, minlength=n_bins), n, np.nan)
+            for values in (p, truth.astype(np.float64))
+        ),
+    )
+
+
+def expected_calibration_error(truth: NDArray[np.bool_], p: NDArray[np.floating], n_bins: int = 10) -> float:
+    """Return the mean distance of probability to frequency over `calibration_bins`, weighed by their steps.
 
     References
     ----------
     Guo et al. (2017), On calibration of modern neural networks, equation 3.
     """
-    p = p.astype(np.float64)
-    bins = np.clip(np.ceil(p * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
-    gap = np.bincount(bins, weights=p - truth, minlength=n_bins)
-    return float(np.abs(gap).sum() / p.size)
+    bins = calibration_bins(truth, p, n_bins)
+    filled = bins.n > 0
+    gap = np.abs(bins.mean_p - bins.frequency)[filled]
+    return float(gap @ bins.n[filled] / p.size)
 
 
 def variance_explained(values: NDArray[np.floating], groups: NDArray[np.int64]) -> float:

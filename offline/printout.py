@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from offline.remarks import remarks
 from offline.results import Number, Results, Verdict, paper_numbers
 
 _PLAIN_WIDTH = 150  # a pipe or file has no width of its own; rows stay on one line
@@ -83,49 +84,4 @@ def _interval(ci95: tuple[float, float] | None) -> str:
 
 def caveat_lines(results: Results) -> list[str]:
     """Return what the scores do not say, one sentence each, every figure computed from the predictions."""
-
-    def show(number_id: str, digits: int = 2) -> str:
-        number = results[number_id]
-        return "undefined" if number.value is None else f"{number.value:.{digits}f}"
-
-    def gain(name: str) -> str:
-        number = results[f"caveat.gain_over_{name}.accuracy"]
-        low, high = number.ci95 or (float("nan"), float("nan"))
-        return f"{show(number.id)} points [{low:.2f}, {high:.2f}]"
-
-    within = "caveat.within_asmr."
-    lines = [
-        "The rule 'ASMR clip = tingle, nature clip = none' reaches "
-        f"{show('caveat.clip_rule.accuracy')} % accuracy, {show('caveat.clip_rule.macro_f1')} % macro F1 and "
-        f"{show('caveat.clip_rule.macro_recall')} % macro recall; 'never' reaches "
-        f"{show('caveat.never.accuracy')} % accuracy.",
-        f"Pooled accuracy of the model minus that rule: {gain('clip_rule')}; minus the rule told which "
-        f"steps are padding: {gain('clip_rule_knowing_padding')}.",
-        f"Within ASMR clips, padding left out ({show(within + 'frames', 0)} frames): accuracy "
-        f"{show(within + 'accuracy', 1)} % (always tingle {show(within + 'always.accuracy', 1)} %, never "
-        f"{show(within + 'never.accuracy', 1)} %), balanced accuracy "
-        f"{show(within + 'balanced_accuracy', 1)} %, MCC {show(within + 'mcc')}; "
-        f"{show(within + 'called_tingle', 1)} % of frames called tingle.",
-        f"Clip and time alone explain {show(within + 'variance_by_clip_and_time', 1)} % of the variance of "
-        f"the probability there, {show(within + 'variance_by_clip_time_and_length')} % once trials that end "
-        "in padding are set apart: the rest is all that the pulse can add.",
-    ]
-    if results["caveat.non_responders.trials"].value:
-        told = results["caveat.non_responders.video_level_specificity"].note
-        lines.append(
-            f"{show('caveat.non_responders.trials', 0)} ASMR trials hold no reported tingle; the model calls "
-            f"{show('caveat.non_responders.called_tingle', 1)} % of their frames tingle, {told}: the video "
-            "level scores the kind of clip."
-        )
-    for name in ("video_only", "audio_only"):
-        bootstrap = results[f"table2.{name}.p_vs_fusion"]
-        lines.append(
-            f"Fusion above {name.replace('_', '-')}: bootstrap over folds p = {show(bootstrap.id, 4)}, paper "
-            f"{bootstrap.paper} ({bootstrap.note}); sign-flip p = {show(f'caveat.{name}.sign_flip_p', 3)}, "
-            f"t-test p = {show(f'caveat.{name}.paired_t_p', 3)}."
-        )
-    lines.append(
-        "Accuracy, macro F1, precision and recall share one permutation test: shuffling whole sequences "
-        "keeps both margins. p is (count + 1) / (n + 1)."
-    )
-    return lines
+    return [remark.text for remark in remarks(results)]

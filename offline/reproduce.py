@@ -12,6 +12,8 @@ import numpy as np
 from offline.caveats import caveats
 from offline.metrics import macro_f1
 from offline.predictions import Predictions, load_predictions, load_published, save_predictions
+from offline.pulse_gain import measure_pulse_gain
+from offline.report import FIGURE_6_PARTICIPANT, write_report
 from offline.results import Measured, Results, compile_results, paper_fold_macro_f1, write_results
 from offline.scores import clip_level, fold_scores, frame_level
 from offline.statistics import (
@@ -23,6 +25,7 @@ from offline.statistics import (
     paired_t_p,
     sign_flip_p,
 )
+from offline.time_course import time_course
 from offline.tinglegram import draw_tinglegram
 from rtasmr.errors import DataError
 
@@ -34,7 +37,9 @@ ABLATIONS = ("video_only", "audio_only")
 BASELINES: Mapping[str, str] = {**{name: f"table2.{name}" for name in ABLATIONS}, "xgboost": "xgboost"}
 """Models beside the fusion model, and the prefix of their ids."""
 
-FIGURE_6_PARTICIPANT = 27
+PULSE_ONLY = "ppg_only"
+SHUFFLED = "fusion_shuffled_ppg"
+"""Names of the fusion model's predictions with other participants' pulses start so."""
 
 
 def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Results:
@@ -46,8 +51,8 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
         The authors' ``.pkl`` of their fusion model, or a ``predictions.npz`` of ours with a model
         ``fusion`` and, if there, ``video_only``, ``audio_only`` and ``xgboost``.
     out : Path
-        Folder for ``results.json``, ``tables.csv``, ``config.toml``, ``predictions.npz`` and
-        ``figures/figure6.png``.
+        Folder for ``results.json``, ``tables.csv``, ``config.toml``, ``predictions.npz``, ``report.html``
+        and ``figures``.
     seed : int
         Seed of bootstrap and permutation.
 
@@ -75,6 +80,7 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
     )
     save_predictions(out / "predictions.npz", list(models.values()))
     write_results(results, out)
+    write_report(results, out, models)
     return results
 
 
@@ -90,7 +96,7 @@ def measure_models(models: Mapping[str, Predictions], rng: np.random.Generator) 
             f"expected predictions of a model {FUSION!r}, got {', '.join(models) or 'none'}; name one so"
         )
     fusion = models[FUSION]
-    frame_rng, clip_rng, caveat_rng = rng.spawn(3)
+    frame_rng, clip_rng, caveat_rng, pulse_rng = rng.spawn(4)
     found = {f"table1.{name}": number for name, number in frame_level(fusion, frame_rng).items()}
     found |= {f"video_level.{name}": number for name, number in clip_level(fusion, clip_rng).items()}
     for name, prefix in BASELINES.items():
@@ -98,7 +104,13 @@ def measure_models(models: Mapping[str, Predictions], rng: np.random.Generator) 
             found |= {f"{prefix}.{key}": number for key, number in fold_scores(models[name]).items()}
     for name in ABLATIONS:
         found |= compare_with_fusion(models, name)
-    return found | caveats(fusion, caveat_rng)
+    found |= caveats(fusion, caveat_rng) | time_course(fusion, FIGURE_6_PARTICIPANT)
+    return found | measure_pulse_gain(
+        fusion,
+        pulse_rng,
+        shuffled=[model for name, model in models.items() if name.startswith(SHUFFLED)],
+        pulse_only=models.get(PULSE_ONLY),
+    )
 
 
 def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dict[str, Measured]:

@@ -1,0 +1,242 @@
+"""What the scores do not say: caveats in words, every figure in them taken from the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from offline.reading import Reader
+from offline.results import Results
+from rtasmr.types import ASMR_VIDEOS
+
+TABLE_1 = ("table1.accuracy", "table1.macro_f1", "table1.macro_precision", "table1.macro_recall")
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One caveat.
+
+    Parameters
+    ----------
+    key : str
+        Short name, unique; the report links by it.
+    text : str
+        One or two sentences.
+    about : tuple of str
+        Ids of the numbers that it qualifies; an id that ends in a dot stands for all that start so.
+    """
+
+    key: str
+    text: str
+    about: tuple[str, ...]
+
+    def concerns(self, number_id: str) -> bool:
+        """Whether the remark qualifies this number."""
+        return any(
+            number_id.startswith(about) if about.endswith(".") else number_id == about for about in self.about
+        )
+
+
+def remarks(results: Results) -> tuple[Remark, ...]:
+    """Return every caveat that these results support, in the order of the paper's tables."""
+    read = Reader(results)
+    found: list[Remark] = []
+    for make in _MAKERS:
+        found.extend(make(read))
+    return tuple(found)
+
+
+def _rules(read: Reader) -> Iterable[Remark]:
+    if not read.has("caveat.clip_rule.accuracy"):
+        return
+    yield Remark(
+        "rule",
+        "The rule 'ASMR clip = tingle, nature clip = none' reaches "
+        f"{read('caveat.clip_rule.accuracy')} % accuracy, {read('caveat.clip_rule.macro_f1')} % macro F1 and "
+        f"{read('caveat.clip_rule.macro_recall')} % macro recall; 'never' reaches "
+        f"{read('caveat.never.accuracy')} % accuracy.",
+        ("table1.accuracy", "table1.macro_f1", "table1.macro_recall"),
+    )
+    yield Remark(
+        "gain",
+        f"Pooled accuracy of the model minus that rule: {_gain(read, 'clip_rule')}; minus the rule told "
+        f"which steps are padding: {_gain(read, 'clip_rule_knowing_padding')}.",
+        ("table1.accuracy",),
+    )
+
+
+def _gain(read: Reader, rule: str) -> str:
+    number_id = f"caveat.gain_over_{rule}.accuracy"
+    return f"{read(number_id)} points {read.interval(number_id)}"
+
+
+def _within_asmr(read: Reader) -> Iterable[Remark]:
+    within = "caveat.within_asmr."
+    if not read.has(f"{within}accuracy"):
+        return
+    yield Remark(
+        "within-asmr",
+        f"Within ASMR clips, padding left out ({read(within + 'frames', 0)} frames): accuracy "
+        f"{read(within + 'accuracy', 1)} % (always tingle {read(within + 'always.accuracy', 1)} %, never "
+        f"{read(within + 'never.accuracy', 1)} %), balanced accuracy "
+        f"{read(within + 'balanced_accuracy', 1)} %, MCC {read(within + 'mcc')}; "
+        f"{read(within + 'called_tingle', 1)} % of frames called tingle.",
+        TABLE_1,
+    )
+    yield Remark(
+        "variance",
+        f"Clip and time alone explain {read(within + 'variance_by_clip_and_time', 1)} % of the variance of "
+        f"the probability there, {read(within + 'variance_by_clip_time_and_length')} % once trials that end "
+        "in padding are set apart: the rest is all that the pulse can add.",
+        ("table1.accuracy", "table1.macro_f1", "figure6"),
+    )
+
+
+def _non_responders(read: Reader) -> Iterable[Remark]:
+    if not read.value("caveat.non_responders.trials"):
+        return
+    yield Remark(
+        "non-responders",
+        f"{read('caveat.non_responders.trials', 0)} ASMR trials hold no reported tingle; the model calls "
+        f"{read('caveat.non_responders.called_tingle', 1)} % of their frames tingle, "
+        f"{read.note('caveat.non_responders.video_level_specificity')}: the video level scores the kind of "
+        "clip.",
+        ("video_level.accuracy", "video_level.macro_f1"),
+    )
+
+
+def _nature(read: Reader) -> Iterable[Remark]:
+    if not read.has("table1.nature_specificity"):
+        return
+    yield Remark(
+        "nature",
+        "Every step of a nature clip is labelled 'no tingle' whatever the participant pressed, so the kind "
+        "of clip gives 100 % specificity without a look at the person.",
+        (
+            "table1.nature_specificity",
+            *(f"table2.{name}.nature_specificity" for name in ("video_only", "audio_only")),
+            "xgboost.nature_specificity",
+        ),
+    )
+
+
+def _references(read: Reader) -> Iterable[Remark]:
+    if read.has("caveat.padding.steps"):
+        yield Remark(
+            "padding",
+            f"Scores count {read('caveat.padding.steps', 0)} padded steps "
+            f"({read.note('caveat.padding.steps')}), where there is no clip, no pulse and no report. Without "
+            f"them: accuracy {read('caveat.without_padding.accuracy')} %, macro F1 "
+            f"{read('caveat.without_padding.macro_f1')} %.",
+            (*TABLE_1, "video_level.accuracy"),
+        )
+    if read.has("caveat.stimulus_mean.accuracy"):
+        yield Remark(
+            "stimulus-mean",
+            "The other raters of the same clip, whose ratings no model has seen, predict a participant with "
+            f"{read('caveat.stimulus_mean.accuracy', 1)} % accuracy and macro F1 "
+            f"{read('caveat.stimulus_mean.macro_f1', 1)} %; within ASMR clips "
+            f"{read('caveat.stimulus_mean.within_asmr.accuracy', 1)} %, Brier score "
+            f"{read('caveat.stimulus_mean.within_asmr.brier', 3)} against "
+            f"{read('caveat.within_asmr.brier', 3)} of the model.",
+            ("table1.accuracy", "table1.macro_f1"),
+        )
+
+
+def _time_course(read: Reader) -> Iterable[Remark]:
+    if read.has("caveat.onsets.reported"):
+        yield Remark(
+            "onsets",
+            f"After the first step participants report {read('caveat.onsets.reported', 0)} onsets of a "
+            f"tingle; {read('caveat.onsets.met', 0)} have a predicted onset within 5 s, and "
+            f"{read('caveat.onsets.spurious', 0)} predicted onsets meet none.",
+            ("figure6", "table1.macro_f1"),
+        )
+    if read.has("caveat.figure6.reported"):
+        yield Remark(
+            "figure-6",
+            f"The participant of figure 6 reports a tingle in {read('caveat.figure6.reported', 1)} % of the "
+            f"steps that exist ({read('caveat.figure6.onsets', 0)} onsets after the first step); "
+            f"{read('caveat.figure6.padded_steps', 0)} steps at the end are zero padding.",
+            ("figure6",),
+        )
+
+
+def _fold_tests(read: Reader) -> Iterable[Remark]:
+    for name in ("video_only", "audio_only"):
+        bootstrap = f"table2.{name}.p_vs_fusion"
+        if not read.has(bootstrap):
+            continue
+        yield Remark(
+            f"folds-{name.replace('_', '-')}",
+            f"Fusion above {name.replace('_', '-')}: bootstrap over folds p = {read(bootstrap, 4)}, paper "
+            f"{read.paper(bootstrap)} ({read.note(bootstrap)}); sign-flip p = "
+            f"{read(f'caveat.{name}.sign_flip_p', 3)}, t-test p = {read(f'caveat.{name}.paired_t_p', 3)}.",
+            (bootstrap,),
+        )
+
+
+def _permutation(read: Reader) -> Iterable[Remark]:
+    if read.has("table1.accuracy"):
+        yield Remark(
+            "permutation",
+            "Accuracy, macro F1, precision and recall share one permutation test: shuffling whole sequences "
+            "keeps both margins. p is (count + 1) / (n + 1).",
+            TABLE_1,
+        )
+
+
+def _agreement(read: Reader) -> Iterable[Remark]:
+    measured = [
+        video
+        for video in ASMR_VIDEOS
+        if read.has(f"isa.{video}.mean_r") and read.has(f"caveat.isa.{video}.other_clips_r")
+    ]
+    if measured:
+        told = ", ".join(
+            f"{video} {read(f'isa.{video}.mean_r', 3)} against {read(f'caveat.isa.{video}.other_clips_r', 3)}"
+            for video in measured
+        )
+        yield Remark(
+            "other-clips",
+            "Ratings that rise with time agree on any two clips. Agreement on a clip against the agreement "
+            f"of the same raters with the others' mean on the other ASMR clips: {told}.",
+            ("isa.",),
+        )
+
+
+def _durations(read: Reader) -> Iterable[Remark]:
+    mean = "behaviour.asmr.active_duration_mean"
+    if read.has(mean):
+        yield Remark(
+            "durations",
+            f"The paper does not say over what active durations are averaged. Here: {read.note(mean)}.",
+            (mean, "behaviour.nature.active_duration_mean"),
+        )
+
+
+def _pulse_rate(read: Reader) -> Iterable[Remark]:
+    if read.has("cardio.p") and read.has("cardio.robust.p"):
+        yield Remark(
+            "pulse-rate",
+            "The published rule needs four peaks of 0.5 in the signal's own unit within 5 s. It gives "
+            f"p = {read('cardio.p', 4)} on Fisher's z and {read('cardio.raw_r.p', 4)} on r itself, which the "
+            "authors' notebook calls significant or not; a beat detector that does not depend on the unit "
+            f"gives t = {read('cardio.robust.t', 3)}, p = {read('cardio.robust.p', 4)}.",
+            ("cardio.",),
+        )
+
+
+_MAKERS: tuple[Callable[[Reader], Iterable[Remark]], ...] = (
+    _rules,
+    _within_asmr,
+    _non_responders,
+    _nature,
+    _references,
+    _time_course,
+    _fold_tests,
+    _permutation,
+    _agreement,
+    _durations,
+    _pulse_rate,
+)

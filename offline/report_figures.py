@@ -1,0 +1,210 @@
+"""Figures of the report: scores beside the paper's, Tinglegrams of all test trials, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from offline.atomic import replacing
+from offline.caveats import by_video, pooled_steps
+from offline.metrics import calibration_bins
+from offline.predictions import Predictions, TrialPrediction
+from offline.results import Results, paper_numbers
+from offline.scores import FRAME_METRICS, NATURE_SPECIFICITY, asmr_trials
+from offline.tinglegram import draw_tinglegram
+from rtasmr.grid import FRAME_RATE_HZ
+
+PAPER, OURS, RULE, REPORT = "0.35", "#0072B2", "#D55E00", "0.82"
+"""Colours that colour-blind readers tell apart, in print too; markers differ as well."""
+
+_ROW = 1.3  # height of a trial's band, its probability spanning 1
+_RULES = (
+    ("clip_rule", "D", "rule: ASMR clip = tingle"),
+    ("never", "X", "rule: never a tingle"),
+)
+
+
+def draw_figures(results: Results, fusion: Predictions | None, out: Path, figure_6: int) -> dict[str, str]:
+    """Draw into ``out/figures``; return the names of the files by what they show."""
+    folder = out / "figures"
+    note = "Simulated data: says nothing about people" if results.config.get("simulated") else ""
+    drawn: dict[str, str] = {}
+    if any(number.id.startswith("table1.") and number.value is not None for number in results.numbers):
+        drawn["scores"] = _save(_scores(results), folder / "scores.svg", note)
+    if fusion is None:
+        return drawn
+    trials = sorted((t for t in fusion.trials if t.trial.participant == figure_6), key=lambda t: t.trial)
+    if trials:
+        with mpl.rc_context({"svg.hashsalt": "rtasmr"}):
+            draw_tinglegram(trials, folder / "figure6.svg")
+        drawn["figure6"] = "figure6.svg"
+    for video, one in by_video(fusion).items():
+        name = f"tinglegrams_{video}"
+        drawn[name] = _save(_tinglegrams(one.trials), folder / f"{name}.svg", note)
+    if asmr_trials(fusion).trials:
+        drawn["reliability"] = _save(_reliability(fusion), folder / "reliability.svg", note)
+    return drawn
+
+
+def _scores(results: Results) -> Figure:
+    """Draw Table 1: the paper's, ours, and two rules that know nothing of the person."""
+    names = (*FRAME_METRICS, NATURE_SPECIFICITY)
+    rows = np.arange(len(names))[::-1]
+    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    numbers = {number.id: number for number in results.numbers}
+    for row, name in zip(rows, names, strict=True):
+        paper, ours = paper_numbers()[f"table1.{name}"], numbers[f"table1.{name}"]
+        if isinstance(paper.paper, (int, float)):
+            _point(axes, paper.paper, paper.ci95, row + 0.14, PAPER, "o", hollow=True)
+        if ours.value is not None:
+            _point(axes, ours.value, ours.ci95, row - 0.14, OURS, "s", hollow=False)
+        for rule, marker, _ in _RULES:
+            number = numbers.get(f"caveat.{rule}.{name}")
+            if number is not None and number.value is not None:
+                axes.plot(number.value, row, marker, color=RULE, markersize=7, zorder=3)
+    axes.set_yticks(rows, [name.replace("_", " ") for name in names])
+    axes.set_xlabel("Score [%]: mean over four folds, line: 95 % interval of the score of all folds")
+    axes.set_xlim(right=101.5)
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    handles = [
+        Line2D([], [], color=PAPER, marker="o", markerfacecolor="white", label="paper"),
+        Line2D([], [], color=OURS, marker="s", label="here"),
+        *(Line2D([], [], color=RULE, marker=mark, linestyle="", label=label) for _, mark, label in _RULES),
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False)
+    return figure
+
+
+def _point(
+    axes: Axes,
+    value: float,
+    ends: tuple[float, float] | None,
+    row: float,
+    colour: str,
+    marker: str,
+    *,
+    hollow: bool,
+) -> None:
+    if ends is not None:
+        axes.plot(ends, (row, row), color=colour, linewidth=1.6, zorder=2)
+    face = "white" if hollow else colour
+    axes.plot(value, row, marker, color=colour, markerfacecolor=face, markersize=6.5, zorder=3)
+
+
+def _tinglegrams(trials: Sequence[TrialPrediction]) -> Figure:
+    """Draw all trials of one clip below each other: what was said, what was reported."""
+    figure = Figure(figsize=(9.6, 0.9 + 0.5 * len(trials)), layout="constrained")
+    axes = figure.subplots()
+    ordered = sorted(trials, key=lambda trial: trial.trial)
+    for i, trial in enumerate(ordered):
+        _band(axes, trial, -_ROW * i)
+    axes.set_yticks(
+        [0.5 - _ROW * i for i in range(len(ordered))],
+        [f"{trial.trial.participant:03d}" for trial in ordered],
+    )
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel("Participant")
+    axes.set_xlabel("Time since the clip's start [s]")
+    axes.set_xlim(ordered[0].time_s[0], max(trial.time_s[-1] for trial in ordered) + 1 / FRAME_RATE_HZ)
+    axes.set_ylim(-_ROW * (len(ordered) - 1) - 0.15, 1.15)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    told = "tingle reported" if ordered[0].is_asmr else "pleasantness rating / 3"
+    handles = [
+        Patch(facecolor=REPORT, label=told),
+        Line2D([], [], color=OURS, label="P(tingle), 0 to 1 in each row"),
+        Line2D([], [], color=RULE, linestyle="--", linewidth=0.8, label="threshold"),
+    ]
+    if any(trial.n_real < trial.p.size for trial in ordered):
+        handles.append(Patch(facecolor="none", edgecolor="0.5", hatch="////", label="zero padding"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _band(axes: Axes, trial: TrialPrediction, base: float) -> None:
+    time_s = trial.time_s
+    report = trial.truth.astype(float) if trial.is_asmr else trial.rating / 3.0
+    # A bar per stretch of one level: a few numbers in the file instead of a thousand.
+    starts = np.flatnonzero(np.diff(report, prepend=np.nan))
+    stops = np.append(starts[1:], len(report))
+    axes.bar(
+        time_s[starts],
+        report[starts],
+        width=(stops - starts) / FRAME_RATE_HZ,
+        bottom=base,
+        align="edge",
+        color=REPORT,
+        linewidth=0,
+        zorder=1,
+    )
+    axes.axhline(base, color="0.7", linewidth=0.6, zorder=1)
+    axes.plot(
+        time_s[[0, -1]], [base + trial.threshold] * 2, color=RULE, linestyle="--", linewidth=0.8, zorder=2
+    )
+    axes.plot(time_s, base + trial.p, color=OURS, linewidth=1.3, zorder=3)
+    if trial.n_real < trial.p.size:
+        start, stop = time_s[trial.n_real], time_s[-1] + 1 / FRAME_RATE_HZ
+        axes.fill_between(
+            [start, stop], base, base + 1, facecolor="none", edgecolor="0.5", hatch="////", linewidth=0
+        )
+
+
+def _reliability(fusion: Predictions) -> Figure:
+    """Draw how often a tingle was reported, by the probability that the model gave, ASMR clips alone."""
+    truth, p = pooled_steps(asmr_trials(fusion.without_padding()))
+    bins = calibration_bins(truth, p)
+    figure = Figure(figsize=(8.6, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
+    left.annotate("as often as said", (0.68, 0.7), rotation=38, color="0.4", size=9, ha="center")
+    filled = bins.n > 0
+    left.plot(bins.mean_p[filled], bins.frequency[filled], "s-", color=OURS)
+    left.axhline(truth.mean(), color=RULE, linestyle=":", linewidth=1.4)
+    left.annotate(
+        "overall share", (0.02, truth.mean()), xytext=(0, 4), textcoords="offset points", color=RULE, size=9
+    )
+    left.set_xlabel("Probability given")
+    left.set_ylabel("Share of steps with a tingle")
+    left.set_xlim(0, 1)
+    left.set_ylim(0, 1)
+    left.set_title("A. Calibration", loc="left")
+    width = 1.0 / len(bins.n)
+    right.bar(width * (np.arange(len(bins.n)) + 0.5), bins.n, width=0.9 * width, color=OURS)
+    right.set_xlabel("Probability given")
+    right.set_ylabel("Steps of 0.1 s")
+    right.set_xlim(0, 1)
+    right.set_title("B. How often each was given", loc="left")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _save(figure: Figure, path: Path, note: str) -> str:
+    if note:
+        figure.suptitle(note, color="0.3", size=9)
+    with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "rtasmr"}):
+        figure.savefig(part, metadata={"Date": None})
+    return path.name
+
+
+def captions(drawn: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands below each drawing, in the order of the report."""
+    told = {
+        "scores": "Table 1 as a picture. Beside it two rules that look at nothing but the kind of clip.",
+        "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",
+        "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating.",
+        "figure6": "Figure 6 of the paper: participant 27. Hatched: zero padding, where there is no clip, no "
+        "pulse and no report.",
+        "reliability": "Calibration within ASMR clips, padding left out.",
+    }
+    return {name: told.get(name, "") for name in drawn}
