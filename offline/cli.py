@@ -124,6 +124,10 @@ def features(
         list[str] | None, typer.Option(help="Only these clips, such as vid3; may be repeated.")
     ] = None,
     provider: Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; as many as processors by default.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the cache; the user's by default.")] = None,
 ) -> None:
     """Write the feature table of every trial to OUT/trials."""
     from offline.extract import extract_features
@@ -141,12 +145,18 @@ def features(
             participants=participant,
             videos=clip,
             provider=provider,
+            jobs=jobs,
+            cache_folder=cache,
             progress=report,
         )
     for note in extraction.notes:
         typer.echo(f"warning: {note}", err=True)
     label = " (simulated)" if dataset.is_simulated else ""
     typer.echo(f"{len(extraction.paths)} feature tables{label}: {out / 'trials'}")
+    typer.echo(
+        f"computed {extraction.n_computed} of {extraction.n_units} parts; "
+        f"cache {extraction.cache_bytes / 1e6:.0f} MB: {extraction.cache_folder}"
+    )
 
 
 @app.command()

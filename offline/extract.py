@@ -188,32 +188,6 @@ def extract_tables(
     )
 
 
-def extract_with_encoder(
-    data: DataSet,
-    out: Path,
-    weights: str,
-    *,
-    participants: Sequence[int] | None = None,
-    videos: Sequence[str] | None = None,
-    provider: Provider = "auto",
-    progress: Report | None = None,
-) -> list[Path]:
-    """Write the ``live`` tables, log the notes and return the paths; see `extract_features`."""
-    extraction = extract_features(
-        data,
-        out,
-        "live",
-        weights,
-        participants=participants,
-        videos=videos,
-        provider=provider,
-        progress=progress,
-    )
-    for note in extraction.notes:
-        logger.warning("%s", note)
-    return list(extraction.paths)
-
-
 def _file_notes(done: Done) -> tuple[str, ...]:
     if done.entry is None:
         return (done.error,)

@@ -12,13 +12,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from rtasmr.card import CARD_FILE, MODEL_FILE
 from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, ModelError
+from rtasmr.ort import onnxruntime
 
 log = logging.getLogger(__name__)
 

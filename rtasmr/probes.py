@@ -56,7 +56,7 @@ def probe_lsl(network: bool) -> dict[str, Any]:
 
 def probe_inference(_: bool) -> dict[str, Any]:
     """Open a session as the runtime does, and say which provider really runs."""
-    import onnxruntime
+    from rtasmr.ort import onnxruntime
 
     available = onnxruntime.get_available_providers()
     try:

@@ -185,8 +185,8 @@ REFUSED = [
     ("rtasmr demo --headless --out {stranger}", "not empty"),
     ("offline simulate {text} --participants 1", "Not a directory"),
     ("rtasmr demo --headless --out {text}", "expected a folder"),
-    ("rtasmr run {video} --out {text}", "check the path"),
-    ("rtasmr run {video} --out {text}/out", "check the path"),
+    ("rtasmr run {video} --out {text}", "Choose another --out"),
+    ("rtasmr run {video} --out {text}/out", "Choose another --out"),
 ]  # fmt: skip
 
 
