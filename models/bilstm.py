@@ -32,9 +32,12 @@ class BilstmConfig:
         Columns that pass through ``log(1 + x)`` before scaling.
     hidden, layers, dropout
         Units per direction, stacked layers, dropout between layers, as published.
-    max_abs_z : float
+    max_abs_z : float or None
         Scaled values are clipped to this many standard deviations, so that a column that hardly
-        varied in training cannot flood the network on other equipment.
+        varied in training cannot flood the network on other equipment. None clips nothing, as published.
+    n_logits : {1, 2}
+        Outputs of the head: the logit of a tingle, or, as published, one logit per class, no tingle
+        first, of which the difference counts. Either fits the same functions; they learn at another pace.
     """
 
     names: tuple[str, ...]
@@ -43,9 +46,12 @@ class BilstmConfig:
     hidden: int = 128
     layers: int = 2
     dropout: float = 0.3
-    max_abs_z: float = 10.0
+    max_abs_z: float | None = 10.0
+    n_logits: int = 1
 
     def __post_init__(self) -> None:
+        if self.n_logits not in (1, 2):
+            raise ValueError(f"n_logits: expected 1 or 2, got {self.n_logits}")
         for option, columns in (("used", self.used or ()), ("log1p", self.log1p)):
             unknown = sorted(set(columns) - set(self.names))
             if unknown:
@@ -57,7 +63,8 @@ class BilstmConfig:
 class FusionBilstm(nn.Module):
     """Bidirectional LSTM over a window of feature frames.
 
-    Scaling is the identity until `fit_scaling`, calibration until `set_calibration`.
+    Scaling is the identity until `fit_scaling` (the published network has none), calibration until
+    `set_calibration`.
     """
 
     is_log: Tensor
@@ -86,7 +93,7 @@ class FusionBilstm(nn.Module):
             bidirectional=True,
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
-        self.head = nn.Linear(2 * config.hidden, 1)
+        self.head = nn.Linear(2 * config.hidden, config.n_logits)
 
     def fit_scaling(self, sequences: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Set mean and standard deviation of every column from the valid values of ``sequences``.
@@ -117,6 +124,13 @@ class FusionBilstm(nn.Module):
         self.slope.fill_(slope)
         self.shift.fill_(shift)
 
+    def tingle_head(self) -> tuple[Tensor, Tensor]:
+        """Return weight of shape (1, 2 * hidden) and bias of shape (1,) that give the logit of a tingle."""
+        weight, bias = self.head.weight, self.head.bias
+        if self.config.n_logits == 1:
+            return weight, bias
+        return weight[1:] - weight[:1], bias[1:] - bias[:1]
+
     def _log_scale(self, x: Tensor, valid: Tensor) -> Tensor:
         present = torch.where(valid, x, 0.0)
         return torch.where(self.is_log, torch.log1p(torch.where(self.is_log, present, 0.0)), present)
@@ -137,9 +151,10 @@ class FusionBilstm(nn.Module):
         valid = valid & self.used
         # Selected, not multiplied: NaN times 0 is NaN. A missing value becomes the training mean.
         z = torch.where(valid, (self._log_scale(x, valid) - self.mean) / self.sd, 0.0)
-        hidden, _ = self.lstm(z.clamp(-self.config.max_abs_z, self.config.max_abs_z))
-        logits: Tensor = self.head(hidden).squeeze(-1)
-        return logits
+        if self.config.max_abs_z is not None:
+            z = z.clamp(-self.config.max_abs_z, self.config.max_abs_z)
+        hidden, _ = self.lstm(z)
+        return nn.functional.linear(hidden, *self.tingle_head()).squeeze(-1)
 
     def probability(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return calibrated probabilities of shape (n_windows, n_frames)."""

@@ -76,10 +76,11 @@ def bilstm_graph(network: FusionBilstm) -> onnx.ModelProto:
     centred = graph.add("Sub", present, graph.constant("mean", network.mean))
     scaled = graph.add("Div", centred, graph.constant("sd", network.sd))
     imputed = graph.add("Where", usable, scaled, zero)
-    limits = graph.constant("min_z", -config.max_abs_z), graph.constant("max_z", config.max_abs_z)
-    clipped = graph.add("Clip", imputed, *limits)
+    if config.max_abs_z is not None:
+        limits = graph.constant("min_z", -config.max_abs_z), graph.constant("max_z", config.max_abs_z)
+        imputed = graph.add("Clip", imputed, *limits)
 
-    hidden = graph.add("Transpose", clipped, perm=[1, 0, 2])  # (T, n, n_features): time first
+    hidden = graph.add("Transpose", imputed, perm=[1, 0, 2])  # (T, n, n_features): time first
     join = graph.constant("join_directions", np.array([0, 0, -1], dtype=np.int64))
     for layer in range(config.layers):
         both = graph.add(  # (T, 2, n, hidden)
@@ -90,8 +91,9 @@ def bilstm_graph(network: FusionBilstm) -> onnx.ModelProto:
             direction="bidirectional",
         )
         hidden = graph.add("Reshape", graph.add("Transpose", both, perm=[0, 2, 1, 3]), join)
-    head = graph.add("MatMul", hidden, graph.constant("head_weight", network.head.weight.T))
-    logit = graph.add("Add", head, graph.constant("head_bias", network.head.bias))  # (T, n, 1)
+    weight, bias = network.tingle_head()
+    head = graph.add("MatMul", hidden, graph.constant("head_weight", weight.T))
+    logit = graph.add("Add", head, graph.constant("head_bias", bias))  # (T, n, 1)
     last_axis = graph.constant("last_axis", np.array([2], dtype=np.int64))
     by_window = graph.add("Transpose", graph.add("Squeeze", logit, last_axis), perm=[1, 0])
     sloped = graph.add("Mul", by_window, graph.constant("slope", network.slope))
