@@ -7,7 +7,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -129,7 +129,7 @@ class TrialTable:
 
     def save(self, folder: Path) -> Path:
         """Write ``folder/trials/021_vid3.npz``, replacing a table of the same trial, and return its path."""
-        path = folder / TRIALS_FOLDER / f"{self.trial}.npz"
+        path = table_path(folder, self.trial)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".npz.{os.getpid()}.part")  # another run may write the same table
         try:
@@ -202,8 +202,13 @@ def _spec_from_json(text: str) -> FeatureSpec:
     return FeatureSpec(**{**fields, "names": tuple(fields["names"])})
 
 
-def load_tables(folder: Path) -> list[TrialTable]:
-    """Read all tables below ``folder``, by participant and video.
+def table_path(folder: Path, trial: TrialId) -> Path:
+    """Return where the table of a trial lies below ``folder``."""
+    return folder / TRIALS_FOLDER / f"{trial}.npz"
+
+
+def iter_tables(folder: Path) -> Iterator[TrialTable]:
+    """Yield all tables below ``folder``, one at a time.
 
     Raises
     ------
@@ -216,9 +221,17 @@ def load_tables(folder: Path) -> list[TrialTable]:
             f"expected feature tables in {folder / TRIALS_FOLDER}, found none; make them with "
             f"'offline features DATA --out {folder}'"
         )
-    tables = sorted((TrialTable.load(path) for path in paths), key=lambda table: table.trial)
-    common_spec(tables)
-    return tables
+    first = TrialTable.load(paths[0])
+    yield first
+    for path in paths[1:]:
+        table = TrialTable.load(path)
+        _require_same_set(first, table)
+        yield table
+
+
+def load_tables(folder: Path) -> list[TrialTable]:
+    """Read all tables below ``folder``, by participant and video; errors as in `iter_tables`."""
+    return sorted(iter_tables(folder), key=lambda table: table.trial)
 
 
 def common_spec(tables: Sequence[TrialTable]) -> FeatureSpec:
@@ -231,18 +244,26 @@ def common_spec(tables: Sequence[TrialTable]) -> FeatureSpec:
     """
     if not tables:
         raise DataError("expected at least one feature table, got none")
-    first = tables[0]
-    for table in tables:
-        if table.fingerprint != first.fingerprint:
-            raise DataError(
-                f"expected one feature set, got {first.feature_set} {first.fingerprint[:12]} "
-                f"(trial {first.trial}) and {table.feature_set} {table.fingerprint[:12]} "
-                f"(trial {table.trial}); compute the features again"
-            )
-    return first.spec
+    for table in tables[1:]:
+        _require_same_set(tables[0], table)
+    return tables[0].spec
+
+
+def _require_same_set(first: TrialTable, table: TrialTable) -> None:
+    if table.fingerprint != first.fingerprint:
+        raise DataError(
+            f"expected one feature set, got {first.feature_set} {first.fingerprint[:12]} "
+            f"(trial {first.trial}) and {table.feature_set} {table.fingerprint[:12]} "
+            f"(trial {table.trial}); compute the features again"
+        )
 
 
 def digest_of(tables: Sequence[TrialTable]) -> str:
     """Return the SHA-256 that names a set of tables, whatever their order."""
-    joined = "\n".join(table.digest for table in sorted(tables, key=lambda table: table.trial))
+    return joined_digest({table.trial: table.digest for table in tables})
+
+
+def joined_digest(digests: Mapping[TrialId, str]) -> str:
+    """Return the SHA-256 that names a set of tables by the digest of each."""
+    joined = "\n".join(digests[trial] for trial in sorted(digests))
     return hashlib.sha256(joined.encode()).hexdigest()
