@@ -8,23 +8,84 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from torch import nn
 
+from models.bilstm import FusionBilstm
 from models.registry import ENCODERS
 from models.resnet import EncoderWeightsError, ImageEncoder
 from offline.onnx_graphs import to_onnx
-from offline.training import TrainedModel
 from rtasmr.card import MODEL_FILE, AnyCard, EncoderCard, ModelCard, TrainingData, check_id, write_card
 from rtasmr.errors import ConfigError, ModelError
+from rtasmr.features.spec import FeatureSpec
 from rtasmr.types import Modality
 
 DEMO_WARNING = "demo model trained on simulated data: says nothing about people"
 RANDOM_ENCODER_WARNING = "the image encoder has random weights: its features carry no knowledge of pictures"
 
 
+class Exportable(Protocol):
+    """What a card says of a trained network, however it was trained."""
+
+    @property
+    def network(self) -> FusionBilstm:
+        """The network in evaluation mode."""
+        ...
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """Its feature set."""
+        ...
+
+    @property
+    def window_frames(self) -> int:
+        """Longest window, in frames."""
+        ...
+
+    @property
+    def lookahead_frames(self) -> int:
+        """Frames newer than the judged one."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a tingle is called."""
+        ...
+
+    @property
+    def participants(self) -> tuple[int, ...]:
+        """Participants it learned from, ascending."""
+        ...
+
+    @property
+    def n_trials(self) -> int:
+        """Trials it learned from."""
+        ...
+
+    @property
+    def data_digest(self) -> str:
+        """SHA-256 of their tables."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of them is simulated."""
+        ...
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Scores for the card."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What everybody who sees a result must be told."""
+        ...
+
+
 def export_tingle(
-    trained: TrainedModel,
+    trained: Exportable,
     models_folder: Path,
     model_id: str,
     *,
@@ -41,7 +102,8 @@ def export_tingle(
 
     Parameters
     ----------
-    trained : TrainedModel
+    trained : Exportable
+        Such as a `offline.training.TrainedModel`.
     models_folder : Path
     model_id : str
         Name of the model and its folder.
@@ -63,7 +125,7 @@ def export_tingle(
     ModelError
         If the folder exists, or the encoder is not the one behind the features.
     """
-    spec, config = trained.spec, trained.config
+    spec = trained.spec
     encoder_sha256 = "" if encoder is None else encoder.weights_sha256
     if spec.encoder_sha256 != encoder_sha256:
         raise ModelError(
@@ -87,8 +149,8 @@ def export_tingle(
             fingerprint=spec.fingerprint,
             encoder_id="" if encoder is None else encoder.id,
             encoder_sha256=encoder_sha256,
-            window_frames=config.window_frames,
-            lookahead_frames=config.lookahead_frames,
+            window_frames=trained.window_frames,
+            lookahead_frames=trained.lookahead_frames,
             threshold=trained.threshold,
             requires=requires,
             demo=trained.simulated,
@@ -96,7 +158,7 @@ def export_tingle(
                 description=description,
                 digest=trained.data_digest,
                 simulated=trained.simulated,
-                participants=tuple(sorted(trained.training_participants + trained.validation_participants)),
+                participants=trained.participants,
                 trials=trained.n_trials,
             ),
             commit=source_commit() if commit is None else commit,

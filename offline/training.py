@@ -17,6 +17,7 @@ from models.bilstm import BilstmConfig, FusionBilstm
 from models.registry import TINGLE_MODELS
 from offline.calibration import best_threshold, fit_platt
 from offline.crops import TrainingSequence, draw_batches, modality_columns, training_sequences
+from offline.epochs import EpochRecord
 from offline.metrics import Counts, macro_f1
 from offline.serving import served_logits, served_windows
 from offline.tables import TrialTable, common_spec, digest_of
@@ -26,16 +27,6 @@ from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """Result of one epoch: mean training loss and macro F1 on the held-back participants."""
-
-    epoch: int
-    n_epochs: int
-    loss: float
-    macro_f1: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +47,21 @@ class TrainedModel:
     seed: int
     scores: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def participants(self) -> tuple[int, ...]:
+        """Participants who trained or were held back, ascending."""
+        return tuple(sorted(self.training_participants + self.validation_participants))
+
+    @property
+    def window_frames(self) -> int:
+        """Longest window, in frames."""
+        return self.config.window_frames
+
+    @property
+    def lookahead_frames(self) -> int:
+        """Frames newer than the judged one."""
+        return self.config.lookahead_frames
 
 
 def train(
