@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from rtasmr.card import CARD_FILE, MODEL_FILE
 from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, ModelError
-from rtasmr.ort import onnxruntime
+from rtasmr.ort import onnxruntime, ort_errors
 
 log = logging.getLogger(__name__)
 
