@@ -1,0 +1,166 @@
+"""The double-independent cross-validation of the published models, resumable, its folds side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import median_low
+
+import torch
+
+from offline.clip_study import ClipStudy, Tables
+from offline.clip_training import class_weights
+from offline.estimators import FUSION, MODALITIES, XGBOOST, check_models, columns_of
+from offline.fit_runner import FitRunner
+from offline.fits import MAX_SHUFFLES, Fit, FitResult, shuffled_name
+from offline.predictions import Predictions, save_predictions
+from offline.protocols import Protocol, split_fold
+from offline.splits import N_FOLDS
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.progress import Report
+
+WORK_FOLDER = "work"
+PREDICTIONS_FOLDER = "predictions"
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What a cross-validation gave.
+
+    Parameters
+    ----------
+    predictions : mapping
+        Seed -> model -> test predictions of all folds. Beside the models asked for, ``fusion`` with
+        exchanged pulses as ``fusion_shuffled_ppg1`` and so on.
+    fits : tuple of FitResult
+        Every unit of work, the refits on everything among them.
+    """
+
+    predictions: Mapping[int, Mapping[str, Predictions]]
+    fits: tuple[FitResult, ...]
+
+
+def cross_validate(
+    tables: Tables,
+    protocol: Protocol,
+    out: Path,
+    *,
+    models: Sequence[str] = tuple(MODALITIES),
+    seeds: Sequence[int] = (42,),
+    epochs: int | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    progress: Report | None = None,
+) -> CrossValidation:
+    """Train and test every model on the four folds, and the fusion model once more on everything.
+
+    Finished units stay in ``out/work``; a run that was killed goes on where it stopped, and one of the same
+    configuration reads everything back. Two runs on the CPU give the same bits. The predictions of each
+    seed are also written to ``out/predictions/<protocol>-seed<seed>.npz``.
+
+    Parameters
+    ----------
+    tables : Path or sequence of TrialTable
+        Folder that ``offline features`` wrote, or its content.
+    protocol : Protocol
+    out : Path
+    models : sequence of str
+        Names in `offline.estimators.MODALITIES`.
+    seeds : sequence of int
+        One training run each; the trees, which draw nothing, run once. The first seed's refit is kept.
+    epochs : int or None
+        Instead of the protocol's.
+    jobs : int or None
+        Processes side by side; by default as many as processors, or a few on a GPU.
+    device : {"auto", "cpu", "cuda"}
+    progress : callable or None
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of range, or the tables are not of the protocol's feature set.
+    DataError
+        The study is too small for the folds, or a fold has nothing to learn from.
+    ModelError
+        Training diverges.
+    """
+    models = check_models(models)
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ConfigError(f"--seeds: expected one or more different numbers, got {list(seeds)}")
+    if epochs is not None:
+        protocol = replace(protocol, epochs=epochs)
+    study = ClipStudy.open(tables)
+    _check(study, protocol, models, seeds)
+    runner = FitRunner(study, out / WORK_FOLDER, pick_device(device), jobs, progress)
+
+    fits = [
+        Fit(model, protocol, seed, fold)
+        for model in sorted(models, key=lambda name: name == XGBOOST)  # the long ones first
+        for seed in (seeds[:1] if model == XGBOOST else seeds)
+        for fold in range(1, N_FOLDS + 1)
+    ]
+    n_refits = int(FUSION in models)
+    if n_refits and protocol.keep == "last":
+        fits.insert(0, Fit(FUSION, protocol, seeds[0], None))
+        n_refits = 0
+    results = runner.run(fits, n_later=n_refits)
+    if n_refits:
+        # Nobody is left to choose an epoch: take the one that the folds chose in the middle.
+        kept = [r.kept_epoch for r in results if r.fit.model == FUSION and r.fit.seed == seeds[0]]
+        epoch = median_low(epoch for epoch in kept if epoch is not None)
+        results += runner.run([Fit(FUSION, replace(protocol, epochs=epoch, keep="last"), seeds[0], None)])
+
+    predictions = {seed: _of_seed(results, models, seed) for seed in seeds}
+    for seed, of_models in predictions.items():
+        save_predictions(predictions_path(out, protocol, seed), list(of_models.values()))
+    return CrossValidation(predictions, tuple(results))
+
+
+def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
+    """Return the file with the predictions of one seed."""
+    return out / PREDICTIONS_FOLDER / f"{protocol.name}-seed{seed}.npz"
+
+
+def pick_device(name: str) -> torch.device:
+    """Return ``cpu``, ``cuda``, or for ``auto`` CUDA where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device: expected auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: expected a CUDA device, found none; use auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: Sequence[int]) -> None:
+    """Find out before anything long starts whether every fold can be trained."""
+    if study.spec.set_name != protocol.feature_set:
+        raise ConfigError(
+            f"protocol '{protocol.name}': expected feature set '{protocol.feature_set}', got "
+            f"'{study.spec.set_name}'; run 'offline features DATA --set {protocol.feature_set}'"
+        )
+    for model in models:
+        columns_of(model, study.spec)
+    for seed, fold in product(seeds, range(1, N_FOLDS + 1)):
+        training = split_fold(study.trials, fold, protocol, seed).training
+        try:
+            class_weights(sum(study.n_tingle[trial] for trial in training), len(training) * protocol.n_steps)
+        except DataError as error:
+            raise DataError(f"fold {fold}: {error}") from error
+
+
+def _of_seed(results: Sequence[FitResult], models: Sequence[str], seed: int) -> dict[str, Predictions]:
+    """Join the folds of every model: those asked for, then the fusion model with exchanged pulses."""
+    found: dict[str, Predictions] = {}
+    shuffled = [shuffled_name(shift) for shift in range(1, MAX_SHUFFLES + 1)] if FUSION in models else []
+    for name in (*models, *shuffled):
+        folds = [
+            predictions
+            for result in results
+            for predictions in result.predictions
+            if predictions.model == name and (result.fit.seed == seed or result.fit.is_deterministic)
+        ]
+        if len(folds) == N_FOLDS:  # a small fold may not allow as many exchanges as the others
+            trials = sorted((t for fold in folds for t in fold.trials), key=lambda t: t.trial)
+            found[name] = Predictions(name, tuple(trials))
+    return found

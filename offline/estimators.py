@@ -1,0 +1,149 @@
+"""The models that are compared: what each sees, and one interface to train and ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from offline.clip_training import ClipBilstm, class_weights
+from offline.epochs import EpochRecord
+from offline.padded import PaddedClip
+from offline.protocols import Protocol as CrossValidationProtocol
+from rtasmr.errors import ConfigError
+from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
+from rtasmr.types import Modality
+
+FUSION = "fusion"
+XGBOOST = "xgboost"
+_ALL = tuple(Modality)
+
+MODALITIES: Mapping[str, tuple[Modality, ...]] = {
+    FUSION: _ALL,
+    "video_only": (Modality.PICTURE,),
+    "audio_only": (Modality.SOUND,),
+    "ppg_only": (Modality.PPG,),
+    XGBOOST: _ALL,
+}
+"""What each model sees."""
+
+N_TREES = 100
+MAX_DEPTH = 6
+TREE_LEARNING_RATE = 0.1
+TREE_SEED = 42
+
+
+class ClipEstimator(Protocol):
+    """What learns from padded clips and gives a probability per step."""
+
+    def fit(self, training: Sequence[PaddedClip], validation: Sequence[PaddedClip]) -> Self:
+        """Learn from ``training``."""
+        ...
+
+    def predict_proba(self, clips: Sequence[PaddedClip]) -> list[NDArray[np.float32]]:
+        """Return one array of shape (n_steps,) per clip."""
+        ...
+
+
+class FrameXgboost:
+    """Gradient-boosted trees on single frames: what can be said without temporal context.
+
+    Trees, depth, rate, class weight and seed as published. Missing values are left to XGBoost, which
+    learns a side for them at every branch; padding is 0.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the columns.
+    n_threads : int
+
+    Attributes
+    ----------
+    trees_ : xgboost.XGBClassifier
+    """
+
+    trees_: Any
+
+    def __init__(self, names: tuple[str, ...], n_threads: int) -> None:
+        self.names = names
+        self.n_threads = n_threads
+
+    def fit(self, training: Sequence[PaddedClip], validation: Sequence[PaddedClip]) -> Self:  # noqa: ARG002 - one interface; the published trees hold nobody back
+        """Train on all frames of ``training``.
+
+        Raises
+        ------
+        DataError
+            One class does not occur.
+        """
+        import xgboost  # here, as most processes never train trees and it takes 100 MB of memory
+
+        target = np.concatenate([clip.target for clip in training])
+        positive_weight, negative_weight = class_weights(int(target.sum()), target.size)
+        self.trees_ = xgboost.XGBClassifier(
+            n_estimators=N_TREES,
+            max_depth=MAX_DEPTH,
+            learning_rate=TREE_LEARNING_RATE,
+            scale_pos_weight=positive_weight / negative_weight,
+            random_state=TREE_SEED,
+            n_jobs=self.n_threads,
+        )
+        self.trees_.fit(self._frames(training), target.astype(np.int8))
+        return self
+
+    def predict_proba(self, clips: Sequence[PaddedClip]) -> list[NDArray[np.float32]]:
+        """Return the probability of a tingle at every step of each clip, padding included."""
+        if not clips:
+            return []
+        p: NDArray[np.float32] = self.trees_.predict_proba(self._frames(clips))[:, 1].astype(np.float32)
+        return np.split(p, np.cumsum([clip.target.size for clip in clips])[:-1])
+
+    def _frames(self, clips: Sequence[PaddedClip]) -> NDArray[np.float32]:
+        """Return the frames of all clips, shape (n_frames, n_columns), with the published log scale."""
+        frames = np.concatenate([clip.values for clip in clips])
+        logged = np.array([name in LOG1P_NAMES for name in self.names])
+        frames[:, logged] = np.log1p(frames[:, logged])
+        return frames
+
+
+def check_models(models: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of ``models``, each once, or raise `ConfigError`."""
+    unknown = [name for name in models if name not in MODALITIES]
+    if unknown or not models:
+        raise ConfigError(
+            f"--models: expected some of {', '.join(MODALITIES)}, got {', '.join(unknown) or 'none'}"
+        )
+    return tuple(dict.fromkeys(models))
+
+
+def columns_of(model: str, spec: FeatureSpec) -> NDArray[np.intp]:
+    """Return the columns that a model sees, in the order of the feature set.
+
+    Raises
+    ------
+    ConfigError
+        The feature set has none of them.
+    """
+    columns = np.sort(np.concatenate([spec.columns(modality) for modality in MODALITIES[model]]))
+    if columns.size == 0:
+        seen = ", ".join(modality.value for modality in MODALITIES[model])
+        raise ConfigError(f"model {model}: expected columns of {seen} in the tables, got none; leave it out")
+    return columns
+
+
+def make_estimator(
+    model: str,
+    names: tuple[str, ...],
+    protocol: CrossValidationProtocol,
+    seed: int,
+    device: torch.device,
+    n_threads: int,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> ClipEstimator:
+    """Return an untrained model for the columns ``names``."""
+    if model == XGBOOST:
+        return FrameXgboost(names, n_threads)
+    return ClipBilstm(names, protocol, seed, device, on_epoch)

@@ -1,0 +1,81 @@
+"""Whole clips of one length, as the published models see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.tables import TrialTable
+from rtasmr.types import TrialId
+
+
+@dataclass(frozen=True, eq=False)
+class PaddedClip:
+    """One trial, cut or padded to the length of all.
+
+    Parameters
+    ----------
+    trial : TrialId
+    values : ndarray of shape (n_steps, n_columns), float32
+        NaN where invalid, 0 in the padding.
+    target : ndarray of shape (n_steps,), bool
+        Published label; False in the padding.
+    rating : ndarray of shape (n_steps,), int8
+        0 to 3; 0 in the padding.
+    n_real : int
+        Steps before the padding.
+    """
+
+    trial: TrialId
+    values: NDArray[np.float32]
+    target: NDArray[np.bool_]
+    rating: NDArray[np.int8]
+    n_real: int
+
+
+def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> PaddedClip:
+    """Return some columns of a trial at the published frames, ``n_steps`` of them.
+
+    Parameters
+    ----------
+    table : TrialTable
+    columns : ndarray of shape (n_columns,)
+    n_steps : int
+    """
+    n_real = min(table.n_frames, n_steps)
+    values = np.zeros((n_steps, len(columns)), dtype=np.float32)
+    values[:n_real] = np.where(table.valid[:n_real, columns], table.values[:n_real, columns], np.nan)
+    target = np.zeros(n_steps, dtype=np.bool_)
+    target[:n_real] = table.label[:n_real]
+    rating = np.zeros(n_steps, dtype=np.int8)
+    rating[:n_real] = table.rating[:n_real]
+    return PaddedClip(table.trial, values, target, rating, n_real)
+
+
+def exchange_columns(clips: Sequence[PaddedClip], columns: NDArray[np.intp], shift: int) -> list[PaddedClip]:
+    """Return clips in which each participant has some columns of another one with the same stimulus.
+
+    The giver stands ``shift`` places further among those with the stimulus, from the last on to the first.
+    Steps that the giver does not have become invalid; the taker's padding stays.
+
+    Parameters
+    ----------
+    clips : sequence of PaddedClip
+    columns : ndarray of shape (n_exchanged,)
+        Columns that belong to the participant, such as the pulse.
+    shift : int
+        From 1 to one less than the number of participants, or some keep their own.
+    """
+    exchanged = []
+    for clip in clips:
+        same = [other for other in clips if other.trial.video == clip.trial.video]
+        giver = same[(same.index(clip) + shift) % len(same)]
+        n_given = min(clip.n_real, giver.n_real)
+        values = clip.values.copy()
+        values[: clip.n_real, columns] = np.nan
+        values[:n_given, columns] = giver.values[:n_given, columns]
+        exchanged.append(replace(clip, values=values))
+    return exchanged

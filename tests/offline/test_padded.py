@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+
+from offline.padded import exchange_columns, pad_clip
+from rtasmr.types import TrialId
+
+
+def test_a_short_clip_is_padded_with_zeros_and_no_tingle(make_table):
+    table = make_table(TrialId(3, "vid1"), 507)
+    clip = pad_clip(table, np.array([4, 0]), 550)
+    assert (clip.values.shape, clip.n_real) == ((550, 2), 507)
+    np.testing.assert_array_equal(clip.values[:507], table.values[:, [4, 0]])
+    assert not clip.values[507:].any()
+    np.testing.assert_array_equal(clip.target[:507], table.label)
+    np.testing.assert_array_equal(clip.rating[:507], table.rating)
+    assert not clip.target[507:].any()
+    assert not clip.rating[507:].any()
+
+
+def test_a_long_clip_is_cut_and_an_invalid_value_stays_missing(make_table):
+    table = make_table(TrialId(3, "vid5"), 130)
+    table.valid[7, 2] = False
+    table.values[9, 1] = np.nan
+    table.valid[9, 1] = False
+    clip = pad_clip(table, np.arange(5), 100)
+    assert (clip.values.shape, clip.n_real) == ((100, 5), 100)
+    assert np.argwhere(np.isnan(clip.values)).tolist() == [[7, 2], [9, 1]]
+    assert clip.rating.any()
+    assert not clip.target.any()  # nature clips hold no tingle
+
+
+def test_each_takes_the_pulse_of_another_with_the_same_clip(make_table):
+    trials = [TrialId(p, video) for p in (1, 2, 3) for video in ("vid1", "vid5")]
+    clips = [pad_clip(make_table(trial, 100 + 10 * trial.participant), np.arange(5), 130) for trial in trials]
+    of_trial = {clip.trial: clip for clip in clips}
+    pulse = np.array([4])
+    for shift, giver_of in ((1, {1: 2, 2: 3, 3: 1}), (2, {1: 3, 2: 1, 3: 2})):
+        for clip in exchange_columns(clips, pulse, shift):
+            own = of_trial[clip.trial]
+            giver = of_trial[TrialId(giver_of[clip.trial.participant], clip.trial.video)]
+            n_given = min(own.n_real, giver.n_real)
+            np.testing.assert_array_equal(clip.values[:, :4], own.values[:, :4])
+            np.testing.assert_array_equal(clip.values[:n_given, 4], giver.values[:n_given, 4])
+            assert np.isnan(clip.values[n_given : own.n_real, 4]).all()
+            assert not clip.values[own.n_real :].any()
+            assert (clip.target is own.target, clip.n_real) == (True, own.n_real)
