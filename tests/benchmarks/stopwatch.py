@@ -122,18 +122,23 @@ class TickStopwatch(Stopwatch):
         self._open[part][1] += times[1]
 
     def step(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `Pipeline.step` so that it ends a tick whenever it gives a frame."""
+        """Return `Pipeline.step` so that it ends a tick whenever it gives a frame.
+
+        Where a late machine serves several ticks in one step, each gets the same share, as in the
+        runtime's own account.
+        """
 
         @functools.wraps(function)
         def step(*args: Any) -> Any:
             wall, cpu = time.perf_counter(), time.thread_time()
             steps = function(*args)
-            whole = time.perf_counter() - wall, time.thread_time() - cpu
-            if any(step.frame is not None for step in steps):
-                super(TickStopwatch, self).note("Pipeline.step", whole)
-                for part, sums in self._open.items():
-                    super(TickStopwatch, self).note(part, (sums[0], sums[1]))
-                    sums[:] = 0.0, 0.0
+            whole = [time.perf_counter() - wall, time.thread_time() - cpu]
+            n_ticks = sum(step.frame is not None for step in steps)
+            for _ in range(n_ticks):
+                for part, sums in {"Pipeline.step": whole, **self._open}.items():
+                    super(TickStopwatch, self).note(part, (sums[0] / n_ticks, sums[1] / n_ticks))
+            if n_ticks:
+                self._open = {part: [0.0, 0.0] for part in LIVE_PARTS}
             return steps
 
         return step
