@@ -32,6 +32,12 @@ SPEC = FeatureSpec(
 Validate = Callable[..., CrossValidation]
 
 
+@pytest.fixture(autouse=True)
+def _one_processor(monkeypatch) -> None:
+    """One thread per training: small networks lose a lot from a second on a busy machine."""
+    monkeypatch.setattr(offline.fit_runner.os, "cpu_count", lambda: 1)
+
+
 @pytest.fixture
 def people(make_table) -> list[TrialTable]:
     """Eight participants, two per fold, with all clips; the first clip of each is short."""
