@@ -6,11 +6,12 @@ import logging
 import shutil
 from pathlib import Path
 
+from offline.epochs import EpochRecord
 from offline.export import export_tingle
 from offline.live_scores import held_back_scores
 from offline.results import Results, compile_results, write_results
 from offline.tables import TrialTable, load_tables
-from offline.training import EpochRecord, train
+from offline.training import train
 from offline.training_config import TrainingConfig
 from rtasmr import modelstore
 from rtasmr.card import read_encoder_card
