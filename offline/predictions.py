@@ -5,8 +5,9 @@ Scores, statistics and reports read these and never train.
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -243,12 +244,15 @@ def padded_trials(trials: Iterable[TrialPrediction]) -> frozenset[TrialId]:
     return frozenset(padded)
 
 
-def save_predictions(path: Path, models: Sequence[Predictions]) -> None:
+def save_predictions(
+    path: Path, models: Sequence[Predictions], origin: Mapping[str, Any] | None = None
+) -> None:
     """Write predictions of one or more models to one ``.npz`` file.
 
     Per trial: ``participant``, ``video``, ``fold``, ``model``, ``n_real``, ``threshold``; ``offsets``
     of shape (n_trials + 1,) cut the concatenated ``p``, ``rating`` and ``tick``. Steps from ``n_real``
-    on are padding: they enter only scores that say so.
+    on are padding: they enter only scores that say so. ``origin`` (plain values) goes with them and says
+    what they rest on, such as simulated data.
     """
     rows = [(predictions.model, trial) for predictions in models for trial in predictions.trials]
     if not rows:
@@ -267,7 +271,23 @@ def save_predictions(path: Path, models: Sequence[Predictions]) -> None:
             p=np.concatenate([trial.p for _, trial in rows]).astype(np.float32),
             rating=np.concatenate([trial.rating for _, trial in rows]).astype(np.int8),
             tick=np.concatenate([WARMUP_TICKS + np.arange(n) for n in lengths]).astype(np.int64),
+            origin_json=np.array(json.dumps(dict(origin or {}))),
         )
+
+
+def load_origin(path: Path) -> dict[str, Any]:
+    """Return the ``origin`` given to ``save_predictions``; empty for a file without one."""
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile("not an .npz archive")
+            with np.load(file, allow_pickle=False) as archive:
+                origin = json.loads(str(archive["origin_json"])) if "origin_json" in archive.files else {}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path.name}: expected predictions ({error}); make the file again") from error
+    if not isinstance(origin, dict):
+        raise DataError(f"{path.name}: expected a description of the predictions; make the file again")
+    return origin
 
 
 def load_predictions(path: Path) -> dict[str, Predictions]:

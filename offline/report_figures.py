@@ -24,6 +24,8 @@ from rtasmr.grid import FRAME_RATE_HZ
 PAPER, OURS, RULE, REPORT = "0.35", "#0072B2", "#D55E00", "0.82"
 """Colours that colour-blind readers tell apart, in print too; markers differ as well."""
 
+SIMULATED_NOTE = "Simulated data: says nothing about people"
+
 _ROW = 1.3  # height of a trial's band, its probability spanning 1
 _RULES = (
     ("clip_rule", "D", "rule: ASMR clip = tingle"),
@@ -34,7 +36,7 @@ _RULES = (
 def draw_figures(results: Results, fusion: Predictions | None, out: Path, figure_6: int) -> dict[str, str]:
     """Draw into ``out/figures``; return the names of the files by what they show."""
     folder = out / "figures"
-    note = "Simulated data: says nothing about people" if results.config.get("simulated") else ""
+    note = SIMULATED_NOTE if results.config.get("simulated") else ""
     drawn: dict[str, str] = {}
     if any(number.id.startswith("table1.") and number.value is not None for number in results.numbers):
         drawn["scores"] = _save(_scores(results), folder / "scores.svg", note)
@@ -43,7 +45,7 @@ def draw_figures(results: Results, fusion: Predictions | None, out: Path, figure
     trials = sorted((t for t in fusion.trials if t.trial.participant == figure_6), key=lambda t: t.trial)
     if trials:
         with mpl.rc_context({"svg.hashsalt": "rtasmr"}):
-            draw_tinglegram(trials, folder / "figure6.svg")
+            draw_tinglegram(trials, folder / "figure6.svg", note)
         drawn["figure6"] = "figure6.svg"
     for video, one in by_video(fusion).items():
         name = f"tinglegrams_{video}"

@@ -15,16 +15,19 @@ from rtasmr.grid import FRAME_RATE_HZ
 _RATING_MAX = 3.0
 
 
-def draw_tinglegram(trials: Sequence[TrialPrediction], path: Path) -> None:
+def draw_tinglegram(trials: Sequence[TrialPrediction], path: Path, note: str = "") -> None:
     """Draw one panel per trial and write the picture to ``path``.
 
     The probability is drawn as predicted; the paper's figure smooths it (Gaussian, 0.2 s). Steps that
     are zero padding are hatched: there is no clip, no pulse and no report there.
+    ``note`` stands on top: what must be known of the data.
     """
     figure = Figure(figsize=(10, 3.2 * len(trials)), layout="constrained")
     panels = figure.subplots(len(trials), 1, sharex=True, squeeze=False)[:, 0]
     for axes, trial in zip(panels, trials, strict=True):
         _draw_trial(axes, trial)
+    if note:
+        figure.suptitle(note, color="0.3", size=9)
     panels[-1].set_xlabel("Time since the clip's start [s]")
     with replacing(path) as part:
         figure.savefig(part, dpi=120)
