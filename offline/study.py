@@ -1,0 +1,301 @@
+"""A whole reproduction: from the raw data to a report, every step resumed where it stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from offline.cache import FeatureCache, default_cache_folder
+from offline.clip_export import export_clip_models
+from offline.crossval import CrossValidation, cross_validate
+from offline.encoders import provide_encoder
+from offline.estimators import FUSION, MODALITIES, check_models
+from offline.extract import extract_tables
+from offline.kept_validation import validate_behaviour
+from offline.predictions import Predictions, save_predictions
+from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
+from offline.report import AS_WRITTEN as SECOND
+from offline.report import SEEDS, write_notes, write_report
+from offline.reproduce import BASELINES, draw_figure_6, measure_models
+from offline.results import Measured, Results, compile_results, paper_numbers, write_results
+from offline.scores import fold_scores
+from offline.simulation import simulate
+from offline.simulation.study import NOTICE, Scenario
+from offline.statistics import N_BOOTSTRAP, N_PERMUTATIONS, VIDEO_LEVEL_SHARE
+from rtasmr.card import read_encoder_card
+from rtasmr.config import Provider
+from rtasmr.dataset import SIMULATION_MARKER, DataSet
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.progress import Report
+
+logger = logging.getLogger(__name__)
+
+SIMULATED_FOLDER = "simulated"
+FEATURES_FOLDER = "features"
+MODELS_FOLDER = "models"
+BOTH = "both"
+
+ProtocolName = Literal["published", "as-written", "both"]
+
+_PULSE_DONE, _TRAINING_DONE, _FEATURES_SHARE = 0.05, 0.97, 0.15
+"""Shares of a first run's time: pulse and ratings are over, training is over, features of a protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySettings:
+    """How a reproduction is run.
+
+    Parameters
+    ----------
+    protocol : {"published", "as-written", "both"}
+        Whose rules the cross-validation follows. With ``both`` the numbers of the published protocol stand
+        beside the paper's and those of the other under ``as_written.``.
+    models : tuple of str
+        Names in `offline.estimators.MODALITIES`; ``fusion`` must be among them.
+    seeds : tuple of int
+        One training run each. The first gives the numbers, all of them the spread under ``seeds.``.
+    epochs : int or None
+        Instead of the protocol's.
+    encoder : str
+        ``imagenet``, ``random:SEED`` or a file of weights.
+    provider : {"auto", "cuda", "cpu"}
+        Where the image encoder runs.
+    jobs : int or None
+        Processes side by side; as many as processors by default.
+    cache_folder : Path or None
+        The user's cache by default.
+    """
+
+    protocol: ProtocolName = "published"
+    models: tuple[str, ...] = tuple(MODALITIES)
+    seeds: tuple[int, ...] = (42,)
+    epochs: int | None = None
+    encoder: str = "imagenet"
+    provider: Provider = "auto"
+    jobs: int | None = None
+    cache_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if FUSION not in check_models(self.models):
+            raise ConfigError(
+                f"--models: expected {FUSION!r} among them, which Table 1 and all comparisons rest on, got "
+                f"{', '.join(self.models)}; add it"
+            )
+        if not self.seeds:
+            raise ConfigError("--seeds: expected one or more numbers, got none; name one")
+        if self.protocol not in get_args(ProtocolName):
+            expected = ", ".join(get_args(ProtocolName))
+            raise ConfigError(f"--protocol: expected {expected}, got {self.protocol!r}; name one of them")
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocols to run, the one that gives the numbers first."""
+        chosen = (PUBLISHED, AS_WRITTEN) if self.protocol == BOTH else (PROTOCOLS[self.protocol],)
+        return tuple(replace(one, epochs=self.epochs or one.epochs) for one in chosen)
+
+
+def reproduce_study(
+    data: Path, out: Path, settings: StudySettings | None = None, progress: Report | None = None
+) -> Results:
+    """Compute every number and figure of the paper from the raw data and write them beside the paper's.
+
+    ``out`` then holds ``report.html``, ``results.json``, ``tables.csv``, ``predictions.npz``,
+    ``config.toml``, ``data_notes.txt``, ``figures``, ``features``, ``models`` and, under ``work``, what a
+    run that is started again reads back.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``log``, ``ppg`` and ``stim``.
+    out : Path
+    settings : StudySettings, optional
+    progress : callable or None
+        Called with what is done and the share done, 0 to 1.
+
+    Raises
+    ------
+    RtasmrError
+        An argument is out of range, the set can not be read or is too small for four folds.
+    """
+    settings = settings or StudySettings()
+    dataset = DataSet.open(data)
+    cache = FeatureCache(settings.cache_folder or default_cache_folder())
+    encoder_folder = provide_encoder(settings.encoder, out / MODELS_FOLDER, cache)
+    behaviour = validate_behaviour(
+        dataset,
+        settings.seeds[0],
+        cache,
+        settings.jobs or os.cpu_count() or 1,
+        _part(progress, 0.0, _PULSE_DONE),
+    )
+    measured = dict(behaviour.measured) | behaviour.draw(out)
+    notes = [*dataset.warnings, *behaviour.notes]
+    first: Mapping[str, Predictions] = {}
+    width = (_TRAINING_DONE - _PULSE_DONE) / len(settings.protocols)
+    for i, protocol in enumerate(settings.protocols):
+        start = _PULSE_DONE + i * width
+        validated, found_notes = _validate(
+            dataset, out, protocol, settings, encoder_folder, _part(progress, start, start + width)
+        )
+        notes += found_notes
+        models = validated.predictions[settings.seeds[0]]
+        found = measure_models(models, np.random.default_rng(settings.seeds[0]))
+        if i == 0:
+            first = models
+            measured |= found | seed_spread(validated)
+        else:
+            measured |= {f"{SECOND}{name}": found[name] for name in paper_numbers() if name in found}
+    measured |= draw_figure_6(first[FUSION], out, simulated=dataset.is_simulated)
+    config = _config(dataset, settings, encoder_folder)
+    results = compile_results(
+        measured,
+        config,
+        reason="not computed: its model is not among --models, or the data for it are not there",
+        comparable=not dataset.is_simulated,
+    )
+    notes = list(dict.fromkeys(notes))
+    save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
+    write_notes(notes, out)
+    write_results(results, out)
+    write_report(results, out, first, notes)
+    if progress is not None:
+        progress("report", 1.0)
+    return results
+
+
+def _validate(
+    dataset: DataSet,
+    out: Path,
+    protocol: Protocol,
+    settings: StudySettings,
+    encoder_folder: Path,
+    progress: Report | None,
+) -> tuple[CrossValidation, tuple[str, ...]]:
+    """Compute features, train and test under one protocol, and export the models; return notes as well."""
+    tables = out / FEATURES_FOLDER / protocol.feature_set
+    extraction = extract_tables(
+        dataset,
+        tables,
+        protocol.feature_set,
+        encoder_folder,
+        provider=settings.provider,
+        jobs=settings.jobs,
+        cache_folder=settings.cache_folder,
+        progress=_part(progress, 0.0, _FEATURES_SHARE),
+    )
+    validated = cross_validate(
+        tables,
+        protocol,
+        out,
+        models=settings.models,
+        seeds=settings.seeds,
+        jobs=settings.jobs,
+        progress=_part(progress, _FEATURES_SHARE, 1.0),
+    )
+    export_clip_models(validated, tables, out / MODELS_FOLDER, encoder=read_encoder_card(encoder_folder))
+    return validated, extraction.notes
+
+
+def simulated_study(
+    out: Path,
+    participants: int,
+    seed: int,
+    scenario: Scenario,
+    size: tuple[int, int] = (1280, 720),
+    progress: Report | None = None,
+) -> Path:
+    """Return a simulated data set below ``out``, made now unless the same one stands there complete."""
+    folder = out / SIMULATED_FOLDER
+    wanted = {"scenario": scenario, "seed": seed, "size": list(size)}
+    try:
+        marker = json.loads((folder / SIMULATION_MARKER).read_text(encoding="utf-8"))
+        there = {name: marker[name] for name in wanted} | {"participants": len(marker["participants"])}
+        if marker["complete"] and there == wanted | {"participants": participants}:
+            logger.info("%s: the same simulated set is there", folder)
+            return folder
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder / SIMULATION_MARKER}: expected the description of a simulated set ({error}); remove "
+            f"{folder}"
+        ) from error
+    return simulate(folder, participants, seed, scenario, size, progress)
+
+
+def seed_spread(validated: CrossValidation) -> dict[str, Measured]:
+    """Return mean and SD over the seeds of the paper's fold means; empty with one seed."""
+    if len(validated.predictions) < 2:
+        return {}
+    prefixes = {FUSION: "table1", **BASELINES}
+    by_id: dict[str, dict[int, float]] = {}
+    for seed, of_models in validated.predictions.items():
+        for model, prefix in prefixes.items():
+            if model not in of_models:
+                continue
+            for name, number in fold_scores(of_models[model]).items():
+                if number.value is not None:
+                    by_id.setdefault(f"{prefix}.{name}", {})[seed] = number.value
+    return {
+        f"{SEEDS}{number_id}": Measured(
+            float(np.mean(list(values.values()))),
+            float(np.std(list(values.values()))),
+            unit="%",
+            note="mean and SD over seeds of the mean over folds: "
+            + ", ".join(f"{seed}: {value:.2f}" for seed, value in values.items()),
+        )
+        for number_id, values in by_id.items()
+    }
+
+
+def origin_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what must stay with predictions, so that nobody takes them for others."""
+    names = ("data", "simulated", "scenario", "encoder", "protocol", "epochs")
+    return {name: config[name] for name in names if name in config}
+
+
+def _config(dataset: DataSet, settings: StudySettings, encoder_folder: Path) -> dict[str, Any]:
+    """Return everything that changes a number."""
+    config: dict[str, Any] = {
+        "command": "reproduce",
+        "data": dataset.root.name,
+        "simulated": dataset.is_simulated,
+    }
+    if dataset.simulation is not None:
+        config |= {
+            "scenario": str(dataset.simulation.get("scenario", "")),
+            "simulation_seed": str(dataset.simulation.get("seed", "")),
+            "notice": NOTICE,
+        }
+    encoder = settings.encoder
+    return config | {
+        "protocol": settings.protocol,
+        "feature_set": [protocol.feature_set for protocol in settings.protocols],
+        "epochs": settings.protocols[0].epochs,
+        "models": list(settings.models),
+        "seeds": list(settings.seeds),
+        "encoder": Path(encoder).name if Path(encoder).is_file() else encoder,
+        "encoder_sha256": read_encoder_card(encoder_folder).weights_sha256,
+        "n_bootstrap": N_BOOTSTRAP,
+        "n_permutations": N_PERMUTATIONS,
+        "video_level_share": VIDEO_LEVEL_SHARE,
+    }
+
+
+def _part(progress: Report | None, start: float, stop: float) -> Report | None:
+    """Return a reporter for the part of the work between two shares."""
+    if progress is None:
+        return None
+    report = progress
+
+    def of_part(what: str, share: float) -> None:
+        report(what, start + (stop - start) * share)
+
+    return of_part

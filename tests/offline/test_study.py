@@ -1,0 +1,191 @@
+"""A whole reproduction: every output is there, says what it is, and nothing is computed twice."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import offline.fit_runner
+import offline.kept_validation
+import offline.study
+from offline.crossval import CrossValidation
+from offline.extract import Extraction
+from offline.predictions import Predictions, TrialPrediction, load_origin
+from offline.protocols import AS_WRITTEN, PUBLISHED
+from offline.reproduce import reproduce_predictions
+from offline.results import Verdict, paper_numbers
+from offline.scores import fold_scores
+from offline.study import StudySettings, reproduce_study, seed_spread, simulated_study
+from rtasmr.card import read_model_card
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.types import VIDEOS, TrialId
+
+NOTE = "ASMR9.avi: <made up> for this test"
+SMALL = {"hidden": 4, "layers": 1, "epochs": 1, "batch_size": 8, "n_steps": 70}
+NAMES = ("resnet18_000", "resnet18_001", "mfcc_01", "spectral_centroid", "ppg")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return StudySettings(
+        models=("fusion",), seeds=(1,), encoder="random:1", jobs=1, cache_folder=tmp_path / "c"
+    )
+
+
+@pytest.fixture
+def small_study(monkeypatch, make_table, tiny_home):
+    """Features of eight made-up people instead of computed ones, a small encoder and small networks."""
+    encoder = tiny_home / "models" / "tiny-encoder"
+
+    def extract(dataset, out, feature_set, encoder_folder, **_options):
+        assert encoder_folder == encoder
+        spec = FeatureSpec(set_name=feature_set, causal=False, names=NAMES, encoder_sha256="e" * 64)
+        paths = tuple(
+            make_table(
+                TrialId(participant, video), 57 if video == VIDEOS[participant % 8] else 70, spec
+            ).save(out)
+            for participant in range(1, 9)
+            for video in VIDEOS
+            if not (out / "trials" / f"{participant:03d}_{video}.npz").exists()
+        )
+        return Extraction(paths, (NOTE,), 1, 1, out, 0)
+
+    monkeypatch.setattr(offline.study, "extract_tables", extract)
+    monkeypatch.setattr(offline.study, "provide_encoder", lambda *_: encoder)
+    monkeypatch.setattr(offline.study, "PUBLISHED", replace(PUBLISHED, **SMALL))
+    monkeypatch.setattr(offline.study, "AS_WRITTEN", replace(AS_WRITTEN, **SMALL))
+    monkeypatch.setattr(
+        offline.study,
+        "PROTOCOLS",
+        {one.name: replace(one, **SMALL) for one in (PUBLISHED, AS_WRITTEN)},
+    )
+    monkeypatch.setattr(offline.fit_runner.os, "cpu_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("small_study")
+def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_path):
+    shares = []
+    out = tmp_path / "R"
+    results = reproduce_study(simulated_set, out, settings, lambda _, share: shares.append(share))
+    for name in (
+        "report.html",
+        "results.json",
+        "tables.csv",
+        "predictions.npz",
+        "config.toml",
+        "data_notes.txt",
+    ):
+        assert (out / name).is_file(), name
+    assert {n.id for n in results.numbers} >= set(paper_numbers())
+    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+    assert results["behaviour.asmr.responder_rate"].value is not None
+    # the fusion model was asked again with exchanged pulses
+    assert results["caveat.pulse.shuffled.change"].value > 0
+    # models that were not asked for have no number, and nothing of the paper's stands in for them
+    assert results["xgboost.accuracy"].note.startswith("not computed")
+    assert results["table2.video_only.p_vs_fusion"].value is None
+    assert NOTE in (out / "data_notes.txt").read_text(encoding="utf-8")
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "Simulated data: nothing here says anything about people." in report
+    assert "random weights (random:1)" in report
+    assert "&lt;made up&gt;" in report
+    assert read_model_card(out / "models" / "fusion-published-all").demo
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+@pytest.mark.usefixtures("small_study")
+def test_second_run_computes_nothing_and_says_the_same(simulated_set, settings, tmp_path, monkeypatch):
+    first = reproduce_study(simulated_set, tmp_path / "R", settings)
+
+    def refuse(*_arguments):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(offline.kept_validation, "measure_behaviour", refuse)
+    monkeypatch.setattr(offline.fit_runner, "compute_fit", refuse)
+    assert reproduce_study(simulated_set, tmp_path / "R", settings) == first
+
+
+@pytest.mark.usefixtures("small_study")
+def test_both_protocols_and_two_seeds(simulated_set, settings, tmp_path):
+    chosen = replace(settings, protocol="both", seeds=(1, 2))
+    results = reproduce_study(simulated_set, tmp_path / "R", chosen)
+    assert results["as_written.table1.macro_f1"].value is not None
+    spread = results["seeds.table1.macro_f1"]
+    assert spread.note.startswith("mean and SD over seeds")
+    assert f"1: {results['table1.macro_f1'].value:.2f}" in spread.note
+    report = (tmp_path / "R" / "report.html").read_text(encoding="utf-8")
+    assert "Here, as written" in report
+    assert "Mean ± SD over seeds" in report
+    assert json.loads((tmp_path / "R" / "results.json").read_text())["config"]["seeds"] == [1, 2]
+
+
+@pytest.mark.usefixtures("small_study")
+def test_saved_predictions_stay_simulated(simulated_set, settings, tmp_path):
+    reproduce_study(simulated_set, tmp_path / "R", settings)
+    saved = tmp_path / "R" / "predictions.npz"
+    assert load_origin(saved)["simulated"] is True
+    results = reproduce_predictions(saved, tmp_path / "again")
+    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+    assert "Simulated data" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ConfigError, match="expected 'fusion' among them"):
+        StudySettings(models=("xgboost",))
+    with pytest.raises(ConfigError, match="--seeds"):
+        StudySettings(seeds=())
+    with pytest.raises(ConfigError, match="--protocol: expected published, as-written, both"):
+        StudySettings(protocol="paper")
+
+
+def test_epochs_replace_those_of_every_protocol():
+    assert [one.epochs for one in StudySettings(protocol="both", epochs=3).protocols] == [3, 3]
+    assert StudySettings().protocols == (PUBLISHED,)
+
+
+def test_spread_over_seeds_by_hand(rng):
+    def fusion(n_wrong):
+        trials = []
+        for fold in (1, 2, 3, 4):
+            for video in (f"vid{fold}", f"vid{fold + 4}"):
+                p = np.zeros(20, dtype=np.float32)
+                p[:n_wrong] = 1.0
+                trials.append(TrialPrediction(TrialId(fold, video), fold, p, np.zeros(20, np.int8), 20))
+        return Predictions("fusion", tuple(trials))
+
+    runs = {1: {"fusion": fusion(2)}, 5: {"fusion": fusion(6)}}
+    assert fold_scores(runs[1]["fusion"])["accuracy"].value == pytest.approx(90)
+    spread = seed_spread(CrossValidation(runs, ()))["seeds.table1.accuracy"]
+    assert (spread.value, spread.sd) == (pytest.approx(80), pytest.approx(10))
+    assert seed_spread(CrossValidation({1: runs[1]}, ())) == {}
+
+
+def test_same_simulated_set_is_made_once(tmp_path, monkeypatch):
+    made = []
+
+    def simulate(out, participants, seed, scenario, size, progress):
+        made.append((participants, seed, scenario, size))
+        out.mkdir(parents=True, exist_ok=True)
+        marker = {
+            "scenario": scenario,
+            "seed": seed,
+            "size": list(size),
+            "participants": list(range(participants)),
+            "complete": len(made) > 1,  # the first one is interrupted
+        }
+        (out / "SIMULATED.json").write_text(json.dumps(marker))
+        return out
+
+    monkeypatch.setattr(offline.study, "simulate", simulate)
+    for _ in range(3):
+        assert simulated_study(tmp_path, 4, 1, "null", (64, 36)) == tmp_path / "simulated"
+    assert len(made) == 2
+    simulated_study(tmp_path, 4, 1, "tingle", (64, 36))
+    simulated_study(tmp_path, 5, 1, "tingle", (64, 36))
+    assert [scenario for _, _, scenario, _ in made[2:]] == ["tingle", "tingle"]
+    (tmp_path / "simulated" / "SIMULATED.json").write_text("[")
+    with pytest.raises(DataError, match="description of a simulated set"):
+        simulated_study(tmp_path, 5, 1, "tingle", (64, 36))
