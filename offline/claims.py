@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from offline.pulse_gain import PulseAnswer, pulse_answer
-from offline.reading import Reader, digits_of, show, show_p
+from offline.reading import Reader, bound, digits_of, show
 from offline.results import Number, Results, Verdict, paper_numbers
 from rtasmr.types import ASMR_VIDEOS
 
@@ -206,9 +206,7 @@ def _slowing(read: Reader) -> _Finding:
         "on r itself, as the notebook prints it,": read.value("cardio.raw_r.p"),
         "with a beat detector that does not depend on the unit": read.value("cardio.robust.p"),
     }
-    turned = [
-        f"{name} p = {show_p(q)}" for name, q in others.items() if q is not None and (q < ALPHA) != holds
-    ]
+    turned = [f"{name} p {bound(q)}" for name, q in others.items() if q is not None and (q < ALPHA) != holds]
     return _Finding(
         holds=holds,
         said=f"Mean r {read('cardio.asmr.mean_r', 3)} on ASMR and {read('cardio.nature.mean_r', 3)} on "
@@ -221,14 +219,14 @@ def _detection(read: Reader) -> _Finding:
     p = read.get("table1.macro_f1")
     gain = "caveat.gain_over_clip_rule_knowing_padding.accuracy"
     low, high = read.ends(gain)
-    beats = low > 0
+    beside = "is beaten by" if low > 0 else "beats" if high < 0 else "can not be told from"
     within = "caveat.within_asmr."
     return _Finding(
         holds=p is not None and p.p is not None and p.p < ALPHA,
         said=f"Accuracy {read('table1.accuracy')} %, macro F1 {read('table1.macro_f1')} %",
         limits=f"The rule 'ASMR clip = tingle' alone reaches {read('caveat.clip_rule.accuracy')} % and "
         f"{read('caveat.clip_rule.macro_f1')} %; told which steps are padding it "
-        f"{'is beaten by' if beats else 'can not be told from'} the model ({read(gain)} points "
+        f"{beside} the model ({read(gain)} points "
         f"[{low:.2f}, {high:.2f}]). Within ASMR clips balanced accuracy is "
         f"{read(within + 'balanced_accuracy', 1)} %",
     )
@@ -257,10 +255,12 @@ def _video_level(read: Reader) -> _Finding:
 def _ablation(read: Reader) -> _Finding:
     p = {name: read.value(f"table2.{name}.p_vs_fusion") for name in ("video_only", "audio_only")}
     above = [name for name, value in p.items() if value is not None and value < ALPHA]
-    told = "; ".join(f"{name.replace('_', '-')} p = {read(f'table2.{name}.p_vs_fusion', 4)}" for name in p)
+    told = "; ".join(
+        f"{name.replace('_', '-')} p {bound(value)}" for name, value in p.items() if value is not None
+    )
     flips = [read.value(f"caveat.{name}.sign_flip_p") for name in p]
     exact = min((value for value in flips if value is not None), default=None)
-    limits = "With four folds the bootstrap has 256 resamples, and 1 in 256 is the least it can give"
+    limits = "Four folds have 256 resamples, so the test knows steps of 1/256 and no finer ones"
     if exact is not None and exact >= ALPHA:
         limits += f"; an exact sign-flip test gives p = {exact:.3f} at best"
     if not read.has("table2.video_only.macro_f1"):

@@ -26,7 +26,7 @@ from rtasmr.errors import DataError
 
 CHANCE = 0.5
 PREFIX = "caveat.pulse."
-_UNDEFINED = "undefined: no two people of one clip differ at any instant"
+_UNDEFINED = "Undefined: no two people of one clip differ at any instant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
     read = Reader(results)
     own = f"{PREFIX}concordance"
     if not read.has(own):
-        return PulseAnswer.UNKNOWN, read.note(own) or "needs the fusion model's predictions of ASMR trials"
+        return PulseAnswer.UNKNOWN, read.note(own) or "Needs the fusion model's predictions of ASMR trials"
     told = (
         "of two people at the same instant of the same clip, one with a tingle and one without, the fusion "
         f"model gives the higher probability to the one who feels it in {_percent(read, own)} of the cases"

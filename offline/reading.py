@@ -7,8 +7,6 @@ import math
 from offline.results import Number, Results, paper_numbers
 
 _DIGITS = {"count": 0, "frames": 0, "samples": 0, "r": 3, "AUC": 3, "t": 3, "p": 4, "s": 2}
-LEAST_P = 1e-4
-"""Smaller p-values are printed as a bound."""
 
 
 def digits_of(number: Number) -> int:
@@ -26,7 +24,13 @@ def show(value: float, digits: int) -> str:
 
 def show_p(p: float) -> str:
     """Return a p-value to four digits, or as a bound where they would all be zero."""
-    return f"<{LEAST_P:.4f}" if p < LEAST_P else f"{p:.4f}"
+    return "<0.0001" if round(p, 4) == 0 else f"{p:.4f}"
+
+
+def bound(p: float) -> str:
+    """Return the same after a relation: ``= 0.0123`` or ``< 0.0001``."""
+    shown = show_p(p)
+    return f"< {shown[1:]}" if shown.startswith("<") else f"= {shown}"
 
 
 class Reader:

@@ -20,7 +20,7 @@ from offline.inline_svg import inline_svg
 from offline.predictions import Predictions, load_predictions
 from offline.pulse_gain import PREFIX as PULSE_PREFIX
 from offline.pulse_gain import PulseAnswer, pulse_answer
-from offline.reading import digits_of, show, show_p
+from offline.reading import bound, digits_of, show, show_p
 from offline.remarks import Remark, remarks
 from offline.report_figures import captions, draw_figures
 from offline.results import Number, Results, Verdict, paper_numbers, read_results
@@ -50,6 +50,9 @@ _TABLES: tuple[tuple[str, str, str], ...] = (
     ("ppg.", "The pulse sensor", "sensor"),
     ("cardio.", "Pulse rate against rating", "pulse-rate"),
 )
+_BY_CLIP = ("behaviour.", "isa.")
+"""Numbers that come per clip: the paper's and ours are sorted together."""
+
 _CAVEAT_TABLES: tuple[tuple[str, str, str], ...] = (
     ("caveat.within_asmr.", "Within ASMR clips, padding left out", "within"),
     ("caveat.non_responders.", "ASMR trials without a reported tingle", "silent"),
@@ -343,11 +346,12 @@ def _tables(
 
 
 def _rows(prefix: str, numbers: Mapping[str, Number], noted: Sequence[Remark]) -> tuple[Row, ...]:
-    return tuple(
-        _row(number, prefix, numbers, noted)
-        for number in numbers.values()
-        if number.id.startswith(prefix) and number.unit != "figure"
-    )
+    chosen = [
+        number for number in numbers.values() if number.id.startswith(prefix) and number.unit != "figure"
+    ]
+    if prefix in _BY_CLIP:
+        chosen.sort(key=lambda number: number.id)
+    return tuple(_row(number, prefix, numbers, noted) for number in chosen)
 
 
 def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequence[Remark]) -> Row:
@@ -360,7 +364,7 @@ def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequ
         name=_name(number, prefix),
         paper="" if paper is None else _value(number.paper, paper.sd, digits),
         paper_more=() if paper is None else _more(paper.ci95, paper.p, paper.cohen_d, number.unit),
-        here=_value(number.value, number.sd, digits),
+        here=_p(number.value) if number.unit == "p" else _value(number.value, number.sd, digits),
         here_more=_more(number.ci95, number.p, number.cohen_d, number.unit),
         second="" if second is None else _value(second.value, second.sd, digits),
         spread="" if spread is None else _value(spread.value, spread.sd, digits),
@@ -388,6 +392,10 @@ def _value(value: float | str | None, sd: float | None, digits: int) -> str:
     return show(value, digits) if sd is None else f"{show(value, digits)} ± {show(sd, digits)}"
 
 
+def _p(p: float | None) -> str:
+    return "" if p is None else show_p(p)
+
+
 def _more(
     ci95: tuple[float, float] | None, p: float | str | None, cohen_d: float | None, unit: str
 ) -> tuple[str, ...]:
@@ -397,8 +405,7 @@ def _more(
         lines.append(f"95 % CI [{show(ci95[0], digits)}, {show(ci95[1], digits)}]")
     tests = []
     if p is not None:
-        bound = p if isinstance(p, str) else show_p(p)
-        tests.append(f"p {bound}" if bound.startswith("<") else f"p = {bound}")
+        tests.append(f"p {p.replace('<', '< ') if isinstance(p, str) else bound(p)}")
     if cohen_d is not None:
         tests.append(f"d = {cohen_d:.2f}")
     return (*lines, *([", ".join(tests)] if tests else []))

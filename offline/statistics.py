@@ -184,8 +184,8 @@ def paired_bootstrap_p(first: Sequence[float], second: Sequence[float]) -> float
     """Return the exact p-value of the published paired bootstrap over fold scores.
 
     The differences are shifted to mean 0 and resampled with replacement; p is the share of all
-    ``n ** n`` resamples (256 for four folds) whose mean reaches the observed mean. With four folds no
-    value below 1/256 can occur.
+    ``n ** n`` resamples (256 for four folds) whose mean reaches the observed mean. With four folds it
+    is a multiple of 1/256, and 0 where all folds gain nearly the same.
     """
     differences = _paired_differences(first, second)
     shifted = differences - differences.mean()

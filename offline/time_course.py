@@ -75,6 +75,8 @@ def onset_scores(predictions: Predictions) -> dict[str, Measured]:
 
 def stimulus_mean_scores(predictions: Predictions) -> dict[str, Measured]:
     """Return what the mean of the other raters of the same clip scores, padding left out within ASMR."""
+    if any(len(same_clip.trials) < 2 for same_clip in by_video(predictions).values()):
+        return {"stimulus_mean.accuracy": Measured(None, unit="%", note="undefined: a clip with one rater")}
     reference = stimulus_mean(predictions)
     within = asmr_trials(reference).without_padding()
     truth, p = pooled_steps(within)
