@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from models.bilstm import FusionBilstm
 from offline.clip_study import ClipStudy, Tables
+from offline.clip_training import reproducible
 from offline.crossval import CrossValidation
 from offline.estimators import FUSION
 from offline.export import export_tingle
-from offline.fits import FitResult
+from offline.fits import Fit, FitResult
 from offline.metrics import Counts, accuracy, macro_f1
 from offline.onnx_graphs import to_onnx
 from offline.predictions import Predictions
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 SERVED_LOOKAHEAD_FRAMES = 20
 """Frames newer than the judged one when the clip model runs on a stream: 2 s."""
 
-AGREEMENT_STRIDE = 10
+AGREEMENT_STRIDE = 25
 """Every how many ticks agreement between served and whole clip is measured."""
 
 WHOLE_CLIP_WARNING = (
@@ -102,19 +103,12 @@ def export_clip_models(
         raise ModelError(f"expected a trained model '{FUSION}' to export, got none; add it to --models")
     seed = refit.fit.seed
     study = ClipStudy.open(tables)
-    predictions = validated.predictions[seed][FUSION]
     folders = []
     for result in validated.fits:
         if result.fit.model != FUSION or result.fit.seed != seed:
             continue
         used = (*result.split.training, *result.split.validation)
         network = result.network(study.spec.names)
-        tested = [study.table(trial) for trial in result.split.test]
-        scores = (
-            _refit_scores(predictions)
-            if result.fit.fold is None
-            else _fold_scores(result, served_agreement(network, tested, result.fit.protocol.n_steps))
-        )
         model = ClipModel(
             network=network,
             spec=study.spec,
@@ -123,9 +117,24 @@ def export_clip_models(
             n_trials=len(used),
             data_digest=study.digest(used),
             simulated=bool(study.simulated.intersection(used)),
-            scores=scores,
         )
-        folders.append(_export(model, result, models_folder, encoder))
+        target = models_folder / _model_id(result.fit)
+        if target.exists() and not _is_same(model, target):
+            shutil.rmtree(target)
+        if not target.exists():
+            scores = (
+                _refit_scores(validated.predictions[seed][FUSION])
+                if result.fit.fold is None
+                else _fold_scores(result, network, [study.table(trial) for trial in result.split.test])
+            )
+            export_tingle(
+                replace(model, scores=scores),
+                models_folder,
+                target.name,
+                encoder=encoder,
+                description=_description(model, result.fit),
+            )
+        folders.append(target)
     return folders
 
 
@@ -137,26 +146,26 @@ def served_agreement(network: FusionBilstm, tables: Sequence[TrialTable], window
     alike = []
     for table in tables:
         end = WARMUP_TICKS + table.n_frames
-        ticks = range(WARMUP_TICKS, end - SERVED_LOOKAHEAD_FRAMES, AGREEMENT_STRIDE)
+        stops = range(WARMUP_TICKS + SERVED_LOOKAHEAD_FRAMES + 1, end + 1, AGREEMENT_STRIDE)
         served = [
             ServedWindow(max(WARMUP_TICKS, stop - window_frames), stop, tick, tick)
-            for tick in ticks
-            for stop in [tick + SERVED_LOOKAHEAD_FRAMES + 1]
+            for stop, tick in ((stop, stop - SERVED_LOOKAHEAD_FRAMES - 1) for stop in stops)
         ]
         whole = [ServedWindow(WARMUP_TICKS, end, WARMUP_TICKS, end - 1)]
-        _, live = served_logits(network, table.sequence, served)
-        _, clip = served_logits(network, table.sequence, whole)
+        with reproducible(n_threads=1):  # windows one by one: a second thread would only wait
+            _, live = served_logits(network, table.sequence, served)
+            _, clip = served_logits(network, table.sequence, whole)
         alike.append((live > 0) == (clip[::AGREEMENT_STRIDE][: len(live)] > 0))
     return float(np.mean(np.concatenate(alike)))
 
 
-def _fold_scores(result: FitResult, agreement: float) -> dict[str, float]:
+def _fold_scores(result: FitResult, network: FusionBilstm, tested: Sequence[TrialTable]) -> dict[str, float]:
     real = result.predictions[0].without_padding()
     counts = Counts.stack([(trial.truth, trial.predicted) for trial in real.trials]).total()
     return {
         "clip_macro_f1": float(macro_f1(counts)),
         "clip_accuracy": float(accuracy(counts)),
-        "served_agreement": agreement,
+        "served_agreement": served_agreement(network, tested, result.fit.protocol.n_steps),
     }
 
 
@@ -169,20 +178,17 @@ def _refit_scores(predictions: Predictions) -> dict[str, float]:
     }
 
 
-def _export(model: ClipModel, result: FitResult, models_folder: Path, encoder: EncoderCard | None) -> Path:
-    fit = result.fit
+def _model_id(fit: Fit) -> str:
     part = "all" if fit.fold is None else f"fold{fit.fold}"
-    model_id = f"{FUSION}-{fit.protocol.name}-{part}"
+    return f"{fit.model}-{fit.protocol.name}-{part}"
+
+
+def _description(model: ClipModel, fit: Fit) -> str:
     kind = "simulated trials" if model.simulated else "trials"
-    description = f"{model.n_trials} {kind} of {len(model.participants)} participants"
-    if fit.fold is not None:
-        description += f"; fold {fit.fold}: tested on {' and '.join(fold_videos(fit.fold))} of others"
-    target = models_folder / model_id
-    if target.exists():
-        if _is_same(model, target):
-            return target
-        shutil.rmtree(target)
-    return export_tingle(model, models_folder, model_id, encoder=encoder, description=description)
+    text = f"{model.n_trials} {kind} of {len(model.participants)} participants"
+    if fit.fold is None:
+        return text
+    return f"{text}; fold {fit.fold}: tested on {' and '.join(fold_videos(fit.fold))} of others"
 
 
 def _is_same(model: ClipModel, folder: Path) -> bool:

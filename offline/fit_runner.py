@@ -135,8 +135,9 @@ class _Meter:
         n_done = self._n_found + sum(share >= 1 for share in shares)
         text = f"{n_done} of {self._n_total} trainings"
         progressed, elapsed_s = sum(shares), time.monotonic() - self._started
-        if progressed > 0:
-            left_s = elapsed_s * (self._n_total - self._n_found - progressed) / progressed
+        remaining = self._n_total - self._n_found - progressed
+        if progressed > 0 and remaining > 0:
+            left_s = elapsed_s * remaining / progressed
             text += f", {_in_words(left_s)} left"
         self._report(text, (self._n_found + progressed) / self._n_total)
 

@@ -142,7 +142,7 @@ def test_processes_side_by_side_give_what_one_gives(validate, people, tmp_path):
     )
     assert same(alone, beside)
     assert told[0] == ("0 of 5 trainings", 0.0)
-    assert told[-1] == ("5 of 5 trainings, less than a minute left", 1.0)
+    assert told[-1] == ("5 of 5 trainings", 1.0)
     shares = [share for _, share in told]
     assert shares == sorted(shares)
 
