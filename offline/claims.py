@@ -149,7 +149,11 @@ def _pulse_claim(results: Results) -> Claim:
         "the pulse adds something.",
         verdict,
         f"Does the pulse add anything: {answer}. {why}",
-        ("caveat.pulse.concordance", "caveat.pulse.gain_over_shuffled.concordance"),
+        (
+            "caveat.pulse.shuffled.brier_gain",
+            "caveat.pulse.correlation",
+            "caveat.pulse.amplitude.correlation",
+        ),
         ("variance",),
     )
 

@@ -6,7 +6,18 @@ import math
 
 from offline.results import Number, Results, paper_numbers
 
-_DIGITS = {"count": 0, "frames": 0, "samples": 0, "r": 3, "AUC": 3, "t": 3, "p": 4, "s": 2}
+_DIGITS = {
+    "count": 0,
+    "frames": 0,
+    "samples": 0,
+    "r": 3,
+    "AUC": 3,
+    "t": 3,
+    "p": 4,
+    "s": 2,
+    "squared error": 6,
+    "probability": 4,
+}
 
 
 def digits_of(number: Number) -> int:

@@ -198,7 +198,9 @@ def write_report(
         answer=answer.value,
         answer_tone=_ANSWER_TONES[answer],
         answer_text=answer_text,
-        pulse=NumberTable("Concordance", "concordance", _rows(PULSE_PREFIX, numbers, noted)),
+        pulse=NumberTable(
+            "What is the person's own, within ASMR clips", "own", _rows(PULSE_PREFIX, numbers, noted)
+        ),
         tables=_tables(_TABLES, numbers, noted),
         caveat_tables=_tables(_CAVEAT_TABLES, numbers, noted),
         has_second=any(number_id.startswith(AS_WRITTEN) for number_id in numbers),
@@ -363,9 +365,11 @@ def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequ
         id=number.id,
         name=_name(number, prefix),
         paper="" if paper is None else _value(number.paper, paper.sd, digits),
-        paper_more=() if paper is None else _more(paper.ci95, paper.p, paper.cohen_d, number.unit),
+        paper_more=()
+        if paper is None
+        else _more(paper.ci95, paper.p, paper.cohen_d, _interval_digits(number)),
         here=_p(number.value) if number.unit == "p" else _value(number.value, number.sd, digits),
-        here_more=_more(number.ci95, number.p, number.cohen_d, number.unit),
+        here_more=_more(number.ci95, number.p, number.cohen_d, _interval_digits(number)),
         second="" if second is None else _value(second.value, second.sd, digits),
         spread="" if spread is None else _value(spread.value, spread.sd, digits),
         difference=_difference(number, digits),
@@ -396,10 +400,13 @@ def _p(p: float | None) -> str:
     return "" if p is None else show_p(p)
 
 
+def _interval_digits(number: Number) -> int:
+    return 1 if number.unit == "%" else digits_of(number)
+
+
 def _more(
-    ci95: tuple[float, float] | None, p: float | str | None, cohen_d: float | None, unit: str
+    ci95: tuple[float, float] | None, p: float | str | None, cohen_d: float | None, digits: int
 ) -> tuple[str, ...]:
-    digits = 1 if unit == "%" else 3 if unit == "r" else 2
     lines = []
     if ci95 is not None:
         lines.append(f"95 % CI [{show(ci95[0], digits)}, {show(ci95[1], digits)}]")

@@ -21,6 +21,8 @@ from offline.extract import extract_tables
 from offline.kept_validation import validate_behaviour
 from offline.predictions import Predictions, save_predictions
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
+from offline.pulse_amplitude import pulse_amplitudes
+from offline.pulse_gain import measure_amplitude
 from offline.report import AS_WRITTEN as SECOND
 from offline.report import SEEDS, write_notes, write_report
 from offline.reproduce import BASELINES, draw_figure_6, measure_models
@@ -139,6 +141,7 @@ def reproduce_study(
     notes = [*dataset.warnings, *behaviour.notes]
     first: Mapping[str, Predictions] = {}
     width = (_TRAINING_DONE - _PULSE_DONE) / len(settings.protocols)
+    rng = np.random.default_rng(settings.seeds[0])
     for i, protocol in enumerate(settings.protocols):
         start = _PULSE_DONE + i * width
         validated, found_notes = _validate(
@@ -149,7 +152,8 @@ def reproduce_study(
         found = measure_models(models, np.random.default_rng(settings.seeds[0]))
         if i == 0:
             first = models
-            measured |= found | seed_spread(validated)
+            amplitudes = pulse_amplitudes(out / FEATURES_FOLDER / protocol.feature_set)
+            measured |= found | seed_spread(validated) | measure_amplitude(amplitudes, rng)
         else:
             measured |= {f"{SECOND}{name}": found[name] for name in paper_numbers() if name in found}
     measured |= draw_figure_6(first[FUSION], out, simulated=dataset.is_simulated)

@@ -150,9 +150,9 @@ def test_ablation_needs_both():
 )
 def test_pulse_claim_follows_the_answer(gain, verdict):
     measured = {
-        f"{PREFIX}concordance": Measured(0.6, ci95=(0.55, 0.65), unit="r"),
-        f"{PREFIX}shuffled.concordance": Measured(0.5, ci95=(0.45, 0.55), unit="r"),
-        f"{PREFIX}gain_over_shuffled.concordance": Measured(sum(gain) / 2, ci95=gain, unit="r"),
+        f"{PREFIX}correlation": Measured(0.1, ci95=(-0.1, 0.3), unit="r"),
+        f"{PREFIX}shuffled.brier_gain": Measured(sum(gain) / 2, ci95=gain, unit="p"),
+        f"{PREFIX}shuffled.change": Measured(0.05, unit="p"),
     }
     assert judged(measured, "pulse").verdict is verdict
 
