@@ -10,12 +10,14 @@ spends inside another one counts there.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import inspect
 import json
 import sys
 import threading
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +41,7 @@ LIVE_PARTS = {
     "snapshot for the window": ("rtasmr.engine", "Engine._show"),
     "waveform for the window": ("rtasmr.engine", "Engine._take"),
 }
+GARBAGE = "collect garbage"
 STEP = ("rtasmr.pipeline", "Pipeline.step")
 SOURCE_PARTS = {
     "resize to the encoder's size": ("rtasmr.media", "resize_picture"),
@@ -52,8 +55,9 @@ class Stopwatch:
     """Exclusive times of nested calls, thread by thread."""
 
     def __init__(self) -> None:
-        self.wall: dict[str, list[float]] = defaultdict(list)
-        self.cpu: dict[str, list[float]] = defaultdict(list)
+        # Arrays, not lists: the runtime's memory is measured too.
+        self.wall: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self.cpu: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._nested = threading.local()
 
     def begin(self) -> None:
@@ -106,7 +110,7 @@ class Stopwatch:
         return call
 
     def as_dict(self) -> dict[str, dict[str, list[float]]]:
-        return {part: {"wall": self.wall[part], "cpu": self.cpu[part]} for part in self.wall}
+        return {part: {"wall": list(self.wall[part]), "cpu": list(self.cpu[part])} for part in self.wall}
 
 
 class TickStopwatch(Stopwatch):
@@ -114,7 +118,18 @@ class TickStopwatch(Stopwatch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._open: dict[str, list[float]] = {part: [0.0, 0.0] for part in LIVE_PARTS}
+        self._open = self._nothing()
+
+    @staticmethod
+    def _nothing() -> dict[str, list[float]]:
+        return {part: [0.0, 0.0] for part in (*LIVE_PARTS, GARBAGE)}
+
+    def on_garbage(self, phase: str, _info: dict[str, int]) -> None:
+        """Take the interpreter's word on when it collects garbage."""
+        if phase == "start":
+            self.begin()
+        else:
+            self.note(GARBAGE, self.end())
 
     def note(self, part: str, times: tuple[float, float]) -> None:
         """Add to the sum of the running tick."""
@@ -138,7 +153,7 @@ class TickStopwatch(Stopwatch):
                 for part, sums in {"Pipeline.step": whole, **self._open}.items():
                     super(TickStopwatch, self).note(part, (sums[0] / n_ticks, sums[1] / n_ticks))
             if n_ticks:
-                self._open = {part: [0.0, 0.0] for part in LIVE_PARTS}
+                self._open = self._nothing()
             return steps
 
         return step
@@ -160,6 +175,7 @@ def run() -> None:
     if sys.argv[1] == "live":
         ticks = watch = TickStopwatch()
         replace(*STEP, ticks.step)
+        gc.callbacks.append(ticks.on_garbage)
         parts = LIVE_PARTS
     else:
         watch, parts = Stopwatch(), SOURCE_PARTS
