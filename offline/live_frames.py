@@ -14,8 +14,9 @@ from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording
 from rtasmr.features.extractor import FeatureExtractor
 from rtasmr.features.picture import Encode
 from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec
-from rtasmr.feed import marker_chunk, pulse_chunks, stimulus_chunks
+from rtasmr.feed import marker_chunk, pulse_chunks, reached, stimulus_chunks
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.media import probe
 from rtasmr.presentation_log import Clip
 from rtasmr.types import AlignedChunk, Chunk, FeatureFrame, Modality
 
@@ -43,8 +44,11 @@ class Frames:
 def stimulus_frames(path: Path, spec: FeatureSpec, encode: Encode) -> Frames:
     """Return the sound and picture features of one stimulus file, one row per tick from its start."""
     aligner = Aligner(spec)
-    aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
-    aligner.add_stream(Modality.PICTURE, ModalityFormat())
+    info = probe(path)
+    if info.has_sound:
+        aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
+    if info.has_picture:
+        aligner.add_stream(Modality.PICTURE, ModalityFormat())
     extractor = FeatureExtractor(spec, encode)
     return _collect(aligner, extractor, stimulus_chunks(path, label="clip"), spec.n_features)
 
@@ -89,7 +93,7 @@ def _collect(
     for chunk in chunks:
         aligner.push(chunk)
         until = max(until, float(chunk.times[-1]))
-        take(aligner.pop_ready(now=-np.inf), BATCH_TICKS)
+        take(aligner.pop_ready(now=reached(chunk)), BATCH_TICKS)
     take(aligner.finish(until + 1 / FRAME_RATE_HZ), 1)
     rows = [frame for frame in frames if frame.segment.label]
     return Frames(

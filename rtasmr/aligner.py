@@ -22,6 +22,9 @@ from rtasmr.types import AlignedChunk, Chunk, Modality, Role, Segment, Status
 BUFFER_S = 30.0
 """Seconds of pulse and sound kept: enough to serve ticks of a segment whose marker came late."""
 
+SILENT_START_S = 10.0
+"""Seconds after which the grid begins although no connected stream has sent anything."""
+
 PICTURES_KEPT = 256
 """Images kept: 8 s at 30 images per second, 38 MB."""
 
@@ -80,7 +83,7 @@ class Aligner:
         self._n_segments = 0
         self._tick = 0
         self._ppg_next = 0
-        self._first_arrival: float | None = None
+        self._waiting_since: float | None = None
         self.n_rejected_markers = 0
 
     @property
@@ -161,9 +164,10 @@ class Aligner:
             yield self._align(time_s)
 
     def finish(self, until: float) -> Iterator[AlignedChunk]:
-        """Yield the remaining ticks before ``until`` (seconds, session clock) from what has arrived."""
-        yield from self.pop_ready(-np.inf)
-        while self._segment is not None:
+        """Yield the remaining ticks before ``until`` (seconds, session clock): no stream sends any more."""
+        for modality in self._formats:
+            self._lost.setdefault(modality, Status.STALE)
+        while self._segment is not None or self._open_first(-np.inf):
             time_s = self._next_time()
             if time_s >= until - ON_TICK_TOLERANCE_S:
                 return
@@ -176,16 +180,21 @@ class Aligner:
 
     def _open_first(self, now: float) -> bool:
         """Open the first segment at a marker, or at the first stamp common to the streams."""
-        buffers = [self._buffer(m) for m in self._formats if m not in self._lost]
-        with_data = [b for b in buffers if b is not None and not b.is_empty]
-        if not with_data:
+        buffers = {m: self._buffer(m) for m in self._formats}
+        with_data = [b for b in buffers.values() if b is not None and not b.is_empty]
+        silent = [m for m, b in buffers.items() if m not in self._lost and (b is None or b.is_empty)]
+        if self._waiting_since is None and np.isfinite(now) and buffers:
+            self._waiting_since = now
+        waited_s = 0.0 if self._waiting_since is None else now - self._waiting_since
+        if with_data:
+            if silent and waited_s < self._start_wait_s:
+                return False
+            self._open(round_up_to_grid(max(b.first_time for b in with_data)), "")
+            return True
+        if waited_s < SILENT_START_S:
             return False
-        if self._first_arrival is None and np.isfinite(now):
-            self._first_arrival = now
-        waited = self._first_arrival is not None and now - self._first_arrival >= self._start_wait_s
-        if len(with_data) < len(buffers) and not waited:
-            return False
-        self._open(round_up_to_grid(max(b.first_time for b in with_data)), "")
+        # Connected, but nothing comes: the slots are there and say so.
+        self._open(round_up_to_grid(now), "")
         return True
 
     def _next_time(self) -> float:
@@ -308,6 +317,10 @@ class Aligner:
         shown = self._pictures.newest_at(time_s)
         if shown is None:
             return None, Status.ABSENT
+        is_late = self._pictures.newest_time < time_s - ON_TICK_TOLERANCE_S
+        if is_late and Modality.PICTURE not in self._lost:
+            # The deadline passed before it was known which image the tick shows.
+            return None, Status.STALE
         if time_s - shown[0] > self._picture_max_age_s:
             return None, self._missing_status(Modality.PICTURE, self._pictures.newest_time > time_s)
         return shown[1], Status.OK

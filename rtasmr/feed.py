@@ -69,6 +69,15 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
         yield marker_chunk(duration_s, f"clip_end {label}")
 
 
+def reached(chunk: Chunk) -> float:
+    """Return the time before which nothing can follow, given chunks in order of their first stamps.
+
+    Passed to the aligner as ``now``, it lets a stream that ends early be late as it would be live, and
+    holds up nobody. A marker says nothing about the data: ``-inf``.
+    """
+    return -math.inf if chunk.role.modality is None else float(chunk.times[0])
+
+
 def marker_chunk(time_s: float, text: str, role: Role = Role.CLIP) -> Chunk:
     """Return one marker stamped ``time_s`` (seconds on the session clock)."""
     return Chunk(role, np.array([time_s]), np.array([text], dtype=object))

@@ -14,7 +14,7 @@ from rtasmr.aligner import ModalityFormat
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
-from rtasmr.feed import stimulus_chunks
+from rtasmr.feed import reached, stimulus_chunks
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
@@ -25,6 +25,9 @@ from rtasmr.snapshot import TickRecord
 from rtasmr.types import Chunk, FeatureFrame, Modality, Role, Segment, Status, Step
 
 STEP_S = 1.0
+
+MAX_SILENCE_S = 3600.0
+"""Longest pause of a recorded stream that is believed."""
 
 
 def run_file(path: Path, model: ServedModel) -> Account:
@@ -56,7 +59,7 @@ def _run_media(path: Path, model: ServedModel) -> Account:
     label = re.sub(r"\W+", "_", path.stem) or "clip"
     steps: list[Step] = []
     for chunk in stimulus_chunks(path, label):
-        steps += pipeline.step([chunk], now=-math.inf)
+        steps += pipeline.step([chunk], now=reached(chunk))
     steps += pipeline.finish(until=info.duration_s)
     records = [r for r in _records(steps, RatingTrack()) if r.label]
     return _account(path, records, model, "no person attached: the pulse is absent")
@@ -109,10 +112,18 @@ def _judge_samples(recording: Recording, model: ServedModel) -> list[Step]:
     """Run the whole pipeline on recorded samples."""
     pipeline = model.pipeline()
     chunks: list[Chunk] = []
+    taken: dict[Role, str] = {}
     for stream in recording.streams:
         role = _role_of(stream)
-        if role is None:
+        if role is None or len(stream.times) == 0:
             continue
+        if role in taken:
+            raise DataError(
+                f"{recording.path}: expected one {role} stream, got {taken[role]!r} and "
+                f"{stream.spec.name!r}. Leave one out of the file."
+            )
+        taken[role] = stream.spec.name
+        _check_clock(stream, recording.path)
         if role.modality is not None:
             pipeline.add_stream(
                 role.modality, modality_format(stream.spec), filtered=is_filtered(stream.spec)
@@ -124,8 +135,19 @@ def _judge_samples(recording: Recording, model: ServedModel) -> list[Step]:
     until = -math.inf
     for chunk in chunks:
         until = max(until, float(chunk.times[-1]))
-        steps += pipeline.step([chunk], now=-math.inf)
+        steps += pipeline.step([chunk], now=reached(chunk))
     return steps + pipeline.finish(until)
+
+
+def _check_clock(stream: RecordedStream, path: Path) -> None:
+    """Refuse stamps that no session can have: every tick between them would be served."""
+    steps = np.diff(stream.times)
+    worst = float(steps[np.argmax(np.abs(steps))]) if len(steps) else 0.0
+    if not np.isfinite(stream.times).all() or worst > MAX_SILENCE_S or steps.min(initial=0.0) < -STEP_S:
+        raise DataError(
+            f"{path}: the stamps of {stream.spec.name!r} jump by {worst:g} s; expected one running clock. "
+            "Cut the recording at the jump."
+        )
 
 
 def _role_of(stream: RecordedStream) -> Role | None:

@@ -25,7 +25,7 @@ _LABEL_MARGIN = 6
 class Theme:
     """Colours that keep their contrast on a light or dark palette and for colour-blind eyes.
 
-    Hues after M. Okabe and K. Ito, "Color Universal Design" (2008): blue, vermillion, bluish green,
+    Hues after M. Okabe and K. Ito, "Color Universal Design" (2008): blue, vermilion, bluish green,
     orange.
     """
 

@@ -181,9 +181,44 @@ def test_pictures_grow_stale() -> None:
     aligner.push(ppg_chunk(0, 4000))
     aligner.push(picture_chunk(0, 10))  # newest at 0.3 s
     ready = {c.tick: c for c in aligner.pop_ready(now=2.0)}
+    assert ready[3].status[Modality.PICTURE] is Status.OK
+    # The image of 0.3 s may or may not be the one shown at 0.4 s: a later one never came.
+    assert ready[4].status[Modality.PICTURE] is Status.STALE
+    assert ready[4].picture is None
+
+
+def test_the_last_picture_of_a_stream_that_ended_stands_for_a_moment() -> None:
+    aligner = make_aligner(Modality.PPG, Modality.PICTURE)
+    aligner.push(ppg_chunk(0, 4000))
+    aligner.push(picture_chunk(0, 10))
+    aligner.lose_stream(Modality.PICTURE)
+    ready = {c.tick: c for c in aligner.pop_ready(now=2.0)}
     assert ready[5].status[Modality.PICTURE] is Status.OK  # 0.2 s old
-    assert ready[6].status[Modality.PICTURE] is Status.STALE
-    assert ready[6].picture is None
+    assert ready[6].status[Modality.PICTURE] is Status.GAP
+
+
+def test_a_stream_that_ends_early_costs_the_others_nothing() -> None:
+    """A file whose sound stops after 2 s and whose pulse goes on for longer than the buffers hold."""
+    aligner = make_aligner(Modality.PPG, Modality.SOUND)
+    aligner.push(sound_chunk(0, 88_200))
+    aligner.lose_stream(Modality.SOUND)
+    got = []
+    for start in range(0, 80_000, 2000):
+        aligner.push(ppg_chunk(start, start + 2000))
+        got += list(aligner.pop_ready(now=-np.inf))
+    assert [c.tick for c in got] == list(range(399))
+    assert {c.status[Modality.PPG] for c in got} == {Status.OK}
+    assert {c.status[Modality.SOUND] for c in got[20:]} == {Status.GAP}
+
+
+def test_connected_but_silent_streams_do_not_stop_the_clock() -> None:
+    aligner = make_aligner(Modality.PPG)
+    assert list(aligner.pop_ready(now=100.0)) == []
+    assert list(aligner.pop_ready(now=109.9)) == []
+    list(aligner.pop_ready(now=110.0))
+    ready = list(aligner.pop_ready(now=112.0))
+    assert len(ready) == 17  # 110.0 to 111.6 s are overdue at 112 s
+    assert {c.status[Modality.PPG] for c in ready} == {Status.ABSENT}
 
 
 def test_markers_open_segments_with_their_own_origin() -> None:
