@@ -159,11 +159,7 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
     if not, but the amplitude of the pulse wave or a model of the pulse alone does. *No evidence* else.
     """
     read = Reader(results)
-    own = f"{PREFIX}correlation"
-    if not read.has(own):
-        return PulseAnswer.UNKNOWN, read.note(own) or "Needs the fusion model's predictions of ASMR trials"
-    gain = f"{PREFIX}shuffled.brier_gain"
-    low, high = read.ends(gain if read.has(gain) else own)
+    own, gain = f"{PREFIX}correlation", f"{PREFIX}shuffled.brier_gain"
     sources = {
         f"{PREFIX}amplitude.correlation": "the amplitude of the pulse wave",
         f"{PREFIX}alone.correlation": "a model of the pulse alone",
@@ -175,9 +171,14 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
         for number_id in sources
         if read.has(number_id)
     }
-    not_used = PulseAnswer.NOT_USED if any(follows.values()) else PulseAnswer.NO
-    answer = PulseAnswer.YES if low > 0 else not_used
-    parts = [_of_fusion(read, gain, own, low, high)]
+    if read.has(own):
+        low, high = read.ends(gain if read.has(gain) else own)
+        not_used = PulseAnswer.NOT_USED if any(follows.values()) else PulseAnswer.NO
+        answer = PulseAnswer.YES if low > 0 else not_used
+        parts = [_of_fusion(read, gain, own, low, high)]
+    else:
+        answer = PulseAnswer.UNKNOWN
+        parts = [read.note(own) or "Needs the fusion model's predictions of ASMR trials"]
     parts += [
         f"{source[0].upper()}{source[1:]} {'follows' if follows[number_id] else 'does not follow'} what is "
         f"each person's own in the reports (r = {_with_interval(read, number_id)})"

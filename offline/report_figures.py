@@ -105,17 +105,16 @@ def _point(
 
 def _tinglegrams(trials: Sequence[TrialPrediction]) -> Figure:
     """Draw all trials of one clip below each other: what was said, what was reported."""
-    figure = Figure(figsize=(9.6, 0.9 + 0.5 * len(trials)), layout="constrained")
+    figure = Figure(figsize=(9.6, 1.1 + 0.5 * len(trials)), layout="constrained")
     axes = figure.subplots()
     ordered = sorted(trials, key=lambda trial: trial.trial)
     for i, trial in enumerate(ordered):
         _band(axes, trial, -_ROW * i)
     axes.set_yticks(
         [0.5 - _ROW * i for i in range(len(ordered))],
-        [f"{trial.trial.participant:03d}" for trial in ordered],
+        [f"P {trial.trial.participant:03d}" for trial in ordered],
     )
     axes.tick_params(axis="y", length=0)
-    axes.set_ylabel("Participant")
     axes.set_xlabel("Time since the clip's start [s]")
     axes.set_xlim(ordered[0].time_s[0], max(trial.time_s[-1] for trial in ordered) + 1 / FRAME_RATE_HZ)
     axes.set_ylim(-_ROW * (len(ordered) - 1) - 0.15, 1.15)
@@ -193,7 +192,7 @@ def _reliability(fusion: Predictions) -> Figure:
 
 def _save(figure: Figure, path: Path, note: str) -> str:
     if note:
-        figure.suptitle(note, color="0.3", size=9)
+        figure.supxlabel(note, color="0.3", size=9)  # below: above stands the legend
     with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "rtasmr"}):
         figure.savefig(part, metadata={"Date": None})
     return path.name

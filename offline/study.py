@@ -15,6 +15,7 @@ import numpy as np
 from offline.cache import FeatureCache, default_cache_folder
 from offline.clip_export import export_clip_models
 from offline.crossval import CrossValidation, cross_validate
+from offline.downloaded import downloaded_dataset, downloaded_predictions
 from offline.encoders import provide_encoder
 from offline.estimators import FUSION, MODALITIES, check_models
 from offline.extract import extract_tables
@@ -205,6 +206,26 @@ def _validate(
     )
     export_clip_models(validated, tables, out / MODELS_FOLDER, encoder=read_encoder_card(encoder_folder))
     return validated, extraction.notes
+
+
+def downloaded_source() -> tuple[Literal["data", "predictions"], Path]:
+    """Return what to reproduce when nothing is named: the downloaded data set, else the predictions.
+
+    Raises
+    ------
+    DataError
+        Neither was downloaded.
+    """
+    data = downloaded_dataset()
+    if data is not None:
+        return "data", data
+    predictions = downloaded_predictions()
+    if predictions is not None:
+        return "predictions", predictions
+    raise DataError(
+        "expected a data set or saved predictions, none is named and none was downloaded; run 'offline "
+        "download OUT', or name DATA, --predictions FILE or --simulated"
+    )
 
 
 def simulated_study(

@@ -16,7 +16,7 @@ from offline.protocols import AS_WRITTEN, PUBLISHED
 from offline.reproduce import reproduce_predictions
 from offline.results import Verdict, paper_numbers
 from offline.scores import fold_scores
-from offline.study import StudySettings, reproduce_study, seed_spread, simulated_study
+from offline.study import StudySettings, downloaded_source, reproduce_study, seed_spread, simulated_study
 from rtasmr.card import read_model_card
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
@@ -161,6 +161,18 @@ def test_spread_over_seeds_by_hand(rng):
     spread = seed_spread(CrossValidation(runs, ()))["seeds.table1.accuracy"]
     assert (spread.value, spread.sd) == (pytest.approx(80), pytest.approx(10))
     assert seed_spread(CrossValidation({1: runs[1]}, ())) == {}
+
+
+def test_what_was_downloaded_is_reproduced_by_default(monkeypatch, tmp_path):
+    found = {"dataset": tmp_path / "set", "predictions": tmp_path / "their.pkl"}
+    monkeypatch.setattr(offline.study, "downloaded_dataset", lambda: found["dataset"])
+    monkeypatch.setattr(offline.study, "downloaded_predictions", lambda: found["predictions"])
+    assert downloaded_source() == ("data", tmp_path / "set")
+    found["dataset"] = None
+    assert downloaded_source() == ("predictions", tmp_path / "their.pkl")
+    found["predictions"] = None
+    with pytest.raises(DataError, match=r"run 'offline download OUT'.*--predictions FILE or --simulated"):
+        downloaded_source()
 
 
 def test_same_simulated_set_is_made_once(tmp_path, monkeypatch):
