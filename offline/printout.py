@@ -1,4 +1,4 @@
-"""What ``offline reproduce --predictions`` shows on the terminal."""
+"""What ``offline reproduce`` shows on the terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from offline.pulse_gain import pulse_answer
 from offline.remarks import remarks
 from offline.results import Number, Results, Verdict, paper_numbers
 
@@ -32,6 +33,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
             console.print(_comparison(title, numbers, plain=not console.is_terminal))
     for line in caveat_lines(results):
         console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
+    answer, told = pulse_answer(results)
+    line = f"Does the pulse add anything: {answer}. {told}"
+    console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
     tally = Counter(number.verdict for number in results.numbers if number.id in paper_numbers())
     console.print(
         "Numbers of the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in tally.items()),

@@ -201,6 +201,7 @@ def test_plain_output_has_one_row_per_number_and_no_control_codes(results):
     assert row.count("75.51 +- 5.63") == 2
     assert "reproduced" in row
     assert "[69.8, 80.7]" in row
+    assert "Does the pulse add anything: no evidence." in text
     assert text.isascii()
 
 
