@@ -53,7 +53,8 @@ def compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
             return _paper_pulse(unit)
         case Kind.LIVE_STIMULUS:
             frames = stimulus_frames(unit.path, unit.spec, _encoder(encoder_folder, provider))
-            return Entry({STIMULUS: frames.values[:, unit.columns]})
+            notes = tuple(f"{unit.path.name}: holds no {m}; its features are invalid" for m in frames.absent)
+            return Entry({STIMULUS: frames.values[:, unit.columns]}, notes)
         case Kind.LIVE_PULSE:
             return _live_pulse(unit)
 

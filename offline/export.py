@@ -153,7 +153,7 @@ def export_tingle(
             lookahead_frames=trained.lookahead_frames,
             threshold=trained.threshold,
             requires=requires,
-            demo=trained.simulated,
+            demo=trained.simulated or (encoder is not None and encoder.weights.startswith("random:")),
             training_data=TrainingData(
                 description=description,
                 digest=trained.data_digest,

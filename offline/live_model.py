@@ -14,7 +14,7 @@ from offline.tables import TrialTable, load_tables
 from offline.training import train
 from offline.training_config import TrainingConfig
 from rtasmr import modelstore
-from rtasmr.card import read_encoder_card
+from rtasmr.card import check_id, read_encoder_card
 from rtasmr.errors import DataError, ModelError
 from rtasmr.progress import Report
 
@@ -50,6 +50,7 @@ def train_live_model(
     RtasmrError
         If the tables, the training or the export fail.
     """
+    check_id(model_id)
     models = out / "models"
     target = models / model_id
     if target.exists():

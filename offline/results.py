@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -228,9 +229,14 @@ def write_results(results: Results, out: Path) -> None:
     """Write ``results.json``, ``tables.csv`` and ``config.toml`` into the folder ``out``.
 
     Two runs of one configuration differ in ``created`` and ``machine`` only. Results of another
-    configuration that stand there are replaced, with a warning that names the settings that differ.
+    configuration that stand there are kept as ``results.N.json``, with a warning that names the
+    settings that differ.
+
+    Raises
+    ------
+    DataError
+        If a ``results.json`` stands there that holds something else.
     """
-    _warn_of_other_results(results, out / "results.json")
     content = {
         "version": rtasmr.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -239,10 +245,10 @@ def write_results(results: Results, out: Path) -> None:
         "config": dict(results.config),
         "numbers": [asdict(number) for number in results.numbers],
     }
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    _keep_other_results(results, out / "results.json")
     with replacing(out / "results.json") as part:
-        part.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        part.write_text(text, encoding="utf-8")
     with replacing(out / "tables.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         names = [field.name for field in fields(Number) if field.name != "ci95"]
@@ -257,19 +263,22 @@ def write_results(results: Results, out: Path) -> None:
         part.write_text("".join(lines), encoding="utf-8")
 
 
-def _warn_of_other_results(results: Results, path: Path) -> None:
+def _keep_other_results(results: Results, path: Path) -> None:
     if not path.exists():
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))["config"]
-    except (ValueError, KeyError, TypeError):
-        logger.warning("%s held something else than results; it is replaced", path)
-        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds something else than results; choose another --out or move it away"
+        ) from error
     now = dict(results.config)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if changed:
         told = ", ".join(f"{key}: {before.get(key)} -> {now.get(key)}" for key in changed)
-        logger.warning("%s held results of another configuration (%s); they are replaced", path, told)
+        kept = next(p for n in count(1) if not (p := path.with_name(f"results.{n}.json")).exists())
+        path.rename(kept)
+        logger.warning("%s held results of another configuration (%s), kept as %s", path, told, kept.name)
 
 
 def read_results(path: Path) -> Results:

@@ -18,6 +18,7 @@ from rtasmr.types import Chunk, Role, StreamSpec
 logger = logging.getLogger(__name__)
 
 DATA_ROLES = (Role.PPG, Role.SOUND, Role.PICTURE)
+_OPENING_ORDER = (Role.CLIP, Role.RATING, Role.PICTURE, Role.SOUND, Role.PPG)
 SEARCH_EVERY_S = 0.25
 
 
@@ -95,7 +96,9 @@ class Acquisition:
                 "('rtasmr source ppg ...', 'replay ...'), or raise --wait."
             )
         self.timebase = TimeBase.from_streams(stream.spec for stream in found.values())
-        for role, stream in found.items():
+        # Markers first and the pulse last: a source that waits for somebody to take its pulse then
+        # begins when everything else is taken already.
+        for role, stream in sorted(found.items(), key=lambda item: _OPENING_ORDER.index(item[0])):
             query = self._queries[role]
             channel = "" if query is None else query.channel
             self._inlets[role] = Inlet(stream, role, self.timebase, channel)

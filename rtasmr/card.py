@@ -13,11 +13,15 @@ from typing import Any, TypeVar
 
 from rtasmr.errors import ModelError
 from rtasmr.features.spec import FeatureSpec
+from rtasmr.grid import WARMUP_TICKS
 from rtasmr.types import Modality
 
 CARD_VERSION = 1
 CARD_FILE = "card.json"
 MODEL_FILE = "model.onnx"
+MAX_WINDOW_FRAMES = 6000
+"""Ten minutes: no model of clips of a minute reads more."""
+
 KIND_TINGLE = "tingle"
 KIND_ENCODER = "encoder"
 
@@ -241,8 +245,26 @@ def _from_json(
             f"{path}: wrong type or value of an entry ({error}); export the model again"
         ) from error
     if isinstance(card, ModelCard):
+        _check_ranges(card, path)
         _check_fingerprint(card, path)
     return card
+
+
+def _check_ranges(card: ModelCard, path: Path) -> None:
+    """Refuse what no export writes: absurd sizes, and simulated training that poses as real."""
+    wrong = []
+    if not 0 <= card.threshold <= 1:
+        wrong.append(f"threshold {card.threshold:g} is not in 0 to 1")
+    if not WARMUP_TICKS < card.window_frames <= MAX_WINDOW_FRAMES:
+        wrong.append(
+            f"window_frames {card.window_frames} is not in {WARMUP_TICKS + 1} to {MAX_WINDOW_FRAMES}"
+        )
+    if not card.lookahead_frames < card.window_frames - WARMUP_TICKS:
+        wrong.append(f"lookahead_frames {card.lookahead_frames} leaves no tick in a window to judge")
+    if card.training_data.simulated and not card.demo:
+        wrong.append("it learned from simulated data and is not marked as a demo")
+    if wrong:
+        raise ModelError(f"{path}: {'; '.join(wrong)}. Export the model again.")
 
 
 def _parse(name: str, value: Any) -> Any:

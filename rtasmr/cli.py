@@ -55,6 +55,7 @@ def live(
 ) -> None:
     """Merge LSL streams, predict ten times a second, show, publish and record."""
     from rtasmr.live import has_display, run_live
+    from rtasmr.xdf import RecordingFailedError
 
     queries = {
         role: text
@@ -94,6 +95,8 @@ def live(
         typer.echo(json.dumps(account))
     else:
         _print_account(account)
+    if account["error"]:
+        raise RecordingFailedError(account["error"])
 
 
 @app.command()

@@ -26,6 +26,7 @@ from rtasmr.served import MARGIN_S, ServedModel
 from rtasmr.snapshot import modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import tingle_spec
+from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def run_live(
         else:
             say(f"no window; open one with: {attach_line(server)}")
         files: list[str] = []
+        error = ""
         # A full collection would walk all that the imports made: 60 ms in the middle of a tick. From here
         # on the collector looks only at what is new.
         gc.collect()
@@ -107,8 +109,11 @@ def run_live(
             engine.run(joined)
         finally:
             if recorder is not None:
-                files.append(str(recorder.close()))
-        return account(engine, model, files)
+                try:
+                    files.append(str(recorder.close()))
+                except RecordingFailedError as failure:
+                    error = str(failure)
+        return {**account(engine, model, files), "error": error}
 
 
 def account(engine: Engine, model: ServedModel, files: list[str]) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def has_display() -> bool:
 
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
-    return f"python -m rtasmr.view --attach {server.link_file}"
+    return f"{sys.executable} -P -m rtasmr.view --attach {server.link_file}"
 
 
 def _rate(sfreq: float) -> str:

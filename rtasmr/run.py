@@ -44,7 +44,7 @@ def run_file(path: Path, model: ServedModel) -> Account:
     DataError
         If the file cannot be read or holds nothing to predict from.
     """
-    if path.suffix.lower() == ".xdf":
+    if ".xdf" in (suffix.lower() for suffix in path.suffixes[-2:]):
         return _run_recording(read_xdf(path), model)
     return _run_media(path, model)
 

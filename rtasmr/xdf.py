@@ -69,6 +69,8 @@ class XdfWriter:
     def __init__(
         self, path: Path, *, header: Mapping[str, str], clock: Callable[[], float] = time.monotonic
     ) -> None:
+        if path.is_dir():
+            raise DataError(f"cannot record to {path}: it is a folder; name a file in it")
         self._clock = clock
         self._streams: list[tuple[StreamSpec, StreamTotals]] = []
         self._n_bytes = 0

@@ -50,14 +50,14 @@ class SnapshotClient:
             If the runtime speaks another version.
         """
         try:
-            if self._connection is None:
-                self._connection = self._open()
+            # A signal's handler may close the client in the middle of this: what was open stays named.
+            connection = self._connection = self._connection or self._open()
             if not self._asked:
-                send(self._connection, since_seq=self._seq, revision=self._revision, session=self._session)
+                send(connection, since_seq=self._seq, revision=self._revision, session=self._session)
                 self._asked = True
-            if not self._connection.poll(timeout_s):
+            if not connection.poll(timeout_s):
                 return None
-            reply = self._connection.recv_bytes(MAX_REPLY_BYTES)
+            reply = connection.recv_bytes(MAX_REPLY_BYTES)
             self._asked = False
             if reply == UNCHANGED:
                 return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from rtasmr.errors import ConfigError, DataError
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import regular_packets
 from rtasmr.stream_specs import ppg_spec
+
+logger = logging.getLogger(__name__)
+
+MAX_UNREADABLE_SHARE = 0.5
+"""Share of rows without a number up to which a file counts as a recording with losses."""
 
 _HEADER_RATE = re.compile(r"Sampling Rate \(Hz\):=\s*([0-9.eE+-]+)")
 _SEPARATOR = re.compile(r"[,;\t ]+")
@@ -81,8 +87,20 @@ def read_pulse(path: Path, column: str = "") -> PulseFile:
             f"{path}: expected {n_columns} columns, got {len(rows[ragged])} in row {ragged + 1}. Repair it."
         )
     samples = np.array([float(row[i]) if _is_number(row[i]) else np.nan for row in rows], dtype=np.float32)
-    if not np.isfinite(samples).any():
-        raise DataError(f"{path}: expected numbers in column {i}, got none. Choose another with --column.")
+    unreadable = [k for k, row in enumerate(rows) if not _is_number(row[i])]
+    if not rows or len(unreadable) > MAX_UNREADABLE_SHARE * len(rows):
+        raise DataError(
+            f"{path}: expected numbers in column {i}, got none in {len(unreadable)} of {len(rows)} rows. "
+            "Choose another with --column, or export the recording as CSV."
+        )
+    if unreadable:
+        logger.warning(
+            "%s: no number in %d of %d rows (first: data row %d); they are sent as lost",
+            path.name,
+            len(unreadable),
+            len(rows),
+            unreadable[0] + 1,
+        )
     return PulseFile(samples, headings[i] if headings else "", float(rate.group(1)) if rate else None)
 
 

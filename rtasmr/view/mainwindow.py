@@ -274,7 +274,13 @@ def run_window(
     QtCore.QTimer.singleShot(round(after_s * 1000), save)
     window.ended.connect(end)
     # Ctrl-C: Python runs its handlers between two ticks of the window's timer.
-    previous = {number: signal.signal(number, lambda *_: window.close()) for number in _SIGNALS}
+    ended_by: list[int] = []
+
+    def give_way(number: int, _frame: object) -> None:
+        ended_by.append(number)
+        window.close()
+
+    previous = {number: signal.signal(number, give_way) for number in _SIGNALS}
     window.show()
     window.start()
     app.exec_()
@@ -282,7 +288,8 @@ def run_window(
         signal.signal(number, handler)
     if failed:
         raise RtasmrError(f"expected to save a picture, could not write {failed[0]}: give another path")
-    return 0
+    # Only a window that its user closed ends the run: see `rtasmr.live`.
+    return 128 + ended_by[0] if ended_by else 0
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

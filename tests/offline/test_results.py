@@ -156,16 +156,24 @@ def test_two_runs_differ_in_time_and_machine_only(tmp_path):
     assert first == second
 
 
-def test_results_of_another_configuration_are_replaced_aloud(tmp_path, caplog):
+def test_results_of_another_configuration_are_kept_aloud(tmp_path, caplog):
     write_results(some_results(), tmp_path)
     with caplog.at_level(logging.WARNING):
         write_results(some_results(), tmp_path)
         assert not caplog.records
         write_results(some_results({**CONFIG, "seed": 43}), tmp_path)
     (record,) = caplog.records
-    told = "held results of another configuration (seed: 42 -> 43); they are replaced"
+    told = "held results of another configuration (seed: 42 -> 43), kept as results.1.json"
     assert record.getMessage() == f"{tmp_path / 'results.json'} {told}"
     assert read_results(tmp_path / "results.json").config["seed"] == 43
+    assert read_results(tmp_path / "results.1.json").config["seed"] == 42
+
+
+def test_a_strangers_file_is_not_replaced(tmp_path):
+    (tmp_path / "results.json").write_text("precious")
+    with pytest.raises(DataError, match="holds something else than results"):
+        write_results(some_results(), tmp_path)
+    assert (tmp_path / "results.json").read_text() == "precious"
 
 
 def test_failed_write_leaves_the_old_results(tmp_path):
