@@ -8,6 +8,7 @@ nothing was stored under.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,18 @@ EXACT_STAMP_TOLERANCE = 0.1
 liblsl deduces the stamps inside a chunk by repeated addition; over a second of sound that rounds by
 0.03 of a sample period.
 """
+
+
+STAMP_MEMORY_S = 5.0
+"""Seconds over which stamps that jitter are averaged.
+
+A clock off by 500 ppm is followed 2.5 ms late; jitter of 20 ms on chunks of 50 ms leaves about 2 ms.
+"""
+
+
+JITTER_SDS = 6.0
+MIN_JITTER_S = 0.010
+"""A deviation counts as a loss from six standard deviations of the jitter seen, 10 ms at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,9 @@ class RegularBuffer:
         Seconds kept; older samples are forgotten.
     stamp_tolerance_s : float
         Deviation of a stamp from its place on the grid up to which the run goes on. 0 for a source
-        whose stamps are exact; for others it swallows stamp jitter and bounds the alignment error.
+        whose stamps are exact. For others samples are counted and the grid follows the stamps slowly
+        (`STAMP_MEMORY_S`): jitter averages out, and a clock that drifts is followed. Once the jitter
+        is known, it sets the tolerance, and this is its upper bound.
 
     Attributes
     ----------
@@ -64,6 +79,10 @@ class RegularBuffer:
         self._data: NDArray[Any] = np.zeros(self._capacity, dtype=dtype)
         self._present = np.zeros(self._capacity, dtype=bool)
         self._tolerance = max(EXACT_STAMP_TOLERANCE, stamp_tolerance_s * sfreq)
+        self._max_tolerance = self._tolerance
+        self._follows = stamp_tolerance_s > 0
+        self._n_followed = 0
+        self._jitter = 0.0
         self._stretches: deque[Stretch] = deque()
         self._next_index = 0
         self.n_lost = 0
@@ -113,10 +132,26 @@ class RegularBuffer:
             off = np.abs(places - expected) > self._tolerance
             n_run = int(np.argmax(off)) if off.any() else len(places)
             if n_run:
+                if self._follows:
+                    self._follow(float(np.mean(places[:n_run] - expected[:n_run])), n_run)
                 self._store(data[start : start + n_run])
                 start += n_run
             if start < len(times):
                 start = self._open_stretch(times, start)
+
+    def _follow(self, ahead: float, n_run: int) -> None:
+        """Shift the newest stretch towards stamps that lie ``ahead`` samples past their places."""
+        self._n_followed += n_run
+        memory = min(self._n_followed, STAMP_MEMORY_S * self.sfreq)
+        weight = n_run / memory
+        stretch = self._stretches[-1]
+        shift_s = weight * ahead / self.sfreq
+        self._stretches[-1] = Stretch(stretch.first_index, stretch.t_first + shift_s)
+        self._jitter += weight * (ahead * ahead - self._jitter)
+        if self._n_followed >= self.sfreq * STAMP_MEMORY_S / 2:
+            # Stamps that have proven regular reveal a short loss; ones that jitter must not feign any.
+            seen = JITTER_SDS * math.sqrt(self._jitter)
+            self._tolerance = min(max(seen, MIN_JITTER_S * self.sfreq, 1.0), self._max_tolerance)
 
     def _open_stretch(self, times: NDArray[np.float64], start: int) -> int:
         """Begin a stretch at sample ``start`` of a chunk; return the first sample that belongs to it."""
@@ -135,6 +170,8 @@ class RegularBuffer:
         index = max(self._next_index, round(place))
         self._mark_lost(index - self._next_index)
         self._stretches.append(Stretch(index, float(times[start])))
+        self._n_followed = 0
+        self._tolerance = self._max_tolerance
         self._forget()
         return start
 

@@ -120,3 +120,46 @@ def test_the_newest_picture_at_a_tick() -> None:
     assert shown[1].item() == 3
     buffer.push(np.array([0.0]), pictures[:1])
     assert buffer.n_rejected == 1
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "n_chunk", "sd_s"), [(1000.0, 50, 0.02), (1000.0, 50, 0.05), (25.0, 1, 0.02), (100.0, 1, 0.04)]
+)
+def test_stamps_by_arrival_lose_nothing_and_land_near_the_truth(
+    sfreq: float, n_chunk: int, sd_s: float, rng: np.random.Generator
+) -> None:
+    """Chunks stamped when they arrive, late by the size of a normal error: what others' sources do."""
+    buffer = RegularBuffer(sfreq, np.float64, capacity_s=40, stamp_tolerance_s=0.15)
+    n_chunks = round(30 * sfreq / n_chunk)
+    late_s = np.clip(np.abs(rng.normal(0, sd_s, n_chunks)), 0, 0.14)
+    for k in range(n_chunks):
+        index = np.arange(k * n_chunk, (k + 1) * n_chunk)
+        buffer.push(index / sfreq + late_s[k], index.astype(np.float64))
+    _, present = buffer.read(0, n_chunks * n_chunk)
+    assert present.all()
+    assert (buffer.n_lost, buffer.n_rejected) == (0, 0)
+    # The mean lateness cannot be told from a late device; the jitter around it is averaged away.
+    error_s = buffer.time_of(n_chunks * n_chunk - 1) - (n_chunks * n_chunk - 1) / sfreq - late_s.mean()
+    assert abs(error_s) < 0.25 * sd_s + 1e-3
+
+
+def test_a_clock_that_drifts_is_followed() -> None:
+    buffer = RegularBuffer(100.0, np.float64, capacity_s=700, stamp_tolerance_s=0.15)
+    for k in range(600):
+        index = np.arange(100 * k, 100 * (k + 1))
+        buffer.push(index / 100.0 * (1 + 500e-6), index.astype(np.float64))
+    true_s = 59_999 / 100.0 * (1 + 500e-6)
+    assert abs(buffer.time_of(59_999) - true_s) < 0.005
+    assert (buffer.n_lost, buffer.n_rejected) == (0, 0)
+
+
+def test_a_short_loss_shows_where_the_stamps_are_regular(rng: np.random.Generator) -> None:
+    """A foreign source with 1 ms of jitter loses 50 ms after 10 s."""
+    buffer = RegularBuffer(500.0, np.float64, capacity_s=40, stamp_tolerance_s=0.15)
+    for k in range(400):
+        if k == 200:
+            continue
+        index = np.arange(25 * k, 25 * (k + 1))
+        buffer.push(index / 500.0 + rng.normal(0, 0.001), index.astype(np.float64))
+    assert buffer.n_lost == pytest.approx(25, abs=1)
+    assert buffer.n_rejected == 0
