@@ -193,28 +193,85 @@ def train(
 
 @app.command()
 def reproduce(
-    out: Annotated[Path, typer.Option(help="Folder for results.json, tables and figures.")],
-    predictions: Annotated[
-        Path | None, typer.Option(help="Saved predictions: the authors' .pkl or our predictions.npz.")
+    data: Annotated[
+        Path | None, typer.Argument(help="Folder with log/, ppg/ and stim/; by default what was downloaded.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and permutation.")] = 42,
+    out: Annotated[Path, typer.Option(help="Folder for report, results, figures and models.")] = Path(
+        "R"
+    ),
+    predictions: Annotated[
+        Path | None, typer.Option(help="Saved predictions instead: the authors' .pkl or our predictions.npz.")
+    ] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Make a simulated data set in OUT and reproduce on it.")
+    ] = False,
+    scenario: Annotated[str, typer.Option(help="Of --simulated: tingle or null.")] = "tingle",
+    participants: Annotated[int, typer.Option(help="Of --simulated: 4 to 34.")] = 34,
+    size: Annotated[str, typer.Option(help="Of --simulated: picture size, WIDTHxHEIGHT.")] = "1280x720",
+    protocol: Annotated[
+        Literal["published", "as-written", "both"],
+        typer.Option(help="The published code's rules, those of the paper's text, or a column for each."),
+    ] = "published",
+    models: Annotated[
+        str, typer.Option(help="Comma-separated; fusion must be among them.")
+    ] = "fusion,video_only,audio_only,ppg_only,xgboost",
+    seeds: Annotated[
+        str, typer.Option("--seeds", "--seed", help="Comma-separated; the first gives the numbers.")
+    ] = "42",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the protocol's 35.")] = None,
+    encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
+    provider: Annotated[Provider, typer.Option(help="Where the image encoder runs.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; as many as processors by default.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the cache; the user's by default.")] = None,
     json_: Json = False,
 ) -> None:
-    """Compute the paper's numbers from saved predictions, each beside the published value."""
+    """Compute every number of the paper beside the published one, with a report of what each is worth."""
     from offline.printout import print_results
     from offline.reproduce import reproduce_predictions
+    from offline.study import StudySettings, downloaded_source, reproduce_study, simulated_study
 
-    if predictions is None:
-        raise ConfigError(
-            "reproduce needs --predictions FILE (the authors' fusion results or predictions of ours); "
-            "the reproduction from raw data is not built yet."
+    if sum((data is not None, predictions is not None, simulated)) > 1:
+        raise ConfigError("expected one of DATA, --predictions and --simulated, got more; name one.")
+    drawn = _numbers("--seeds", seeds)
+    if data is None and predictions is None and not simulated:
+        kind, path = downloaded_source()
+        data, predictions = (path, None) if kind == "data" else (None, path)
+        typer.echo(f"reproducing the downloaded {kind}: {path}", err=True)
+    if predictions is not None:
+        results = reproduce_predictions(predictions, out, drawn[0])
+    else:
+        settings = StudySettings(
+            protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache
         )
-    results = reproduce_predictions(predictions, out, seed)
+        if data is None:
+            with progress("simulate") as report:
+                data = simulated_study(out, participants, drawn[0], scenario, _size(size), report)  # type: ignore[arg-type]  # checked inside
+        with progress("reproduce") as report:
+            results = reproduce_study(data, out, settings, report)
     if json_:
         sys.stdout.write((out / "results.json").read_text(encoding="utf-8"))
     else:
         print_results(results)
-        typer.echo(f"results: {out / 'results.json'}")
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder that 'offline reproduce' wrote.")],
+) -> None:
+    """Write report.html again from saved results and predictions; nothing is computed anew."""
+    from offline.report import write_report_again
+
+    typer.echo(f"report: {write_report_again(results)}")
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter(f"{option}: expected numbers such as 42,43, got {text!r}")
+    return tuple(int(part) for part in parts)
 
 
 def _size(text: str) -> tuple[int, int]:

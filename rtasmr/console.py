@@ -14,7 +14,7 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost")
+TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost", "jinja2")
 """What the runtime does without; `pip install 'rtasmr[offline]'` brings them."""
 
 
