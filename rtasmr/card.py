@@ -259,8 +259,6 @@ def _check_ranges(card: ModelCard, path: Path) -> None:
         wrong.append(
             f"window_frames {card.window_frames} is not in {WARMUP_TICKS + 1} to {MAX_WINDOW_FRAMES}"
         )
-    if card.lookahead_frames >= card.window_frames:
-        wrong.append(f"lookahead_frames {card.lookahead_frames} leaves no tick in a window to judge")
     if card.training_data.simulated and not card.demo:
         wrong.append("it learned from simulated data and is not marked as a demo")
     if wrong:

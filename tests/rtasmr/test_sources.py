@@ -66,10 +66,16 @@ def test_missing_numbers_are_not_zeros(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples, np.float32([2, np.nan, np.nan, 5]))
 
 
+def test_a_few_missing_numbers_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_pulse(write(tmp_path, "0.1\n0.2\noops\n0.3\n"), "")
+    assert "no number in 1 of 4 rows (first: data row 3)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("text", "column", "match"),
     [
         ("", "", "no line"),
+        ('{"a": 1}\n{"b": 2}\n{"c": 3}\n4\n', "", "expected numbers"),
         ("a,b\n1,2\n", "", "columns a, b, got none named"),
         ("1,2\n3,4\n", "5", "columns 0 to 1, got '5'"),
         ("a,a\n1,2\n", "a", "got 'a'"),

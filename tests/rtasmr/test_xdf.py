@@ -275,3 +275,9 @@ def test_killed_writer_loses_nothing_that_was_written(tmp_path, n_lines):
     assert numbers.size > written
     np.testing.assert_array_equal(numbers, np.arange(numbers.size))
     assert not (tmp_path / "s.xdf").exists()
+
+
+def test_a_folder_is_no_recording(tmp_path):
+    with pytest.raises(DataError, match="it is a folder; name a file in it"):
+        XdfWriter(tmp_path, header={})
+    assert list(tmp_path.parent.glob(f"{tmp_path.name}_*")) == []

@@ -98,3 +98,20 @@ def test_one_kind_is_not_taken_for_the_other(make_card, encoder_card, tmp_path):
     write_card(make_card(), tmp_path)
     with pytest.raises(ModelError, match="expected a model of kind encoder, got another kind"):
         read_encoder_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": 7.0}, "threshold 7 is not in 0 to 1"),
+        ({"window_frames": 10**9}, "window_frames 1000000000 is not in 51 to 6000"),
+        (
+            {"training_data": TrainingData("x", "d" * 64, simulated=True, participants=(1,), trials=1)},
+            "simulated data and is not marked as a demo",
+        ),
+    ],
+)
+def test_a_card_that_no_export_writes_is_refused(make_card, tmp_path, changes, message):
+    write_card(make_card(**changes), tmp_path)
+    with pytest.raises(ModelError, match=message):
+        read_card(tmp_path)
