@@ -196,9 +196,7 @@ def reproduce(
     data: Annotated[
         Path | None, typer.Argument(help="Folder with log/, ppg/ and stim/; by default what was downloaded.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report, results, figures and models.")] = Path(
-        "R"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for report, results, figures and models.")] = Path("R"),
     predictions: Annotated[
         Path | None, typer.Option(help="Saved predictions instead: the authors' .pkl or our predictions.npz.")
     ] = None,

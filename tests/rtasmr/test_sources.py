@@ -75,7 +75,7 @@ def test_a_few_missing_numbers_are_named(tmp_path: Path, caplog: pytest.LogCaptu
     ("text", "column", "match"),
     [
         ("", "", "no line"),
-        ('{"a": 1}\n{"b": 2}\n{"c": 3}\n4\n', "", "expected numbers"),
+        ("{\na\nb\n4\n", "", "none in 2 of 3 rows"),
         ("a,b\n1,2\n", "", "columns a, b, got none named"),
         ("1,2\n3,4\n", "5", "columns 0 to 1, got '5'"),
         ("a,a\n1,2\n", "a", "got 'a'"),

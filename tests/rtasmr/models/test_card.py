@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rtasmr.card import read_card, read_encoder_card, read_model_card, write_card
+from rtasmr.card import TrainingData, read_card, read_encoder_card, read_model_card, write_card
 from rtasmr.errors import ModelError
 from rtasmr.types import Modality
 
