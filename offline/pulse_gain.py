@@ -23,7 +23,6 @@ from offline.statistics import N_BOOTSTRAP, bootstrap_multiplicities, percentile
 from rtasmr.errors import DataError
 
 PREFIX = "caveat.pulse."
-CHANCE = 0.5
 _UNDEFINED = "Undefined: no two people of one clip differ at any instant"
 _CONCORDANCE = "of two people at one instant, who feels it; 0.5 is chance"
 _CORRELATION = "of probability and report, less what all share and each trial's mean; 0 is chance"

@@ -234,6 +234,9 @@ def _print_account(account: dict[str, Any]) -> None:
         if figures["p50"] is not None:
             shown = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items())
             typer.echo(f"{name} [ms]: {shown}")
+    samples = account["samples"]
+    if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
+        typer.echo(f"samples: {samples}")
     if account["absent"]:
         typer.echo(f"absent: {', '.join(account['absent'])}")
     for path in account["files"]:

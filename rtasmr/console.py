@@ -11,7 +11,6 @@ import typer
 from rtasmr.errors import RtasmrError
 
 EXIT_ERROR = 1
-EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost", "jinja2")

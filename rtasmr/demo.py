@@ -28,7 +28,6 @@ PICTURE_SIZE = "160x90"
 ENCODER = "random:1234"
 MODEL_ID = "demo-bilstm"
 CLIP = "vid3"
-REPLAY_TIMEOUT_S = 240.0
 
 
 class DemoError(RtasmrError):

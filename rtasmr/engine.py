@@ -165,6 +165,17 @@ class Engine:
         """Every stream that was ever there."""
         return self._specs
 
+    @property
+    def losses(self) -> dict[str, Any]:
+        """Samples known to be lost or refused for their stamps, by modality, and refused clip markers."""
+        aligner = self._pipeline.aligner
+        present = [role.modality for role in self._specs if role.modality is not None]
+        return {
+            "lost": {m.value: aligner.n_lost(m) for m in present},
+            "rejected": {m.value: aligner.n_rejected(m) for m in present},
+            "rejected_markers": aligner.n_rejected_markers,
+        }
+
     def _is_done(self) -> bool:
         if self._n_ticks is not None and self._n_frames_needed() <= 0:
             return True

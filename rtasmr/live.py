@@ -134,6 +134,7 @@ def account(engine: Engine, model: ServedModel, files: list[str]) -> dict[str, A
         "warnings": list(model.card.warnings),
         "streams": present,
         "absent": [role for role in ("ppg", "sound", "picture") if role not in present],
+        "samples": engine.losses,
         "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
         "files": files,
     }

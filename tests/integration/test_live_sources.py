@@ -37,6 +37,7 @@ def test_a_real_pulse_alone(served_study, shared_data):
     assert (account["missing"], account["duplicates"]) == (0, 0)
     assert account["absent"] == ["sound", "picture"]
     assert account["streams"] == {"ppg": "rtasmr-ppg"}
+    assert account["samples"] == {"lost": {"ppg": 0}, "rejected": {"ppg": 0}, "rejected_markers": 0}
     for absent in ("sound", "picture"):
         assert f"no {absent} stream" in error
 
@@ -70,6 +71,7 @@ def test_a_killed_source_leaves_no_tick_without_a_record(served_study, tmp_path)
     account = json.loads(out.splitlines()[-1])
     assert (account["ticks"], account["missing"], account["duplicates"]) == (200, 0, 0)
     assert "is gone; looking for it" in error
+    assert account["samples"]["lost"]["ppg"] > 250  # more than a second at 250 Hz
     records = read_account(recording).records
     assert [r.tick for r in records] == list(range(200))
     assert all(r.status is Status.OK for r in records[50:60])
