@@ -3,10 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Qt's X11 plugin and its libraries, and what the window tests need.
+# Qt's X11 plugin and its libraries, what the window tests need, sound.
 packages=(
   libgl1 libegl1 libfontconfig1 libdbus-1-3 libxcb-xinerama0 libxkbcommon-x11-0 libxcb-icccm4
   libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 xvfb xauth xdotool
+  libportaudio2 pulseaudio pulseaudio-utils
 )
 
 say() { printf '%s\n' "$*" >&2; }
