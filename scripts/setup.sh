@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(
   libgl1 libegl1 libfontconfig1 libdbus-1-3 libxcb-xinerama0 libxkbcommon-x11-0 libxcb-icccm4
   libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 xvfb xauth xdotool
-  libportaudio2 pulseaudio pulseaudio-utils
+  libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils
 )
 
 say() { printf '%s\n' "$*" >&2; }
