@@ -1,0 +1,99 @@
+"""What can be plugged in: one line per kind of device.
+
+A new sensor is a file beside this one that offers ``factory(address, options) -> Device``, and an entry
+in `DEVICES`. The command line, ``--list`` and ``rtasmr live --ppg NAME:ADDRESS`` follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import cast
+
+from rtasmr.errors import ConfigError
+from rtasmr.sources.device import Device
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOption:
+    """A setting that a kind of device understands: ``--NAME VALUE`` on the command line."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKind:
+    """A kind of device.
+
+    Parameters
+    ----------
+    name : str
+        What stands before the colon in ``serial:/dev/ttyUSB0``, and the option ``--serial``.
+    factory : str
+        ``module:function``, imported when the device is asked for. The function takes the address
+        and a mapping of the options given, as text, and returns a `Device` that is not open yet.
+    address : str
+        What the address is, in a word in capitals for the help.
+    help : str
+        One line.
+    package : str
+        The optional package it needs, of the extra ``sensors``; empty if none.
+    options : tuple of DeviceOption
+    """
+
+    name: str
+    factory: str
+    address: str
+    help: str
+    package: str = ""
+    options: tuple[DeviceOption, ...] = ()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package it needs is there; nothing is imported."""
+        return not self.package or find_spec(self.package) is not None
+
+    def make(self, address: str, options: Mapping[str, str]) -> Device:
+        """Return the device at ``address``, not open yet.
+
+        Raises
+        ------
+        ConfigError
+            If an option is not understood or the package is not installed.
+        """
+        known = {option.name for option in self.options}
+        if unknown := sorted(set(options) - known):
+            raise ConfigError(
+                f"expected options of {self.name} ({', '.join(sorted(known)) or 'it has none'}), "
+                f"got {', '.join(unknown)}. Leave that out."
+            )
+        if not self.is_installed:
+            raise ConfigError(f"{self.name} needs {self.package}, which is not installed. {INSTALL}")
+        module, _, function = self.factory.partition(":")
+        return cast(Device, getattr(import_module(module), function)(address, options))
+
+
+INSTALL = "Install it with: pip install 'rtasmr[sensors]'"
+
+DEVICES: Mapping[str, DeviceKind] = {
+    kind.name: kind
+    for kind in (
+        DeviceKind(
+            "serial",
+            "rtasmr.sources.serial_pulse:serial_pulse",
+            "PORT",
+            "Arduino, PulseSensor, MAX3010x on a serial port.",
+            "serial",
+            (
+                DeviceOption("baud", "Speed of the line; 115200 if not given."),
+                DeviceOption("sfreq", "Rate in Hz; measured for 10 s if not given."),
+                DeviceOption("column", "Heading or number (from 0) of the column that is the pulse."),
+                DeviceOption("format", "'text', 'binary', or 'auto' (default)."),
+            ),
+        ),
+    )
+}
+"""Pulse sensors by name."""
