@@ -30,7 +30,7 @@ def run(app: typer.Typer, argv: list[str] | None = None) -> int:
         level=logging.DEBUG if debug else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     if not debug:
-        for noisy in ("matplotlib", "PIL", "numba", "libav", "pyxdf"):
+        for noisy in ("matplotlib", "PIL", "numba", "libav"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         # typer brings a click of its own, whose exceptions have no public name: it prints wrong usage

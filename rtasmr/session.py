@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyxdf
 from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
-from rtasmr.xdf_format import NUMPY_FORMATS, STRING
-from rtasmr.xdf_scan import scan
+from rtasmr.xdf_decode import Samples
+from rtasmr.xdf_format import NUMPY_FORMATS, STRING, Tag
+from rtasmr.xdf_scan import Scan, StreamScan
+from rtasmr.xdf_xml import flat, parse_xml
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,15 @@ class RecordedStream:
         Stamps in seconds as recorded: neither dejittered nor moved to another clock.
     data : ndarray of shape (n_samples, n_channels), or (n_samples,) of str for one channel of text
         In the stream's own format; a picture is int8, to be viewed as uint8.
+    clock_offsets : ndarray of shape (n_offsets, 2), float64
+        When the clock of the source was compared, and what is to be added to its stamps, in seconds:
+        zeros for a source of the recording machine, as for all that this program records.
     """
 
     spec: StreamSpec
     times: NDArray[np.float64]
     data: NDArray[Any]
+    clock_offsets: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +79,34 @@ def read_xdf(path: Path) -> Recording:
     DataError
         The file is missing, no XDF file, or corrupt.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; name an XDF recording") from error
-    checked = scan(content, path.name)
-    if checked.truncated:
+    content = read_content(path)
+    walk = Scan(content, path.name)
+    header: dict[str, str] = {}
+    parts: dict[int, list[Samples]] = {}
+    for chunk in walk.chunks():
+        if chunk.tag is Tag.FILE_HEADER:
+            header = flat(parse_xml(content[chunk.start : chunk.end]))
+        elif chunk.tag is Tag.STREAM_HEADER:
+            parts[chunk.stream_id] = []
+        elif chunk.samples is not None:
+            parts[chunk.stream_id].append(chunk.samples)
+    if walk.truncated:
         logger.warning(
             "%s was cut off: read up to its last whole chunk, %d of %d bytes",
-            path.name, checked.n_bytes, len(content),
+            path.name, walk.n_bytes, len(content),
         )  # fmt: skip
-    elif not checked.complete:
+    elif not walk.complete:
         logger.warning("%s was not closed by its writer: read what there is", path.name)
-    # pyxdf also divides by a stream's duration, which is zero where all stamps are equal.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw_streams, raw_header = pyxdf.load_xdf(
-            BytesIO(content[: checked.n_bytes]), synchronize_clocks=False, dejitter_timestamps=False
-        )
-    streams = tuple(_recorded(raw) for raw in raw_streams)
-    for stream, expected in zip(streams, checked.streams.values(), strict=True):
-        if stream.times.size != expected.n_samples:
-            raise DataError(
-                f"{path.name}: expected {expected.n_samples} samples of stream {stream.spec.name!r}, "
-                f"the reader gave {stream.times.size}; the file is corrupt, use a copy"
-            )
-    return Recording(path, _flat(raw_header["info"]), streams, checked.complete)
+    streams = tuple(_recorded(found, parts.pop(stream_id)) for stream_id, found in walk.streams.items())
+    return Recording(path, header, streams, walk.complete)
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a recording; DataError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; name an XDF recording") from error
 
 
 def write_xdf(recording: Recording, path: Path) -> Path:
@@ -113,55 +120,17 @@ def write_xdf(recording: Recording, path: Path) -> Path:
     return writer.path
 
 
-def _recorded(raw: Mapping[str, Any]) -> RecordedStream:
-    info = raw["info"]
-    dtype = _text(info, "channel_format")
-    n_channels = int(_text(info, "channel_count"))
-    desc = _first_mapping(info.get("desc"))
-    channels = _first_mapping(desc.get("channels")).get("channel", [])
-    channels = [channel if isinstance(channel, Mapping) else {} for channel in channels]
-    if len(channels) != n_channels:
-        channels = [{}] * n_channels
-    spec = StreamSpec(
-        name=_text(info, "name"),
-        stype=_text(info, "type"),
-        source_id=_text(info, "source_id"),
-        sfreq=float(_text(info, "nominal_srate")),
-        dtype=dtype,
-        ch_names=tuple(_text(channel, "label") or f"ch{i}" for i, channel in enumerate(channels, start=1)),
-        ch_types=tuple(_text(channel, "type") for channel in channels),
-        ch_units=tuple(_text(channel, "unit") for channel in channels),
-        desc=_flat({key: value for key, value in desc.items() if key != "channels"}),
-        hostname=_text(info, "hostname"),
+def _recorded(found: StreamScan, parts: list[Samples]) -> RecordedStream:
+    """Join the samples of a stream; one channel of text becomes one-dimensional."""
+    spec = found.spec
+    dtype = np.dtype(object) if spec.dtype == STRING else NUMPY_FORMATS[spec.dtype]
+    empty = np.empty(0), np.empty((0, spec.n_channels), dtype)
+    times, values = zip(*parts, strict=True) if parts else ((empty[0],), (empty[1],))
+    data = np.concatenate(values)
+    is_text_of_one = spec.dtype == STRING and spec.n_channels == 1
+    return RecordedStream(
+        spec,
+        np.concatenate(times),
+        data[:, 0] if is_text_of_one else data,
+        np.array(found.totals.clock_offsets, dtype=np.float64).reshape(-1, 2),
     )
-    times = np.asarray(raw["time_stamps"], dtype=np.float64)
-    if dtype != STRING:
-        return RecordedStream(spec, times, np.asarray(raw["time_series"], dtype=NUMPY_FORMATS[dtype]))
-    data = np.empty((times.size, n_channels), dtype=object)
-    for row, texts in zip(data, raw["time_series"], strict=True):
-        row[:] = texts
-    return RecordedStream(spec, times, data[:, 0] if n_channels == 1 else data)
-
-
-def _text(entries: Mapping[str, Any], key: str) -> str:
-    """Return the text of the first element `key` of what pyxdf read, or an empty string."""
-    values = entries.get(key) or [None]
-    return values[0] if isinstance(values[0], str) else ""
-
-
-def _first_mapping(values: object) -> Mapping[str, Any]:
-    if isinstance(values, list) and values and isinstance(values[0], Mapping):
-        return values[0]
-    return {}
-
-
-def _flat(entries: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Flatten nested elements to ``outer.inner`` keys; LSL's place for can_drop_samples loses its prefix."""
-    flat: dict[str, str] = {}
-    for key, values in entries.items():
-        for value in values:
-            if isinstance(value, Mapping):
-                flat |= _flat(value, "" if key == "synchronization" else f"{prefix}{key}.")
-            else:
-                flat.setdefault(prefix + key, value or "")
-    return flat

@@ -147,16 +147,17 @@ def checked_samples(
         return times, data.astype(stored, copy=False)
 
 
+def sample_record(dtype: str, n_channels: int) -> np.dtype[Any]:
+    """Return the layout of a stamped sample of numbers: ``n_stamp_bytes``, ``stamp``, ``values``."""
+    layout = [("n_stamp_bytes", "u1"), ("stamp", "<f8"), ("values", NUMPY_FORMATS[dtype], (n_channels,))]
+    return np.dtype(layout)
+
+
 def pack_samples(spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> list[bytes]:
     """Encode samples as the contents of one or more chunks, without the stream's number."""
     if spec.dtype == STRING:
         return [_pack_strings(times, data)]
-    layout = [
-        ("n_stamp_bytes", "u1"),
-        ("stamp", "<f8"),
-        ("values", NUMPY_FORMATS[spec.dtype], (spec.n_channels,)),
-    ]
-    record = np.dtype(layout)
+    record = sample_record(spec.dtype, spec.n_channels)
     step = max(1, _MAX_SAMPLES_CHUNK_BYTES // record.itemsize)
     contents = []
     for start in range(0, times.size, step):

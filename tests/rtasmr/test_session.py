@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pylsl
 import pytest
+import pyxdf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -272,6 +273,49 @@ def test_deduced_stamps_of_other_writers_are_read(tmp_path):
     assert got.times.tolist() == [10.0, 10.25, 10.5]
     assert got.data.tolist() == [[1], [2], [3]]
     assert got.spec.ch_names == ("ch1",)
+
+
+def any_stamps(rng, dtype, n_channels, n_samples, n_stamped):
+    """Return the content of a chunk of which only some samples are stamped."""
+    stamped = rng.permutation(n_samples) < n_stamped
+    content = b"\x04" + struct.pack("<I", n_samples)
+    for has_stamp in stamped:
+        content += b"\x08" + struct.pack("<d", rng.normal(100)) if has_stamp else b"\x00"
+        if dtype == "string":
+            content += b"\x01\x03a\xffb" * n_channels
+        else:
+            content += rng.bytes(n_channels * NUMPY_FORMATS[dtype].itemsize)
+    return content
+
+
+@pytest.mark.parametrize("dtype", [*NUMPY_FORMATS, "string"])
+def test_the_reference_reader_gives_the_same_to_the_last_bit(tmp_path, rng, dtype):
+    chunks = [stream(7, channel_format=dtype, channel_count="3", nominal_srate="44100")]
+    for n_samples, n_stamped in ((50, 25), (0, 0), (40, 0), (1, 1), (60, 60), (30, 1)):
+        chunks.append(chunk(Tag.SAMPLES, u32(7) + any_stamps(rng, dtype, 3, n_samples, n_stamped)))
+    path = tmp_path / "lab.xdf"
+    path.write_bytes(hostile(*chunks, chunk(Tag.CLOCK_OFFSET, u32(7) + struct.pack("<dd", 90.0, -0.25))))
+    (got,) = read_xdf(path).streams
+    ((reference,), _) = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
+    assert got.times.tobytes() == reference["time_stamps"].tobytes()
+    if dtype == "string":
+        assert got.data.tolist() == reference["time_series"]
+    else:
+        assert got.data.dtype == reference["time_series"].dtype
+        assert got.data.tobytes() == reference["time_series"].tobytes()
+    assert got.clock_offsets.tolist() == [[90.0, -0.25]]
+    assert (reference["clock_times"], reference["clock_values"]) == ([90.0], [-0.25])
+
+
+def test_long_chunk_with_few_stamps_is_decoded_block_by_block(tmp_path):
+    n_samples = 2**16 + 3
+    content = b"\x04" + struct.pack("<I", n_samples) + b"\x08" + struct.pack("<dh", 8.0, 0)
+    content += b"".join(b"\x00" + struct.pack("<h", i & 0x7FFF) for i in range(1, n_samples))
+    path = tmp_path / "lab.xdf"
+    path.write_bytes(hostile(stream(nominal_srate="4"), chunk(Tag.SAMPLES, u32(1) + content)))
+    (got,) = read_xdf(path).streams
+    np.testing.assert_array_equal(got.times, 8 + np.arange(n_samples) / 4)
+    np.testing.assert_array_equal(got.data[:, 0], np.arange(n_samples) & 0x7FFF)
 
 
 def test_nested_metadata_of_other_writers_are_flattened(tmp_path):
