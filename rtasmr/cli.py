@@ -234,6 +234,10 @@ def _print_account(account: dict[str, Any]) -> None:
         if figures["p50"] is not None:
             shown = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items())
             typer.echo(f"{name} [ms]: {shown}")
+    stages = {name: figures for name, figures in account["stages_ms"].items() if figures["p50"] is not None}
+    for quantile in ("p50", "p99", "max") if stages else ():
+        shown = ", ".join(f"{name} {figures[quantile]:.1f}" for name, figures in stages.items())
+        typer.echo(f"stages {quantile} [ms]: {shown}")
     samples = account["samples"]
     if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
         typer.echo(f"samples: {samples}")

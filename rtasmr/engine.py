@@ -21,14 +21,23 @@ from numpy.typing import NDArray
 from rtasmr.acquisition import Acquisition, Event, Joined, Lost, Refused
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
-from rtasmr.latency import Durations
+from rtasmr.latency import DRAW, Durations, StageDurations
 from rtasmr.link import SnapshotStore
 from rtasmr.pipeline import Pipeline
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
 from rtasmr.recorder import Recorder, RecorderState
-from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState, TickRecord
+from rtasmr.snapshot import (
+    LatencyState,
+    ModelState,
+    RecordingState,
+    RunState,
+    StageState,
+    StreamState,
+    TickRecord,
+)
 from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import LATENCY_SPEC
 from rtasmr.types import (
     Chunk,
     FeatureFrame,
@@ -39,6 +48,7 @@ from rtasmr.types import (
     Status,
     Step,
     StreamSpec,
+    TickTiming,
 )
 from rtasmr.waveform import Waveform
 
@@ -61,6 +71,7 @@ class Tally:
     publish: Durations = field(default_factory=Durations)
     compute: Durations = field(default_factory=Durations)
     age: Durations = field(default_factory=Durations)
+    stages: StageDurations = field(default_factory=StageDurations)
     _last: tuple[int, int] = (-1, -1)
 
     def count(self, segment: Segment, tick: int, status: Status) -> None:
@@ -129,6 +140,7 @@ class Engine:
         self._waveform = Waveform()
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
+        self._published = math.nan
         self.latency = LatencyState()
         self._next_latency = 0.0
         self._message = ""
@@ -249,7 +261,7 @@ class Engine:
             if step.prediction is not None:
                 if self._n_ticks is not None and self.tally.ticks >= self._n_ticks:
                     return
-                self._deliver_prediction(step.prediction, step.frame)
+                self._deliver_prediction(step.prediction, step.frame, step.timing)
 
     def _deliver_frame(self, frame: FeatureFrame) -> None:
         self._status = dict(frame.status)
@@ -259,7 +271,9 @@ class Engine:
             self._record("segments", SEGMENTS_SPEC, np.array([frame.segment.origin]), text)
         self._record("features", self._features_spec, *feature_rows([frame]))
 
-    def _deliver_prediction(self, prediction: Prediction, frame: FeatureFrame | None) -> None:
+    def _deliver_prediction(
+        self, prediction: Prediction, frame: FeatureFrame | None, timing: TickTiming | None
+    ) -> None:
         """Publish one record, then note how late it was."""
         timebase = self._acquisition.timebase
         tick_lsl = timebase.from_session(prediction.time_s)
@@ -285,14 +299,19 @@ class Engine:
             needed = timebase.from_session(frame.time_s + self._lookahead_s)
             self.tally.publish.add(published - needed)
             self.tally.age.add(published - tick_lsl)
+            if timing is not None:
+                stages_ms = 1000 * self.tally.stages.add(needed, timing, published)
+                stamp = np.array([prediction.time_s])
+                self._record("latency", LATENCY_SPEC, stamp, stages_ms.astype(np.float32)[None])
         if self._outlet is not None:
             self._record("tingle", self._outlet.spec, np.array([prediction.time_s]), row)
         self._records.append(record)
+        self._published = time.monotonic()
         self.newest = record
 
     def _show(self, state: RunState, message: str) -> None:
         """Leave the state where the window finds it."""
-        self._store.add_records(self._records)
+        self._store.add_records(self._records, self._published)
         self._records = []
         self._update_latency()
         times, values = self._waveform.points()
@@ -316,7 +335,15 @@ class Engine:
         publish = self.tally.publish.percentiles(LATENCY_TICKS)
         compute = self.tally.compute.percentiles(LATENCY_TICKS)
         age = self.tally.age.percentiles(10)
-        self.latency = LatencyState(publish.p50, publish.p99, compute.p50, compute.p99, age.p50)
+        stages = {**self.tally.stages.percentiles(LATENCY_TICKS), DRAW: self._store.drawn(LATENCY_TICKS)}
+        self.latency = LatencyState(
+            publish.p50,
+            publish.p99,
+            compute.p50,
+            compute.p99,
+            age.p50,
+            tuple(StageState(name, s.p50, s.p99, s.max) for name, s in stages.items()),
+        )
 
     def _stream_states(self) -> tuple[StreamState, ...]:
         states = []

@@ -1,15 +1,36 @@
-"""Latency as a feature: percentiles of what each tick took, kept in bounded memory."""
+"""Latency as a feature: what each tick took, stage by stage, kept in bounded memory.
+
+The stages of a tick follow each other without a gap, so their sum is its publish latency:
+
+========  =================================================================================================
+acquire   from the stamp of the newest sample the tick needs until the runtime has pulled it: the source's
+          packets, LSL, the wait for a late stream, the poll
+align     ring buffers and grid, and the wait behind earlier ticks of the same turn
+features  sound, pulse and the frame, without the encoder
+encoder   the picture's pass; 0 for a picture seen before
+model     window and model
+publish   later ticks of the same turn, and the output stream
+========  =================================================================================================
+
+What the window adds, from the publication to the screen, is told by the window: ``draw``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.types import TickTiming
 
 KEPT = 36_000
 """Values kept per figure: one hour of ticks."""
+
+STAGES = ("acquire", "align", "features", "encoder", "model", "publish")
+DRAW = "draw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +47,35 @@ class Percentiles:
         return {k: None if math.isnan(v) else round(v, 2) for k, v in items.items()}
 
 
+class _Newest:
+    """The newest ``KEPT`` rows of durations and the maxima of all; seconds in, milliseconds out."""
+
+    def __init__(self, n_columns: int) -> None:
+        self._rows = np.empty((0, n_columns))
+        self._n_seen = 0
+        self._max = np.full(n_columns, -math.inf)
+
+    def add(self, row: NDArray[np.float64]) -> None:
+        if self._n_seen == len(self._rows) < KEPT:
+            # Grown as needed: a run of a minute does not pay for an hour.
+            n_rows = min(max(2 * self._n_seen, 1024), KEPT)
+            self._rows = np.concatenate((self._rows, np.empty((n_rows - self._n_seen, row.size))))
+        self._rows[self._n_seen % KEPT] = row
+        self._n_seen += 1
+        np.maximum(self._max, row, out=self._max)
+
+    def __len__(self) -> int:
+        return min(self._n_seen, KEPT)
+
+    def percentiles(self, newest: int | None) -> list[Percentiles]:
+        n = len(self) if newest is None else min(newest, len(self))
+        if n == 0:
+            return [Percentiles(math.nan, math.nan, math.nan)] * len(self._max)
+        at = np.arange(self._n_seen - n, self._n_seen) % KEPT
+        figures = np.vstack((np.percentile(self._rows[at], [50, 99], axis=0), self._max)) * 1000
+        return [Percentiles(*column) for column in figures.T.tolist()]
+
+
 class Durations:
     """The newest durations of one kind.
 
@@ -33,24 +83,56 @@ class Durations:
     """
 
     def __init__(self) -> None:
-        self._values: deque[float] = deque(maxlen=KEPT)
-        self._max = -math.inf
+        self._newest = _Newest(1)
 
     def add(self, seconds: float) -> None:
         """Take one duration in seconds."""
-        self._values.append(seconds)
-        self._max = max(self._max, seconds)
+        self._newest.add(np.array([seconds]))
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._newest)
 
     def percentiles(self, newest: int | None = None) -> Percentiles:
         """Return the figures of the ``newest`` values, or of all that are kept.
 
         The maximum is that of the whole run either way.
         """
-        values = list(self._values) if newest is None else list(self._values)[-newest:]
-        if not values:
-            return Percentiles(math.nan, math.nan, math.nan)
-        p50, p99 = np.percentile(values, [50, 99]) * 1000
-        return Percentiles(float(p50), float(p99), self._max * 1000)
+        return self._newest.percentiles(newest)[0]
+
+
+class StageDurations:
+    """The newest durations of every stage of a tick."""
+
+    def __init__(self) -> None:
+        self._newest = _Newest(len(STAGES))
+
+    def add(self, needed: float, timing: TickTiming, published: float) -> NDArray[np.float64]:
+        """Take one tick and return its durations in seconds, in the order of ``STAGES``.
+
+        Parameters
+        ----------
+        needed : float
+            Stamp of the newest sample that the tick needs, in seconds on the clock of ``timing``.
+        timing : TickTiming
+        published : float
+            When its prediction was published, on the same clock.
+        """
+        seconds = np.array(
+            [
+                timing.began - needed,
+                timing.aligned - timing.began,
+                timing.featured - timing.aligned - timing.encoder_s,
+                timing.encoder_s,
+                timing.predicted - timing.featured,
+                published - timing.predicted,
+            ]
+        )
+        self._newest.add(seconds)
+        return seconds
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def percentiles(self, newest: int | None = None) -> Mapping[str, Percentiles]:
+        """Return the figures of every stage; see `Durations.percentiles`."""
+        return dict(zip(STAGES, self._newest.percentiles(newest), strict=True))

@@ -14,11 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pylsl
+
 from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
 from rtasmr.card import ModelCard
 from rtasmr.config import LiveConfig
 from rtasmr.engine import Engine
+from rtasmr.latency import DRAW, Percentiles
 from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
@@ -26,6 +29,7 @@ from rtasmr.served import MARGIN_S, ServedModel
 from rtasmr.snapshot import modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import tingle_spec
+from rtasmr.timing import TickTimer
 from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
@@ -82,7 +86,7 @@ def run_live(
         )
         engine = Engine(
             acquisition,
-            model.pipeline(MARGIN_S * acquisition.timebase.speed),
+            model.pipeline(MARGIN_S * acquisition.timebase.speed, TickTimer(pylsl.local_clock)),
             model.spec,
             model.state(),
             store=store,
@@ -113,12 +117,13 @@ def run_live(
                     files.append(str(recorder.close()))
                 except RecordingFailedError as failure:
                     error = str(failure)
-        return {**account(engine, model, files), "error": error}
+        return {**account(engine, model, files, store), "error": error}
 
 
-def account(engine: Engine, model: ServedModel, files: list[str]) -> dict[str, Any]:
+def account(engine: Engine, model: ServedModel, files: list[str], store: SnapshotStore) -> dict[str, Any]:
     """Return the final account of a run, as printed by ``--json``."""
     tally = engine.tally
+    stages = {**tally.stages.percentiles(), DRAW: store.drawn()}
     present = {role.value: spec.name for role, spec in engine.streams.items()}
     return {
         "ticks": tally.ticks,
@@ -128,6 +133,7 @@ def account(engine: Engine, model: ServedModel, files: list[str]) -> dict[str, A
         "latency_ms": tally.publish.percentiles().as_dict(),
         "compute_ms": tally.compute.percentiles().as_dict(),
         "age_ms": tally.age.percentiles().as_dict(),
+        "stages_ms": {name: figures.as_dict() for name, figures in stages.items()},
         "provider": model.tingle.provider,
         "model": model.card.id,
         "demo": model.card.demo,
@@ -196,6 +202,10 @@ def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], sta
                     "modalities": [m.value for m in modalities_of(newest.modalities)],
                     "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
                     "age_ms": _rounded(engine.latency.age_ms),
+                    "stages_ms": {
+                        s.name: Percentiles(s.p50_ms, s.p99_ms, s.max_ms).as_dict()
+                        for s in engine.latency.stages
+                    },
                 }
             )
 

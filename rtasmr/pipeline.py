@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rtasmr.aligner import Aligner, ModalityFormat
 from rtasmr.features.extractor import FeatureExtractor
 from rtasmr.predictor import Predictor
-from rtasmr.types import AlignedChunk, Chunk, Modality, Step
+from rtasmr.timing import TickTimer
+from rtasmr.types import AlignedChunk, Chunk, Modality, Step, TickTiming
 
 
 class Pipeline:
@@ -21,12 +24,21 @@ class Pipeline:
         Turns a tick's samples into a feature frame.
     predictor : Predictor
         Turns frames into one prediction per tick.
+    timer : TickTimer, optional
+        Stamps every tick's parts; without it, steps carry no timing.
     """
 
-    def __init__(self, aligner: Aligner, extractor: FeatureExtractor, predictor: Predictor) -> None:
+    def __init__(
+        self,
+        aligner: Aligner,
+        extractor: FeatureExtractor,
+        predictor: Predictor,
+        timer: TickTimer | None = None,
+    ) -> None:
         self.aligner = aligner
         self._extractor = extractor
         self._predictor = predictor
+        self._timer = timer
 
     @property
     def n_pending(self) -> int:
@@ -48,21 +60,33 @@ class Pipeline:
             New frames in order, each with the prediction that it completes; the last predictions of
             a segment come without a frame.
         """
+        began = math.nan if self._timer is None else self._timer.clock()
         for chunk in chunks:
             self.aligner.push(chunk)
-        return self._run(self.aligner.pop_ready(now))
+        return self._run(self.aligner.pop_ready(now), began)
 
     def finish(self, until: float) -> list[Step]:
         """Serve the remaining ticks before ``until`` and the predictions that still wait."""
-        return [*self._run(self.aligner.finish(until)), *self.flush()]
+        began = math.nan if self._timer is None else self._timer.clock()
+        return [*self._run(self.aligner.finish(until), began), *self.flush()]
 
     def flush(self) -> list[Step]:
         """Serve the predictions that still wait, with the look-ahead there is."""
         return self._predictor.flush()
 
-    def _run(self, aligned_chunks: Iterable[AlignedChunk]) -> list[Step]:
+    def _run(self, aligned_chunks: Iterable[AlignedChunk], began: float) -> list[Step]:
         steps: list[Step] = []
         for aligned in aligned_chunks:
-            frame = self._extractor.update(aligned)
-            steps += self._predictor.push(frame)
+            if self._timer is None:
+                steps += self._predictor.push(self._extractor.update(aligned))
+            else:
+                steps += self._timed_tick(aligned, self._timer, began)
         return steps
+
+    def _timed_tick(self, aligned: AlignedChunk, timer: TickTimer, began: float) -> list[Step]:
+        start = timer.clock()
+        frame = self._extractor.update(aligned)
+        featured = timer.clock()
+        *earlier, step = self._predictor.push(frame)
+        timing = TickTiming(began, start, featured, timer.clock(), timer.take_encoder_s())
+        return [*earlier, replace(step, timing=timing)]

@@ -15,6 +15,7 @@ from rtasmr.modelstore import find_encoder
 from rtasmr.pipeline import Pipeline
 from rtasmr.predictor import Predictor
 from rtasmr.snapshot import ModelState
+from rtasmr.timing import TickTimer
 
 MARGIN_S = 0.25
 """How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
@@ -44,17 +45,19 @@ class ServedModel:
             provider,
         )
 
-    def pipeline(self, margin_s: float = MARGIN_S) -> Pipeline:
-        """Return a fresh pipeline that runs this model."""
+    def pipeline(self, margin_s: float = MARGIN_S, timer: TickTimer | None = None) -> Pipeline:
+        """Return a fresh pipeline that runs this model; ``timer`` stamps the parts of its ticks."""
         if not self.card.causal:
             raise ModelError(
                 f"model '{self.card.id}' was trained on whole clips (feature set "
                 f"'{self.card.feature_set}'): it cannot run on streams. Use a model of the 'live' set."
             )
+        encode = self.encoder.encode
         return Pipeline(
             Aligner(self.spec, margin_s=margin_s),
-            FeatureExtractor(self.spec, self.encoder.encode),
+            FeatureExtractor(self.spec, encode if timer is None else timer.timed(encode)),
             self.predictor(),
+            timer,
         )
 
     def predictor(self) -> Predictor:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from rtasmr.errors import DataError
 from rtasmr.types import Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -127,14 +127,44 @@ class ModelState:
 
 
 @dataclass(frozen=True, slots=True)
+class StageState:
+    """Quantiles of one stage of a tick, in ms; see `rtasmr.latency`."""
+
+    name: str
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyState:
-    """Running quantiles in ms; ``age_ms`` is the age of the newest estimate when it was published."""
+    """Running quantiles in ms; ``age_ms`` is the age of the newest estimate when it was published.
+
+    ``stages`` are the parts of the publish latency, in order, and what the window adds to them.
+    """
 
     publish_p50_ms: float = math.nan
     publish_p99_ms: float = math.nan
     compute_p50_ms: float = math.nan
     compute_p99_ms: float = math.nan
     age_ms: float = math.nan
+    stages: tuple[StageState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PulseState:
+    """The pulse as read last; see `rtasmr.pulse_quality`.
+
+    ``time_s`` is the end of the window that was read, ``rate_bpm`` NaN where there is none, ``quality``
+    0 to 1, ``troubles`` the names of what is wrong, ``beats`` the times of the beats in the window; times
+    are on the session clock.
+    """
+
+    time_s: float
+    rate_bpm: float
+    quality: float
+    troubles: tuple[str, ...]
+    beats: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +196,8 @@ class Snapshot:
         What the runtime does, and why where it does not run.
     now_s, start_s, newest_tick_s : float
         Session clock at the update, time of the first record and of the newest.
+    published_ago_s : float
+        Real time from the publication of the newest record to this reply.
     ppg_times, ppg_values : tuple of float
         The last 10 s of the pulse wave at no more than 60 Hz; NaN where samples are missing.
     """
@@ -180,11 +212,13 @@ class Snapshot:
     now_s: float = math.nan
     start_s: float = math.nan
     newest_tick_s: float = math.nan
+    published_ago_s: float = math.nan
     model: ModelState | None = None
     streams: tuple[StreamState, ...] = ()
     records: tuple[TickRecord, ...] = ()
     ppg_times: tuple[float, ...] = ()
     ppg_values: tuple[float, ...] = ()
+    pulse: PulseState | None = None
     latency: LatencyState = field(default_factory=LatencyState)
     recording: RecordingState | None = None
 

@@ -7,12 +7,28 @@ from collections.abc import Mapping, Sequence
 
 from rtasmr.declared import EXACT_STAMPS
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
+from rtasmr.latency import STAGES
 from rtasmr.types import StreamSpec
 
 N_PICTURE_BYTES = math.prod(PICTURE_SHAPE)
 TINGLE_NAME = "rtasmr-tingle"
 TINGLE_CHANNELS = ("p", "p_low", "p_high", "age_s", "tick", "status", "modalities")
 TINGLE_UNITS = ("probability", "probability", "probability", "seconds", "count", "code", "bits")
+
+LATENCY_SPEC = StreamSpec(
+    name="rtasmr-latency",
+    stype="Latency",
+    source_id="rtasmr-latency",
+    sfreq=0.0,
+    dtype="float32",
+    ch_names=STAGES,
+    ch_types=("Latency",) * len(STAGES),
+    ch_units=("milliseconds",) * len(STAGES),
+)
+"""In recordings: the stages of every tick with a probability, stamped as in ``rtasmr-tingle``.
+
+A stream of its own, so that the published stream keeps its channels.
+"""
 
 
 def ppg_spec(

@@ -207,8 +207,33 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class TickTiming:
+    """When the pipeline was through with the parts of one tick, in seconds on its caller's clock.
+
+    Parameters
+    ----------
+    began : float
+        Chunks handed in.
+    aligned, featured, predicted : float
+        Tick cut out of the buffers, features computed, model run.
+    encoder_s : float
+        Seconds of the features that went to the image encoder.
+    """
+
+    began: float
+    aligned: float
+    featured: float
+    predicted: float
+    encoder_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What one call of the pipeline adds: a new frame, a finished prediction, or both."""
+    """What one call of the pipeline adds: a new frame, a finished prediction, or both.
+
+    ``timing`` comes with a frame where the pipeline was given a clock.
+    """
 
     frame: FeatureFrame | None
     prediction: Prediction | None
+    timing: TickTiming | None = None

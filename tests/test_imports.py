@@ -27,6 +27,7 @@ CORE = (
     "rtasmr.features.*",
     "rtasmr.window",
     "rtasmr.predictor",
+    "rtasmr.timing",
     "rtasmr.pipeline",
 )
 EDGE = (

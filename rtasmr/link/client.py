@@ -29,6 +29,7 @@ class SnapshotClient:
         self._seq = 0
         self._revision = -1
         self._asked = False
+        self._drawn_s: float | None = None
 
     @property
     def connected(self) -> bool:
@@ -53,8 +54,14 @@ class SnapshotClient:
             # A signal's handler may close the client in the middle of this: what was open stays named.
             connection = self._connection = self._connection or self._open()
             if not self._asked:
-                send(connection, since_seq=self._seq, revision=self._revision, session=self._session)
-                self._asked = True
+                send(
+                    connection,
+                    since_seq=self._seq,
+                    revision=self._revision,
+                    session=self._session,
+                    drawn_s=self._drawn_s,
+                )
+                self._asked, self._drawn_s = True, None
             if not connection.poll(timeout_s):
                 return None
             reply = connection.recv_bytes(MAX_REPLY_BYTES)
@@ -73,6 +80,10 @@ class SnapshotClient:
             raise
         self._session, self._seq, self._revision = snapshot.session, snapshot.seq, snapshot.revision
         return snapshot
+
+    def note_drawn(self, seconds: float) -> None:
+        """Tell the runtime, with the next request, how long after its publication a record was drawn."""
+        self._drawn_s = float(seconds)
 
     def close(self) -> None:
         """Detach; a later ``poll`` attaches again."""

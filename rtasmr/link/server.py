@@ -33,6 +33,8 @@ from rtasmr.snapshot import decode_object, encode
 logger = logging.getLogger(__name__)
 
 MAX_CLIENTS = 4
+MAX_DRAWN_S = 60.0
+"""A window that claims to be further behind was stopped, or lies."""
 
 
 @dataclass(eq=False)
@@ -200,6 +202,9 @@ class SnapshotServer:
         since_seq, revision, session = (request.get(key) for key in ("since_seq", "revision", "session"))
         if type(since_seq) is not int or type(revision) is not int or not isinstance(session, str):
             raise DataError("expected a request with since_seq, revision and session, got another object")
+        drawn_s = request.get("drawn_s")
+        if type(drawn_s) is float and 0.0 <= drawn_s <= MAX_DRAWN_S:
+            self._store.note_drawn(drawn_s)
         snapshot = self._store.read(max(since_seq, 0), session)
         if (revision, session) == (snapshot.revision, snapshot.session) and not snapshot.records:
             peer.connection.send_bytes(UNCHANGED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self._retry_at = -float("inf")
         self._drawn_revision: object = None
         self._told_end = False
+        self._undrawn: tuple[float, float] | None = None  # age of the newest record, and when it came
         self.state = ViewState()
         self._theme = theme or _theme_of(self.palette())
         self._build()
@@ -137,9 +139,18 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         if revision != self._drawn_revision:
             self._draw_plots(now)
             self._drawn_revision = revision
+            # Runs when the events that this tick posted, the painting among them, are done.
+            QtCore.QTimer.singleShot(0, self._note_drawn)
         if self._is_end() and not self._told_end:
             self._told_end = True
             self.ended.emit()
+
+    def _note_drawn(self) -> None:
+        """Tell the runtime how long the newest record took to the screen."""
+        if self._undrawn is not None:
+            ago_s, came = self._undrawn
+            self._client.note_drawn(ago_s + self._clock() - came)
+            self._undrawn = None
 
     def redraw(self) -> None:
         """Draw everything, changed or not."""
@@ -156,8 +167,11 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
                 snapshot = self._client.poll()
                 if snapshot is None:
                     return
-                self.state.feed(snapshot, self._clock())
+                came = self._clock()
+                self.state.feed(snapshot, came)
                 if snapshot.n_behind == 0:
+                    if len(snapshot.records) == 1 and math.isfinite(snapshot.published_ago_s):
+                        self._undrawn = (snapshot.published_ago_s, came)
                     return
         except (LinkError, DataError) as error:
             self.state.lose_link(str(error))

@@ -263,12 +263,16 @@ class ViewState:
         """Quantiles of the publish latency and of the computing time."""
         latency = self.snapshot.latency
         milli = "{:.0f} ms"
+        stages = [f"{clean(s.name, 12)} {number(s.p50_ms, '{:.1f}')}" for s in latency.stages]
+        # Two to a line: the column is narrow, and the eye compares down it.
+        pairs = [", ".join(stages[i : i + 2]) + " ms" for i in range(0, len(stages), 2)]
         return (
             f"publish p50 {number(latency.publish_p50_ms, milli)}, "
             f"p99 {number(latency.publish_p99_ms, milli)}",
             f"compute p50 {number(latency.compute_p50_ms, milli)}, "
             f"p99 {number(latency.compute_p99_ms, milli)}",
             f"age when published {number(latency.age_ms / 1000, '{:.2f} s')}",
+            *pairs,
         )
 
     @property

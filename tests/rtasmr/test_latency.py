@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-from rtasmr.latency import Durations
+import numpy as np
+import pytest
+
+from rtasmr import latency
+from rtasmr.latency import STAGES, Durations, StageDurations
+from rtasmr.types import TickTiming
 
 
 def test_percentiles_of_the_newest_and_the_maximum_of_all():
@@ -19,3 +24,23 @@ def test_without_values_there_is_no_figure():
     empty = Durations().percentiles()
     assert math.isnan(empty.p50)
     assert empty.as_dict() == {"p50": None, "p99": None, "max": None}
+
+
+def test_figures_past_the_kept_ones_are_those_of_the_newest(monkeypatch):
+    monkeypatch.setattr(latency, "KEPT", 2000)
+    durations = Durations()
+    for i in range(5000):
+        durations.add(i / 1000)
+    assert len(durations) == 2000
+    assert durations.percentiles(3).as_dict() == {"p50": 4998.0, "p99": 4998.98, "max": 4999.0}
+    assert durations.percentiles().p50 == pytest.approx(3999.5)
+
+
+def test_stages_follow_each_other_and_sum_to_the_publish_latency():
+    stages = StageDurations()
+    timing = TickTiming(began=10.010, aligned=10.012, featured=10.030, predicted=10.034, encoder_s=0.015)
+    seconds = stages.add(10.0, timing, 10.035)
+    np.testing.assert_allclose(seconds, [0.010, 0.002, 0.003, 0.015, 0.004, 0.001], atol=1e-9)
+    assert seconds.sum() == pytest.approx(0.035)
+    figures = {name: figure.as_dict()["p50"] for name, figure in stages.percentiles().items()}
+    assert figures == dict(zip(STAGES, [10.0, 2.0, 3.0, 15.0, 4.0, 1.0], strict=True))

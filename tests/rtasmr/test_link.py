@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import stat
@@ -103,6 +104,12 @@ class TestStore:
         assert (after.state, after.now_s, after.message) == (RunState.RUNNING, 3.0, "hello")
         assert after.revision == before + 1
 
+    def test_a_reply_tells_how_long_ago_its_newest_record_was_published(self):
+        store = SnapshotStore(clock=lambda: 50.25)
+        assert math.isnan(store.read().published_ago_s)
+        store.add_records(records(2), published=50.0)
+        assert store.read().published_ago_s == 0.25
+
     def test_the_counters_are_not_the_engines(self, store: SnapshotStore):
         with pytest.raises(TypeError, match=r"got \['seq'\]"):
             store.update(seq=3)
@@ -125,6 +132,16 @@ class TestAttach:
         assert client.poll(0.1) is None  # nothing new
         store.add_records(records(1, first=3))
         assert [r.tick for r in poll(client).records] == [3]
+
+    def test_what_a_window_says_of_its_drawing_is_kept(self, store: SnapshotStore, client: SnapshotClient):
+        store.add_records(records(1))
+        poll(client)
+        assert math.isnan(store.drawn().p50)
+        for seconds in (0.020, -1.0, float("inf"), 0.040):
+            client.note_drawn(seconds)
+            store.update(message=f"{seconds}")
+            poll(client)
+        assert store.drawn().as_dict() == {"p50": 30.0, "p99": 39.8, "max": 40.0}
 
     def test_ten_minutes_of_history_come_in_portions(self, store: SnapshotStore, client: SnapshotClient):
         store.add_records(records(7000))
@@ -244,7 +261,7 @@ class TestRefusals:
         self, client: SnapshotClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("rtasmr.snapshot.SNAPSHOT_VERSION", 99)
-        with pytest.raises(DataError, match="version 99, got 1"):
+        with pytest.raises(DataError, match="version 99, got 2"):
             client.poll(PATIENCE_S)
         assert not client.connected
 
