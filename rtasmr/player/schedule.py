@@ -1,0 +1,74 @@
+"""Which picture of a video is due. Pure: the position is an argument."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LATE_S = 0.010
+"""Lateness up to which a picture counts as shown when it was due."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """An image of the stimulus.
+
+    Parameters
+    ----------
+    position_s : float
+        Presentation time in seconds since the start of the file.
+    image : ndarray of shape (height, width, 3), uint8
+        As stored, for the screen.
+    encoded : ndarray of shape (224, 224, 3), uint8
+        As the picture features take it.
+    """
+
+    position_s: float
+    image: NDArray[np.uint8]
+    encoded: NDArray[np.uint8]
+
+
+class PictureSchedule:
+    """Decoded pictures, waiting for their time.
+
+    Attributes
+    ----------
+    n_dropped : int
+        Pictures never shown because the next one was due already.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Picture] = deque()
+        self.n_dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def next_due_s(self) -> float | None:
+        """Position at which the next picture is due; None if none is known."""
+        return self._waiting[0].position_s if self._waiting else None
+
+    def push(self, picture: Picture) -> None:
+        """Add the next picture in the order of presentation."""
+        self._waiting.append(picture)
+
+    def take_due(self, position_s: float) -> Picture | None:
+        """Return the newest picture due at ``position_s`` seconds and forget it and all before it."""
+        due: Picture | None = None
+        while self._waiting and self._waiting[0].position_s <= position_s:
+            self.n_dropped += due is not None
+            due = self._waiting.popleft()
+        return due
+
+
+def shown_stamp(due_time_s: float, shown_time_s: float) -> float:
+    """Return the stamp of a picture, in seconds on the clock of both arguments.
+
+    The moment it was due, so that a stimulus always falls on the same ticks; or the moment it was
+    shown, where that was later than `LATE_S`.
+    """
+    return due_time_s if shown_time_s - due_time_s <= LATE_S else shown_time_s
