@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -127,7 +128,7 @@ def iter_sound(
         if not container.streams.audio:
             raise DataError(f"{path}: expected a sound track, found none; choose a file with sound")
         position = first  # sample number, on the time of the file, of the next block
-        for block_start, block in _mono_blocks(path, container):
+        for block_start, block in _sound_blocks(path, container, ("mono",)):
             if block_start > position:  # the track starts late: until then a player is silent
                 yield np.zeros(int(min(block_start, last)) - position, dtype=np.int16)
                 position = block_start
@@ -137,6 +138,29 @@ def iter_sound(
                 position = block_start + int(end)
             if position >= last:
                 return
+
+
+def iter_played_sound(path: Path | str) -> Iterator[tuple[int, NDArray[np.int16], NDArray[np.int16]]]:
+    """Yield the sound of a file as a person hears it and, from the same decode, as features take it.
+
+    Yields
+    ------
+    first : int
+        Number of the block's first sample at 44.1 kHz, counted from the start of the file.
+    stereo : ndarray of shape (n_samples, 2), int16
+    mono : ndarray of shape (n_samples,), int16
+        What :func:`iter_sound` gives for the same samples.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or damaged, or has no sound.
+    """
+    with _opened(path) as container:
+        if not container.streams.audio:
+            raise DataError(f"{path}: expected a sound track, found none; choose a file with sound")
+        for first, mono, packed in _sound_blocks(path, container, ("mono", "stereo")):
+            yield first, packed.reshape(-1, 2), mono
 
 
 def iter_pictures(
@@ -275,23 +299,23 @@ def _picture_stream(container: InputContainer) -> VideoStream | None:
     return None
 
 
-def _mono_blocks(path: Path | str, container: InputContainer) -> Iterator[tuple[int, NDArray[np.int16]]]:
-    """Yield (number of the first sample, samples): contiguous, mono, 16 bit, 44.1 kHz.
+def _sound_blocks(path: Path | str, container: InputContainer, layouts: tuple[str, ...]) -> Iterator[Any]:
+    """Yield (number of the first sample, samples in each layout): contiguous, 16 bit, 44.1 kHz, interleaved.
 
     The first stamp places the track and samples are counted from there: stamps of later blocks are
     as coarse as the container (1 ms in Matroska).
     """
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=int(SOUND_SFREQ))
+    resamplers = [av.AudioResampler(format="s16", layout=name, rate=int(SOUND_SFREQ)) for name in layouts]
     frames = container.decode(audio=0)
     first = next(frames, None)
     if first is None:
         raise DataError(f"{path}: expected sound in the sound track, found none; choose another file")
     position = round(_since_start(path, container, first.time) * SOUND_SFREQ)
-    for frame in chain([first], frames, [None]):  # None: what the resampler still holds
-        for part in resampler.resample(frame):
-            samples: NDArray[np.int16] = part.to_ndarray()[0]
-            yield position, samples
-            position += len(samples)
+    for frame in chain([first], frames, [None]):  # None: what the resamplers still hold
+        # The same rates and the same input: all resamplers give out blocks of the same length.
+        for parts in zip(*(resampler.resample(frame) for resampler in resamplers), strict=True):
+            yield position, *(part.to_ndarray()[0] for part in parts)
+            position += parts[0].samples
 
 
 def _timed_images(

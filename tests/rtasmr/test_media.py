@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtasmr.errors import DataError
-from rtasmr.media import index_after_jump, iter_pictures, iter_sound, probe, read_sound
+from rtasmr.media import index_after_jump, iter_pictures, iter_played_sound, iter_sound, probe, read_sound
 
 N_IMAGES = 120
 FPS = 30
@@ -327,3 +327,25 @@ def test_published_rule_counts_images_from_its_jump_at_29_97_fps(shared_data: Pa
 def test_jump_of_the_published_pipeline(shared_data: Path, stimulus, index):
     """Both files have one empty slot; only the second has a key image between it and the goal."""
     assert index_after_jump(shared_data / "reference" / "stim" / stimulus, 5.0) == index
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "rate"), [("pcm_s16le", ".wav", 48_000), ("aac", ".mp4", 44_100)]
+)
+def test_sound_is_played_in_stereo_and_described_in_mono_from_one_decode(tmp_path, rng, codec, suffix, rate):
+    path = tmp_path / f"noise{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="stereo")
+        noise = (rng.standard_normal((1, 2 * rate)) * 3000).astype(np.int16)
+        block = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
+        block.sample_rate, block.pts = rate, 0
+        container.mux(stream.encode(block))
+        container.mux(stream.encode())
+    firsts, stereo, mono = zip(*iter_played_sound(path), strict=True)
+    np.testing.assert_array_equal(firsts, firsts[0] + np.cumsum([0, *map(len, mono[:-1])]))
+    whole = read_sound(path)
+    assert firsts[0] == 0
+    np.testing.assert_array_equal(np.concatenate(mono), whole)
+    heard = np.concatenate(stereo)
+    assert heard.shape == (len(np.concatenate(mono)), 2)
+    assert np.abs(heard[:, 0].astype(int) - heard[:, 1]).max() > 1000
