@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
+from rtasmr.privacy import without_places
 from rtasmr.types import StreamSpec
 
 MAGIC = b"XDF:"
@@ -48,6 +49,9 @@ MAX_LABELLED_CHANNELS = 4096
 MAX_XML_BYTES = 8 * 2**20
 MAX_METADATA_CHARS = 2**20
 """Of one stream; escaped, in UTF-8 and with their tags they stay below `MAX_XML_BYTES`."""
+
+MAX_NESTING = 8
+"""Levels of metadata below a stream's description."""
 
 _MAX_SAMPLES_CHUNK_BYTES = 4 * 2**20
 _STRUCTURED = ("channels", "synchronization")
@@ -194,6 +198,27 @@ def _name(key: str) -> str:
     return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
 
 
+def _nested(entries: Mapping[str, str], depth: int = MAX_NESTING) -> str:
+    """Return XML elements in which a key ``outer.inner`` stands inside ``outer``, as other readers expect.
+
+    The key stays dotted below ``depth`` levels, and where the outer name is taken: by a value, or by what
+    `stream_header` writes itself.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    plain: dict[str, str] = {}
+    for key, value in entries.items():
+        outer, _, inner = key.partition(".")
+        splits = outer and inner[:1] not in ("", ".") and outer not in entries and outer not in _STRUCTURED
+        if depth and splits:
+            groups.setdefault(outer, {})[inner] = value
+        else:
+            plain[f"_{key}" if key in _STRUCTURED else key] = value
+    nested = "".join(
+        f"<{_name(outer)}>{_nested(inner, depth - 1)}</{_name(outer)}>" for outer, inner in groups.items()
+    )
+    return xml_elements(plain) + nested
+
+
 def xml_document(inner: str) -> bytes:
     """Return the XML of a header or footer around its elements."""
     return f'<?xml version="1.0"?><info>{inner}</info>'.encode()
@@ -204,9 +229,9 @@ def stream_header(spec: StreamSpec, created_at: float) -> bytes:
 
     Channels have label, unit and type on every stream, markers too: other readers need them.
     """
-    desc = dict(spec.desc)
+    desc = {key: without_places(value) for key, value in spec.desc.items()}
     can_drop = desc.pop("can_drop_samples", None)
-    described = xml_elements({f"_{key}" if key in _STRUCTURED else key: value for key, value in desc.items()})
+    described = _nested(desc)
     if can_drop is not None:
         described += f"<synchronization>{xml_elements({'can_drop_samples': can_drop})}</synchronization>"
     if spec.n_channels <= MAX_LABELLED_CHANNELS:
@@ -217,7 +242,7 @@ def stream_header(spec: StreamSpec, created_at: float) -> bytes:
         "channel_count": str(spec.n_channels),
         "nominal_srate": repr(float(spec.sfreq)),
         "channel_format": spec.dtype,
-        "source_id": spec.source_id,
+        "source_id": without_places(spec.source_id),
         "created_at": repr(float(created_at)),
     }
     return xml_document(f"{xml_elements(facts)}<desc>{described}</desc>")

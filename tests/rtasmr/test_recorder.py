@@ -186,7 +186,7 @@ def test_disk_that_fails_at_the_end_is_told(tmp_path, monkeypatch):
     def fail(_handle):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("rtasmr.xdf.os.fsync", fail)
+    monkeypatch.setattr("rtasmr.xdf_file.os.fsync", fail)
     with pytest.raises(RecordingFailedError, match="Input/output error"):
         recorder.close()
     assert (tmp_path / "s.xdf.part").exists()

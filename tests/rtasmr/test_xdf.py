@@ -135,6 +135,49 @@ def test_host_stays_out_of_the_file(tmp_path):
         assert private not in content
 
 
+def test_device_addresses_and_places_stay_out_of_the_file(tmp_path):
+    place = tmp_path / "models" / "mine"
+    spec = StreamSpec(
+        "Muse", "PPG", "Muse-00:55:da:b3:12:f0", 64.0, "float32", ("raw",),
+        desc={"mac": "00-55-DA-B3-12-F0", "acquisition.model": "Muse/S", "origin": f"--file {place}.txt"},
+    )  # fmt: skip
+    writer = XdfWriter(tmp_path / "s.xdf", header={"config": f'{{"model": "{place}", "wait": 4}}'})
+    writer.write(writer.add_stream(spec), [1.0], [1.0])
+    recording = read_xdf(writer.close())
+    assert recording.header["config"] == '{"model": "mine", "wait": 4}'
+    (stream,) = recording.streams
+    assert (stream.spec.name, stream.spec.source_id) == ("Muse", "Muse-removed")
+    assert stream.spec.desc == {
+        "mac": "removed", "acquisition.model": "Muse/S", "origin": "--file mine.txt",
+    }  # fmt: skip
+
+
+def test_dotted_metadata_stand_where_other_readers_look(tmp_path):
+    desc = {"acquisition.model": "M2", "acquisition.maker.name": "X", "a": "1", "a.b": "2", "c..d": "3"}
+    deep = ".".join("abcdefghijklmnop")
+    spec = StreamSpec("n", "T", "i", 0.0, "int8", ("x",), desc=desc | {deep: "4", "channels.x": "5"})
+    writer = XdfWriter(tmp_path / "s.xdf", header={})
+    writer.write(writer.add_stream(spec), [1.0], [1])
+    got = load_raw(writer.close())["n"]["info"]["desc"][0]
+    assert got["acquisition"][0]["model"] == ["M2"]
+    assert got["acquisition"][0]["maker"][0]["name"] == ["X"]
+    assert (got["a"], got["a.b"], got["channels.x"]) == (["1"], ["2"], ["5"])
+    assert len(got["channels"]) == 1
+    assert read_xdf(tmp_path / "s.xdf").streams[0].spec.desc == dict(spec.desc)
+
+
+def test_a_clock_set_back_by_an_hour_loads_as_two_segments(tmp_path):
+    times = np.concatenate([5000 + np.arange(3000) / 100, 1400 + np.arange(3000) / 100])
+    writer = XdfWriter(tmp_path / "s.xdf", header={})
+    number = writer.add_stream(StreamSpec("n", "PPG", "i", 100.0, "int32", ("x",)))
+    for start in range(0, 6000, 10):
+        writer.write(number, times[start : start + 10], np.arange(start, start + 10))
+    streams, _ = load(writer.close())
+    assert [tuple(map(int, s)) for s in streams["n"]["info"]["segments"]] == [(0, 2999), (3000, 5999)]
+    np.testing.assert_allclose(streams["n"]["time_stamps"], times, atol=1e-6, rtol=0)
+    np.testing.assert_array_equal(streams["n"]["time_series"][:, 0], np.arange(6000))
+
+
 def test_hostile_metadata_stay_text(tmp_path):
     name = "a<b>&'\"]]>\x00\x1b[31m\u202e/../../x"
     spec = StreamSpec(name, "T<", "id&", 0.0, "int8", ("<l>",), desc={"1 bad key<": "<v>", "channels": "x"})
