@@ -8,7 +8,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, Resolver, describe, resolve_all
+from rtasmr.clockwatch import ClockJump
+from rtasmr.discovery import (
+    DEFAULT_QUERIES,
+    FoundStream,
+    Query,
+    Resolver,
+    describe,
+    printable,
+    resolve_all,
+)
 from rtasmr.errors import RtasmrError, StreamError, StreamLostError
 from rtasmr.rate import RateState, RateVerdict
 from rtasmr.streams import Inlet
@@ -39,12 +48,21 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A stream's rate is so wrong that its data must not be used."""
+    """A stream is there, but its data must not be used; ``reason`` says why in one line."""
 
     role: Role
+    reason: str
 
 
-Event = Joined | Lost | Refused
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The clock of a stream's source was set; its stamps are corrected."""
+
+    role: Role
+    jump: ClockJump
+
+
+Event = Joined | Lost | Refused | ClockSet
 
 
 class Acquisition:
@@ -69,8 +87,8 @@ class Acquisition:
         self._wait_s = wait_s
         self._inlets: dict[Role, Inlet] = {}
         self._refused: set[Role] = set()
-        self._told_rate: dict[Role, str] = {}
-        self._arrivals: queue.SimpleQueue[Inlet] = queue.SimpleQueue()
+        self._told_rate: dict[Role, RateVerdict] = {}
+        self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
         self._searcher: _Searcher | None = None
         self.timebase = TimeBase()
 
@@ -139,12 +157,23 @@ class Acquisition:
                 self._drop(role)
                 events.append(Lost(role))
                 continue
+            events += [self._clock_set(role, jump) for jump in inlet.take_clock_jumps()]
             if role not in self._refused and self._refuses(role, inlet.rate):
                 self._refused.add(role)
-                events.append(Refused(role))
+                events.append(Refused(role, inlet.rate.message))
             if chunk is not None and role not in self._refused:
                 chunks.append(chunk)
         return chunks, events
+
+    def _clock_set(self, role: Role, jump: ClockJump) -> ClockSet:
+        logger.warning(
+            "%s stream %r: its clock leapt by %+.3f s against this machine's; its stamps are moved back. "
+            "Stamp with the LSL clock to be exact.",
+            role,
+            printable(self._inlets[role].spec.name),
+            jump.shift_s,
+        )
+        return ClockSet(role, jump)
 
     def close(self) -> None:
         """Disconnect from everything."""
@@ -155,8 +184,8 @@ class Acquisition:
         self._inlets.clear()
 
     def _refuses(self, role: Role, rate: RateState) -> bool:
-        if rate.message and rate.message != self._told_rate.get(role):
-            self._told_rate[role] = rate.message
+        if rate.message and rate.verdict is not self._told_rate.get(role):
+            self._told_rate[role] = rate.verdict
             logger.warning("%s stream: %s", role, rate.message)
         return rate.verdict is RateVerdict.REFUSE
 
@@ -164,6 +193,9 @@ class Acquisition:
         events: list[Event] = []
         while not self._arrivals.empty():
             inlet = self._arrivals.get()
+            if isinstance(inlet, Refused):
+                events.append(inlet)
+                continue
             self._inlets[inlet.role] = inlet
             logger.info("%s stream %s joined", inlet.role, inlet.found)
             events.append(Joined(inlet.role, inlet.spec))
@@ -172,6 +204,8 @@ class Acquisition:
     def _drop(self, role: Role) -> None:
         inlet = self._inlets.pop(role)
         inlet.close()
+        self._refused.discard(role)
+        self._told_rate.pop(role, None)
         if self._searcher is not None:
             self._searcher.look_for(role, inlet.found)
 
@@ -183,7 +217,7 @@ class _Searcher(threading.Thread):
         self,
         queries: Mapping[Role, Query | None],
         timebase: TimeBase,
-        arrivals: queue.SimpleQueue[Inlet],
+        arrivals: queue.SimpleQueue[Inlet | Refused],
     ) -> None:
         super().__init__(name="stream-search", daemon=True)
         self._queries = dict(queries)
@@ -192,11 +226,13 @@ class _Searcher(threading.Thread):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._dead: list[str] = []
+        self._known: dict[Role, StreamSpec] = {}
         self._told: set[str] = set()
         self.missing: frozenset[Role] = frozenset()
 
     def look_for(self, role: Role, lost: FoundStream) -> None:
         """Look for a lost stream: the same source if it has an identity."""
+        self._known.setdefault(role, lost.spec)
         source_id = lost.spec.source_id
         if source_id:
             known = self._queries[role]
@@ -223,26 +259,60 @@ class _Searcher(threading.Thread):
 
     def _try(self, resolver: Resolver, role: Role) -> None:
         query = self._queries[role]
+        found = None
         try:
             found = resolver.find(role, query)
             if found is None:
                 return
             found = describe(found)
-            theirs = TimeBase.from_streams([found.spec])
-            if theirs not in (self._timebase, TimeBase()) or (
-                theirs == TimeBase() and self._timebase.speed != 1.0
-            ):
-                raise StreamError(
-                    f"{role} stream {found} runs on another clock than this session. "
-                    "Restart the runtime to use it."
+            self._check_clock(role, found)
+            if misfit := _misfit(self._known.get(role), found.spec):
+                self._tell(
+                    f"the {role} stream came back {misfit}: refused. Start it as before, or restart "
+                    "the runtime to use it as it is.",
+                    refuses=role,
                 )
+                resolver.forget(found.uid)  # what a stream is, it stays for this life
+                return
             inlet = Inlet(found, role, self._timebase, "" if query is None else query.channel)
+        except StreamLostError:
+            # It died while it was being opened; its answer would be around for 2 s more.
+            if found is not None:
+                resolver.forget(found.uid)
+            return
         except RtasmrError as error:
             # Not fatal in mid-session: said once, tried again.
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                logger.warning("%s", error)
+            self._tell(str(error))
             return
         with self._lock:
             self.missing -= {role}
+            # A refusal told before holds no longer: it may be told again.
+            self._told.clear()
         self._arrivals.put(inlet)
+
+    def _check_clock(self, role: Role, found: FoundStream) -> None:
+        theirs = TimeBase.from_streams([found.spec])
+        if theirs not in (self._timebase, TimeBase()) or (
+            theirs == TimeBase() and self._timebase.speed != 1.0
+        ):
+            raise StreamError(
+                f"{role} stream {found} runs on another clock than this session. "
+                "Restart the runtime to use it."
+            )
+
+    def _tell(self, message: str, refuses: Role | None = None) -> None:
+        """Say something once; a refusal is an event too."""
+        if message in self._told:
+            return
+        self._told.add(message)
+        logger.warning("%s", message)
+        if refuses is not None:
+            self._arrivals.put(Refused(refuses, message))
+
+
+def _misfit(before: StreamSpec | None, now: StreamSpec) -> str:
+    """Say how a stream that is back differs from what it was; empty if it fits."""
+    if before is None:
+        return ""
+    kinds = [f"{s.n_channels} x {s.dtype} at {s.sfreq:g} Hz" for s in (now, before)]
+    return "" if kinds[0] == kinds[1] else f"with {kinds[0]}, it was {kinds[1]} before"

@@ -22,12 +22,16 @@ MAX_BURST_S = 5.0
 
 def modality_format(spec: StreamSpec) -> ModalityFormat:
     """Return what the aligner must know of a stream."""
-    is_exact = EXACT_STAMPS.items() <= spec.desc.items()
     return ModalityFormat(
         sfreq=spec.sfreq,
         burst_s=_burst_s(spec),
-        stamp_tolerance_s=0.0 if is_exact else UNMARKED_STAMP_TOLERANCE_S,
+        stamp_tolerance_s=0.0 if has_exact_stamps(spec) else UNMARKED_STAMP_TOLERANCE_S,
     )
+
+
+def has_exact_stamps(spec: StreamSpec) -> bool:
+    """Whether a stream says that its stamps are exact, on the LSL clock."""
+    return EXACT_STAMPS.items() <= spec.desc.items()
 
 
 def is_filtered(spec: StreamSpec) -> bool:

@@ -18,11 +18,14 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from rtasmr.acquisition import Acquisition, Event, Joined, Lost, Refused
+from rtasmr.acquisition import Acquisition, ClockSet, Event, Joined, Lost, Refused
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
+from rtasmr.incidents import INCIDENTS_SPEC, incident_text
 from rtasmr.latency import DRAW, Durations, StageDurations
 from rtasmr.link import SnapshotStore
+from rtasmr.marker_map import MarkerMap
+from rtasmr.markers import MarkerIntake
 from rtasmr.pipeline import Pipeline
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
@@ -202,8 +205,8 @@ class Engine:
         chunks, events = self._acquisition.pull()
         for event in events:
             self._handle(event)
-        for chunk in chunks:
-            self._take(chunk)
+            self._record_incident(event)
+        chunks = [known for chunk in chunks if (known := self._take(chunk)) is not None]
         now = self._acquisition.timebase.to_session(pylsl.local_clock())
         begin = time.perf_counter()
         steps = self._pipeline.step(chunks, now)
@@ -224,15 +227,23 @@ class Engine:
                 self._pipeline.add_stream(
                     modality, modality_format(event.spec), filtered=is_filtered(event.spec)
                 )
+            else:
+                self.markers.join(role, event.spec)
             if role is Role.RATING:
                 self._ratings.connect()
-        elif modality is not None:
+        elif modality is not None and not isinstance(event, ClockSet):
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
             self._pipeline.aligner.lose_stream(modality, status)
         if isinstance(event, Lost):
+            self._lost[role] += 1
             self._message = f"{role} stream lost, looking for it"
+            if role in self._require:
+                self._message = f"{role} stream LOST, which this run requires; looking for it"
+                logger.error("%s", self._message)
         elif isinstance(event, Refused):
-            self._message = f"{role} stream refused: its rate is not what its header says"
+            self._message = f"{role} stream refused: {event.reason}"
+        elif isinstance(event, ClockSet):
+            self._message = f"{role} stream: its clock leapt by {event.jump.shift_s:+.3f} s; corrected"
         elif self._message.startswith(role.value):
             self._message = ""
 
@@ -244,6 +255,21 @@ class Engine:
             self._waveform.push(chunk.times, chunk.data[:, 0])
         if self._recorder is not None and chunk.role in self._recorded_roles:
             self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
+        return chunk
+
+    def _record_incident(self, event: Event) -> None:
+        now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
+        self._record(
+            "incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([incident_text(event)], dtype=object)
+        )
+
+    def _take_markers(self, chunk: Chunk) -> Chunk | None:
+        taken = self.markers.take(chunk)
+        for record in taken.records:
+            self._record(record.key, record.spec, record.chunk.times, record.chunk.data)
+        if taken.known is not None and chunk.role is Role.RATING:
+            self._ratings.push(taken.known)
+        return taken.known
 
     def _record(self, key: str, spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> None:
         """Record samples; a stream appears in the file with its first sample, so none is empty."""

@@ -9,12 +9,15 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-PERIOD_S = 10.0
+PERIOD_S = 8.0
 """Seconds of data behind one verdict."""
 
-WARN_RATIO = 0.1
+REFUSE_AFTER_S = 4.0
+"""A rate off by a factor of 2 shows sooner: before the warm-up of a segment (5 s) is over."""
+
+WARN_RATIO = 0.05
 REFUSE_FACTOR = 1.95
-"""A factor of 2, less what the jitter of arrival may hide of it in 10 s."""
+"""A factor of 2, less what the jitter of arrival may hide of it."""
 
 _OUTAGE_S = 1.0
 
@@ -56,7 +59,7 @@ class _Period:
 
 
 class RateMonitor:
-    """Counts samples against their stamps and against their arrival, 10 s at a time.
+    """Counts samples against their stamps and against their arrival, 8 s at a time.
 
     The stamps alone do not tell: liblsl derives them from the header's rate. The arrival alone does
     not either: it jitters. The one further from the header decides. A silence of more than 1 s
@@ -92,11 +95,13 @@ class RateMonitor:
         period.n_samples += len(times)
         period.arrival_s, period.stamp_s = arrival_s, last
         elapsed_s = arrival_s - period.first_arrival_s
-        if elapsed_s >= PERIOD_S:
+        if elapsed_s >= REFUSE_AFTER_S:
             span_s = last - period.first_stamp_s
             rates = [period.n_samples / elapsed_s, period.n_samples / span_s if span_s > 0 else math.inf]
-            self.state = self._judge(max(rates, key=self._deviation))
-            self._period = _Period.beginning(arrival_s, last)
+            state = self._judge(max(rates, key=self._deviation))
+            if elapsed_s >= PERIOD_S or state.verdict is RateVerdict.REFUSE:
+                self.state = state
+                self._period = _Period.beginning(arrival_s, last)
         return self.state
 
     def _deviation(self, rate_hz: float) -> float:

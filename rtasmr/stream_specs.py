@@ -99,7 +99,7 @@ def picture_spec(
         ("byte",) * N_PICTURE_BYTES,
         (),
         (),
-        {"can_drop_samples": "true", "layout": "height,width,rgb uint8", **(desc or {})},
+        {**EXACT_STAMPS, "can_drop_samples": "true", "layout": "height,width,rgb uint8", **(desc or {})},
     )
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
+from rtasmr.clockwatch import ClockJump, ClockWatch
+from rtasmr.declared import has_exact_stamps, modality_format
 from rtasmr.discovery import (
     FoundStream,
     Query,
@@ -52,6 +54,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+MIN_PPG_SFREQ = float(LIVE_PARAMETERS["ppg_min_sfreq_hz"])
 MAX_PPG_SFREQ = 50_000.0
 """Rates above are a mistake in the header; buffers are sized by it."""
 
@@ -107,6 +110,9 @@ class Inlet:
         self.last_lsl_time = math.nan
         self._correction_s = 0.0
         self._corrected_at = -math.inf
+        self.n_bad_stamps = 0
+        self._jumps: list[ClockJump] = []
+        self._clock = _clock_watch(wire, role)
         self._monitor = RateMonitor(wire.sfreq) if wire.sfreq > 0 else None
         self._max_samples = _pull_size(wire, role)
         self._buffer: NDArray[Any] | None = None
@@ -174,12 +180,26 @@ class Inlet:
             ) from error
         if not stamps:
             return None
-        lsl_times = np.concatenate(stamps) + self._correction_s
+        arrival_s = float(pylsl.local_clock())
+        sent, data = np.concatenate(stamps) + self._correction_s, np.concatenate(parts)
+        is_time = np.isfinite(sent)
+        if not is_time.all():
+            self.n_bad_stamps += int(np.count_nonzero(~is_time))
+            sent, data = sent[is_time], data[is_time]
+            if len(sent) == 0:
+                return None
+        lsl_times, jumps = self._clock.correct(sent, arrival_s)
+        self._jumps += jumps
         self.n_samples += len(lsl_times)
         self.last_lsl_time = float(lsl_times[-1])
         if self._monitor is not None:
-            self._monitor.update(lsl_times, pylsl.local_clock())
-        return Chunk(self.role, self._timebase.to_session(lsl_times), np.concatenate(parts))
+            self._monitor.update(lsl_times, arrival_s)
+        return Chunk(self.role, self._timebase.to_session(lsl_times), data)
+
+    def take_clock_jumps(self) -> list[ClockJump]:
+        """Return the jumps of the source's clock since the last call; the stamps are free of them."""
+        jumps, self._jumps = self._jumps, []
+        return jumps
 
     def _open(self, timeout_s: float) -> pylsl.StreamInlet:
         # A picture weighs 150 kB: 100 of them (liblsl counts 100 per "second" of an irregular
@@ -223,6 +243,15 @@ class Inlet:
             self._correction_s = inlet.time_correction(0.0)
         except LslTimeoutError:
             logger.warning("no new clock correction for %s; the last one stays in use", self.found)
+
+
+def _clock_watch(wire: StreamSpec, role: Role) -> ClockWatch:
+    """Return what keeps the stamps of a stream on this host's clock."""
+    # A replay has the session clock itself, and our own sources fit their stamps to this clock.
+    is_ours = has_exact_stamps(wire) or any(key in wire.desc for key in CLOCK_KEYS)
+    is_marker = role.modality is None
+    burst_s = 0.0 if is_marker else modality_format(wire).burst_s
+    return ClockWatch(wire.sfreq, burst_s, follow_drift=not is_ours, is_marker=is_marker)
 
 
 def pick_channel(spec: StreamSpec, wanted: str = "") -> int:
@@ -273,10 +302,11 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
     # Rates are known to a micro-hertz at best; rounding undoes what the speed of a replay cost.
     sfreq = round(wire.sfreq / timebase.speed, 6)
     n_bytes = math.prod(PICTURE_SHAPE)
+    is_event = wire.dtype == "string" or (wire.dtype in _NUMERIC and sfreq == 0)
     needs, fits = {
         Role.PPG: (
-            f"numbers at a regular rate of at most {MAX_PPG_SFREQ:g} Hz",
-            wire.dtype in _NUMERIC and 0 < sfreq <= MAX_PPG_SFREQ,
+            f"numbers at a regular rate of {MIN_PPG_SFREQ:g} to {MAX_PPG_SFREQ:g} Hz",
+            wire.dtype in _NUMERIC and MIN_PPG_SFREQ <= sfreq <= MAX_PPG_SFREQ,
         ),
         Role.SOUND: (f"int16 at {SOUND_SFREQ:g} Hz", wire.dtype == "int16" and sfreq == SOUND_SFREQ),
         Role.PICTURE: (f"int8 with {n_bytes} channels", wire.dtype == "int8" and wire.n_channels == n_bytes),

@@ -1,0 +1,36 @@
+"""What happened to the streams during a run, as a marker stream of the recording (``rtasmr-incidents``)."""
+
+from __future__ import annotations
+
+import json
+
+from rtasmr.acquisition import ClockSet, Event, Joined, Lost, Refused
+from rtasmr.types import StreamSpec
+
+INCIDENTS_SPEC = StreamSpec(
+    name="rtasmr-incidents",
+    stype="Markers",
+    source_id="rtasmr-incidents",
+    sfreq=0.0,
+    dtype="string",
+    ch_names=("incident",),
+    ch_types=("Markers",),
+    ch_units=("",),
+)
+"""One JSON text per incident, stamped when it was noticed: ``{"stream": "ppg", "what": "lost"}``."""
+
+
+def incident_text(event: Event) -> str:
+    """Return the marker of an event: ``joined``, ``lost``, ``refused`` or ``clock``, with its particulars."""
+    content: dict[str, str | float] = {"stream": event.role.value}
+    match event:
+        case Joined():
+            content |= {"what": "joined", "source_id": event.spec.source_id}
+        case Lost():
+            content |= {"what": "lost"}
+        case Refused():
+            content |= {"what": "refused", "reason": event.reason}
+        case ClockSet():
+            # What the recording holds plus this is what the source sent from here on.
+            content |= {"what": "clock", "shift_s": event.jump.shift_s}
+    return json.dumps(content)
