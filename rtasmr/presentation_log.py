@@ -7,6 +7,7 @@ the scenario, which is also the start of the PPG export.
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import math
 import re
@@ -25,7 +26,7 @@ from rtasmr.grid import (
     WARMUP_TICKS,
     n_published_frames,
 )
-from rtasmr.types import ASMR_VIDEOS, VIDEOS
+from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS
 
 LOG_UNITS_PER_S = 10_000
 """The log counts time in 0.1 ms."""
@@ -35,6 +36,8 @@ BASELINE_REST_S = 60.0
 """A session opens with a minute of rest: a video shown earlier can only be practice."""
 SHORTEST_SHOWING_S = 55.0
 """Less than the cut-short first clip (55.7 s): what is shown for less was broken off or practice."""
+LONGEST_SESSION_S = 86_400.0
+"""An event outside of one day has no time, whatever the file says."""
 
 _TABLE_KEYS = ("Event Type", "Code", "Time")
 
@@ -128,8 +131,9 @@ def read_log(path: Path) -> SessionLog:
 
     Clip rules are the published ones: position 0 lasts 55.7 s, every other 60 s; a rating is
     ``clip(code - 1, 0, 3)``. Beyond them, and each time with a note: Shift-JIS bytes are decoded, a second
-    table ends the reading, practice videos take no position, ``stim2\VID3.avi`` is ``vid3``, a key whose
-    code is no number is ignored, and of a stimulus shown twice the last showing counts.
+    table ends the reading, practice videos take no position, ``stim2\VID3.avi`` is ``vid3`` and
+    ``nature1.avi`` is ``vid5``, a key whose code is no number is ignored, a row that stands twice counts
+    once, and of a stimulus shown twice the last whole showing counts.
 
     Raises
     ------
@@ -185,8 +189,9 @@ def _decode(path: Path, notes: list[str]) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name}: can not be read ({error.strerror}); check the file") from error
+    encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode(encoding)
     except UnicodeDecodeError:
         pass
     text = raw.decode("cp932", errors="replace")
@@ -222,9 +227,11 @@ def _table_rows(path: Path, text: str, notes: list[str]) -> list[dict[str, str]]
 
 
 def _time(row: Mapping[str, str], key: str = "Time") -> int | None:
-    """Return a time of a row in log units, None where the cell is no number."""
+    """Return a time of a row in log units, None where the cell is no number or no time of a session."""
     value = _number(row.get(key, ""))
-    return None if value is None else round(value)
+    if value is None or not 0 <= value <= LONGEST_SESSION_S * LOG_UNITS_PER_S:
+        return None
+    return round(value)
 
 
 def _number(text: str) -> float | None:
@@ -236,16 +243,21 @@ def _number(text: str) -> float | None:
 
 
 def _video_of(code: str) -> str | None:
-    """Return the stimulus a code names: the digits of its last path part, 1 to 8."""
+    """Return the stimulus a code names: the digits of its last path part, 1 to 8.
+
+    The nature clips are ``vid5`` to ``vid8`` in codes and ``nature1.avi`` to ``nature4.avi`` on disk.
+    """
     name = re.split(r"[\\/]", code)[-1]
     name = re.sub(r"\.[A-Za-z]\w*$", "", name)
+    if re.fullmatch(r"nature[1-4]", name, re.IGNORECASE):
+        return NATURE_VIDEOS[int(name[-1]) - 1]
     digits = "".join(re.findall(r"[0-9]", name))
     video = f"vid{int(digits)}" if digits else ""
     return video if video in VIDEOS else None
 
 
 def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -> list[_Showing]:
-    showings = []
+    showings: list[_Showing] = []
     for row in rows:
         if row.get("Event Type") != "Video":
             continue
@@ -263,35 +275,42 @@ def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -
             continue
         if code != video:
             notes.append(f"{path.name}: Video row {code!r} read as {video}")
+        if any((showing.video, showing.start) == (video, start) for showing in showings):
+            notes.append(
+                f"{path.name}: the Video row {code!r} at {start / LOG_UNITS_PER_S:.1f} s stands twice"
+            )
+            continue
         showings.append(_Showing(video, start, _time(row, "Duration")))
     return sorted(showings, key=lambda showing: showing.start)
 
 
 def _clips(path: Path, showings: Sequence[_Showing], notes: list[str]) -> tuple[Clip, ...]:
-    """Return the last showing of every stimulus, numbered among all but the practice showings."""
+    """Return the last whole showing of every stimulus, numbered among all whole showings."""
     if not showings:
         raise DataError(f"{path.name}: no Video row names one of vid1 to vid8; not a log of this study")
-    last = {showing.video: showing for showing in showings}
+    following = [*(showing.start for showing in showings[1:]), None]
+    whole = [showing for showing, end in zip(showings, following, strict=True) if _is_whole(showing, end)]
+    # What is whole comes last and wins; a stimulus that was never shown whole has its last showing.
+    chosen = {showing.video: showing for showing in (*showings, *whole)}
     clips = []
     position = 0
-    for i, showing in enumerate(showings):
-        following = showings[i + 1].start if i + 1 < len(showings) else None
-        if showing is last[showing.video]:
+    for showing in showings:
+        if showing is chosen[showing.video]:
             duration_s = FIRST_CLIP_DURATION_S if position == 0 else CLIP_DURATION_S
             clips.append(Clip(showing.video, showing.start / LOG_UNITS_PER_S, duration_s, position))
             position += 1
-        elif _is_practice(showing, following):
-            notes.append(
-                f"{path.name}: {showing.video} at {showing.start / LOG_UNITS_PER_S:.1f} s is practice; "
-                "ignored"
-            )
-        else:
+        elif showing in whole:
             notes.append(
                 f"{path.name}: {showing.video} is shown again; the showing at "
                 f"{showing.start / LOG_UNITS_PER_S:.1f} s is ignored, the last one counts"
             )
             position += 1
-    absent = [video for video in VIDEOS if video not in last]
+        else:
+            notes.append(
+                f"{path.name}: {showing.video} at {showing.start / LOG_UNITS_PER_S:.1f} s is practice or "
+                "was broken off; ignored"
+            )
+    absent = [video for video in VIDEOS if video not in chosen]
     if absent:
         notes.append(f"{path.name}: never shows {', '.join(absent)}")
     for clip, following_clip in itertools.pairwise(clips):
@@ -303,12 +322,12 @@ def _clips(path: Path, showings: Sequence[_Showing], notes: list[str]) -> tuple[
     return tuple(clips)
 
 
-def _is_practice(showing: _Showing, following: int | None) -> bool:
-    """Whether a showing that is repeated later was practice: before the session or broken off."""
+def _is_whole(showing: _Showing, following: int | None) -> bool:
+    """Whether a showing was neither practice, before the session, nor broken off, as far as can be told."""
     shown = [length for length in (showing.duration, following and following - showing.start) if length]
     return (
-        showing.start < BASELINE_REST_S * LOG_UNITS_PER_S
-        or min(shown, default=0) < SHORTEST_SHOWING_S * LOG_UNITS_PER_S
+        showing.start >= BASELINE_REST_S * LOG_UNITS_PER_S
+        and min(shown, default=math.inf) >= SHORTEST_SHOWING_S * LOG_UNITS_PER_S
     )
 
 
@@ -330,7 +349,7 @@ def _presses(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) ->
         presses.append(Press(time / LOG_UNITS_PER_S, level))
     if ignored:
         notes.append(
-            f"{path.name}: {len(ignored)} Response rows without a number ({_some(ignored)}); ignored"
+            f"{path.name}: {len(ignored)} Response rows without a number or time ({_some(ignored)}); ignored"
         )
     if clipped:
         notes.append(f"{path.name}: {len(clipped)} Response codes outside 1 to 4 ({_some(clipped)}); clipped")

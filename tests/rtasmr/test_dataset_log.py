@@ -153,6 +153,49 @@ def test_of_a_clip_shown_twice_the_last_showing_counts(write_log: WriteLog) -> N
     assert any("shown again" in note for note in log.notes)
 
 
+def test_a_showing_broken_off_does_not_replace_a_whole_one(write_log: WriteLog) -> None:
+    plain = read_log(write_log(session()))
+    log = read_log(write_log([*session(), video("vid3", 6_700_000, 300_000)]))
+    assert log.clips == plain.clips
+    assert log.notes == (
+        "021-1-20211022-d28c98dd.log: vid3 at 670.0 s is practice or was broken off; ignored",
+    )
+
+
+def test_the_only_showing_counts_however_short(write_log: WriteLog) -> None:
+    rows = session()
+    rows[-1] = video("vid7", SESSION[-1][1], 300_000)
+    assert read_log(write_log(rows)).clips == read_log(write_log(session())).clips
+
+
+def test_a_row_that_stands_twice_is_one_showing(write_log: WriteLog) -> None:
+    plain = read_log(write_log(session()))
+    log = read_log(write_log([session()[0], *session()]))
+    assert log.clips == plain.clips
+    assert log.notes == ("021-1-20211022-d28c98dd.log: the Video row 'vid1' at 64.3 s stands twice",)
+
+
+@pytest.mark.parametrize("time", [-1, 864_000_001, 10**20])
+def test_a_time_outside_of_one_day_is_none(write_log: WriteLog, time: int) -> None:
+    plain = read_log(write_log(session()))
+    log = read_log(write_log([*session(), video("vid3", time), press(4, time)]))
+    assert (log.clips, log.presses) == (plain.clips, plain.presses)
+    assert [note.partition(": ")[2].partition(" ")[0] for note in log.notes] == ["Video", "1"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_names_of_stimulus_files_are_codes_too(write_log: WriteLog, number: int) -> None:
+    rows = [video(code, time) for code, time in SESSION if code not in (f"vid{number}", f"vid{number + 4}")]
+    rows += [video(f"stim2\\ASMR{number}.avi", 6_700_000), video(f"Nature{number}.avi", 7_300_000)]
+    assert videos(read_log(write_log(rows)))[-2:] == [f"vid{number}", f"vid{number + 4}"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_unicode_text_is_read(write_log: WriteLog, encoding: str) -> None:
+    plain = read_log(write_log(session()))
+    assert read_log(write_log(session(), encoding=encoding)) == plain
+
+
 def test_a_repeated_first_clip_leaves_no_other_clip_shortened(write_log: WriteLog) -> None:
     log = read_log(write_log([*session(), video("vid1", 6_700_000)]))
     assert {clip.duration_s for clip in log.clips} == {60.0}
@@ -201,7 +244,7 @@ def test_levels_are_codes_less_one_within_range(write_log: WriteLog, code: str, 
 def test_a_key_without_number_is_ignored_and_named(write_log: WriteLog, code: str) -> None:
     log = read_log(write_log([*session(), press(4, 1_250_100), press(code, 1_300_000)]))
     assert log.presses == (Press(125.01, 3),)
-    assert "1 Response rows without a number" in log.notes[0]
+    assert "1 Response rows without a number or time" in log.notes[0]
     assert rating_track(log, log.clips[1])[-1] == 3
 
 
