@@ -24,8 +24,6 @@ from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, incident_text
 from rtasmr.latency import DRAW, Durations, StageDurations
 from rtasmr.link import SnapshotStore
-from rtasmr.marker_map import MarkerMap
-from rtasmr.markers import MarkerIntake
 from rtasmr.pipeline import Pipeline
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
@@ -206,7 +204,8 @@ class Engine:
         for event in events:
             self._handle(event)
             self._record_incident(event)
-        chunks = [known for chunk in chunks if (known := self._take(chunk)) is not None]
+        for chunk in chunks:
+            self._take(chunk)
         now = self._acquisition.timebase.to_session(pylsl.local_clock())
         begin = time.perf_counter()
         steps = self._pipeline.step(chunks, now)
@@ -227,19 +226,13 @@ class Engine:
                 self._pipeline.add_stream(
                     modality, modality_format(event.spec), filtered=is_filtered(event.spec)
                 )
-            else:
-                self.markers.join(role, event.spec)
             if role is Role.RATING:
                 self._ratings.connect()
         elif modality is not None and not isinstance(event, ClockSet):
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
             self._pipeline.aligner.lose_stream(modality, status)
         if isinstance(event, Lost):
-            self._lost[role] += 1
             self._message = f"{role} stream lost, looking for it"
-            if role in self._require:
-                self._message = f"{role} stream LOST, which this run requires; looking for it"
-                logger.error("%s", self._message)
         elif isinstance(event, Refused):
             self._message = f"{role} stream refused: {event.reason}"
         elif isinstance(event, ClockSet):
@@ -255,21 +248,12 @@ class Engine:
             self._waveform.push(chunk.times, chunk.data[:, 0])
         if self._recorder is not None and chunk.role in self._recorded_roles:
             self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
-        return chunk
 
     def _record_incident(self, event: Event) -> None:
         now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
         self._record(
             "incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([incident_text(event)], dtype=object)
         )
-
-    def _take_markers(self, chunk: Chunk) -> Chunk | None:
-        taken = self.markers.take(chunk)
-        for record in taken.records:
-            self._record(record.key, record.spec, record.chunk.times, record.chunk.data)
-        if taken.known is not None and chunk.role is Role.RATING:
-            self._ratings.push(taken.known)
-        return taken.known
 
     def _record(self, key: str, spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> None:
         """Record samples; a stream appears in the file with its first sample, so none is empty."""

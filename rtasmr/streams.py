@@ -30,7 +30,7 @@ from rtasmr.discovery import (
     resolve_all,
 )
 from rtasmr.errors import StreamError, StreamLostError
-from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
+from rtasmr.features.spec import LIVE_PARAMETERS, PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.rate import RateMonitor, RateState, RateVerdict
 from rtasmr.timebase import CLOCK_KEYS, TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
@@ -302,7 +302,6 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
     # Rates are known to a micro-hertz at best; rounding undoes what the speed of a replay cost.
     sfreq = round(wire.sfreq / timebase.speed, 6)
     n_bytes = math.prod(PICTURE_SHAPE)
-    is_event = wire.dtype == "string" or (wire.dtype in _NUMERIC and sfreq == 0)
     needs, fits = {
         Role.PPG: (
             f"numbers at a regular rate of {MIN_PPG_SFREQ:g} to {MAX_PPG_SFREQ:g} Hz",
