@@ -36,6 +36,9 @@ def live(
     video: Annotated[str, typer.Option(help="Picture stream.")] = "",
     markers: Annotated[str, typer.Option(help="Stream of clip markers.")] = "",
     ratings: Annotated[str, typer.Option(help="Stream of rating markers.")] = "",
+    marker_map: Annotated[
+        str, typer.Option(help="TOML file: what the markers of another program mean.")
+    ] = "",
     require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg,markers.")] = "",
     provider: ProviderOption = "auto",
     headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
@@ -71,6 +74,7 @@ def live(
     config = LiveConfig(
         model=model,
         queries=queries,
+        marker_map=marker_map,
         require=_roles(require),
         provider=provider,
         duration_s=duration,
@@ -243,6 +247,10 @@ def _print_account(account: dict[str, Any]) -> None:
         typer.echo(f"samples: {samples}")
     if account["absent"]:
         typer.echo(f"absent: {', '.join(account['absent'])}")
+    if account["interruptions"]:
+        typer.echo("lost: " + ", ".join(f"{role} {n} x" for role, n in account["interruptions"].items()))
+    if account["markers"]["unknown"]:
+        typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
     for path in account["files"]:
         typer.echo(f"recording: {path}")
 

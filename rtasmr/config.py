@@ -26,8 +26,10 @@ class LiveConfig:
         Model id or folder; empty takes the newest real model installed, else a demo model.
     queries : mapping of Role to str
         Stream selections (``type=PPG,name=...``); a role not named takes the contract's default.
+    marker_map : str
+        TOML file that says what the texts of the chosen marker streams mean; empty takes our own texts only.
     require : tuple of Role
-        Streams without which the run does not start.
+        Streams without which the run does not start, and whose loss is an alarm.
     provider : Provider
     duration_s : float or None
         ``round(10 * duration_s)`` ticks, then the end; None runs until stopped.
@@ -47,6 +49,7 @@ class LiveConfig:
 
     model: str = ""
     queries: Mapping[Role, str] | None = None
+    marker_map: str = ""
     require: tuple[Role, ...] = ()
     provider: Provider = "auto"
     duration_s: float | None = None
@@ -71,6 +74,11 @@ class LiveConfig:
             )
         if not self.wait_s >= 0:
             raise ConfigError(f"--wait must be 0 s or more, got {self.wait_s:g}.")
+        if self.marker_map and not {Role.CLIP, Role.RATING} & set(self.queries or {}):
+            raise ConfigError(
+                "--marker-map needs the stream that it is for, got neither --markers nor --ratings. "
+                "Name one, such as --markers type=Markers,name=PsychoPy."
+            )
 
     @property
     def n_ticks(self) -> int | None:
@@ -82,4 +90,5 @@ class LiveConfig:
         values = asdict(self)
         values["queries"] = {role.value: text for role, text in (self.queries or {}).items()}
         values["record"] = Path(self.record).name
+        values["marker_map"] = Path(self.marker_map).name
         return json.dumps(values, sort_keys=True)

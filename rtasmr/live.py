@@ -23,6 +23,7 @@ from rtasmr.config import LiveConfig
 from rtasmr.engine import Engine
 from rtasmr.latency import DRAW, Percentiles
 from rtasmr.link import SnapshotServer, SnapshotStore
+from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
 from rtasmr.served import MARGIN_S, ServedModel
@@ -30,6 +31,7 @@ from rtasmr.snapshot import modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import tingle_spec
 from rtasmr.timing import TickTimer
+from rtasmr.types import Role
 from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
@@ -57,13 +59,14 @@ def run_live(
     RtasmrError
         If the model, the streams or the recording cannot be had.
     """
+    marker_map = MarkerMap.load(Path(config.marker_map)) if config.marker_map else None
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     model = ServedModel(find_model(config.model or None), config.provider)
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
-        acquisition = Acquisition(dict(config.queries or {}), config.require, config.wait_s)
+        acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
         stack.callback(acquisition.close)
         joined = acquisition.open()
         say("streams: " + ", ".join(f"{j.role} ({j.spec.name}, {_rate(j.spec.sfreq)})" for j in joined))
@@ -95,6 +98,8 @@ def run_live(
             n_ticks=config.n_ticks,
             until_lost=config.until_lost,
             record_raw=config.record_raw,
+            marker_map=marker_map,
+            require=config.require,
         )
         _stop_on_signals(engine, stack)
         _report_status(engine, status, stack)
@@ -141,6 +146,8 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
         "streams": present,
         "absent": [role for role in ("ppg", "sound", "picture") if role not in present],
         "samples": engine.losses,
+        "markers": engine.markers.account(),
+        "interruptions": engine.interruptions,
         "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
         "files": files,
     }
@@ -156,6 +163,14 @@ def has_display() -> bool:
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
     return f"{sys.executable} -P -m rtasmr.view --attach {server.link_file}"
+
+
+def _queries(config: LiveConfig, marker_map: MarkerMap | None) -> dict[Role, str]:
+    """Return the stream selections; ratings come from the stream of clips where its map has some."""
+    queries = dict(config.queries or {})
+    if marker_map is not None and marker_map.rates and Role.CLIP in queries:
+        queries.setdefault(Role.RATING, queries[Role.CLIP])
+    return queries
 
 
 def _rate(sfreq: float) -> str:
@@ -199,6 +214,7 @@ def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], sta
                     "segment": newest.label,
                     "p": None if newest.p != newest.p else round(newest.p, 4),
                     "status": newest.status.name.lower(),
+                    "message": engine.message,
                     "modalities": [m.value for m in modalities_of(newest.modalities)],
                     "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
                     "age_ms": _rounded(engine.latency.age_ms),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ, tick_time
+from rtasmr.markers import is_translated
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
 from rtasmr.session import RecordedStream, Recording, read_xdf
@@ -84,7 +85,9 @@ def ratings_of(recording: Recording) -> RatingTrack:
     """Return the rating presses of a recording; without any, ticks have no rating."""
     ratings = RatingTrack()
     for stream in recording.streams:
-        if stream.spec.stype == "Markers" and any(str(text).startswith("rating=") for text in stream.data):
+        if stream.spec.stype != "Markers" or is_translated(stream.spec):
+            continue
+        if any(str(text).startswith("rating=") for text in stream.data):
             ratings.connect()
             ratings.push(Chunk(Role.RATING, stream.times, stream.data))
     return ratings

@@ -15,6 +15,7 @@ from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
+from rtasmr.markers import is_translated
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
@@ -153,7 +154,8 @@ def _check_clock(stream: RecordedStream, path: Path) -> None:
 def _role_of(stream: RecordedStream) -> Role | None:
     spec = stream.spec
     if spec.stype == "Markers":
-        return Role.CLIP if any(str(t).startswith("clip_") for t in stream.data) else None
+        is_clip = not is_translated(spec) and any(str(t).startswith("clip_") for t in stream.data)
+        return Role.CLIP if is_clip else None
     return {"PPG": Role.PPG, "Audio": Role.SOUND, "VideoRaw": Role.PICTURE}.get(spec.stype)
 
 

@@ -1,0 +1,152 @@
+r"""What the markers of other programs mean: their texts to ``clip_start``, ``clip_end`` and ``rating``.
+
+A map is a TOML file of two tables, both optional, from a foreign text to one of ours::
+
+    [exact]
+    "movie 3 on" = "clip_start vid3"
+    "32" = "rating=1"
+
+    [regex]
+    'video_(?P<clip>\w+)_onset' = 'clip_start \g<clip>'
+
+An exact text goes before the expressions; of these the first one in the file that matches the whole text
+counts, and its groups may be used as in `re.Match.expand`. Texts that are ours already need no entry.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rtasmr.errors import ConfigError
+from rtasmr.types import Role
+
+MAX_MARKER_CHARS = 1000
+"""Longer markers are unknown: no program sends them, and an expression could take for ever on one."""
+
+_TABLES = ("exact", "regex")
+_RATING = re.compile(r"rating=[0-3]")
+_CLIP = re.compile(r"clip_start [A-Za-z0-9][A-Za-z0-9_.-]{0,63}|clip_end( [A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
+_OURS = "'clip_start NAME', 'clip_end NAME' (or 'clip_end' alone) or 'rating=0' to 'rating=3'"
+_BEGINNINGS = ("clip_start ", "clip_end ", "rating=")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerMap:
+    """Translation of marker texts; the empty map knows our own texts only.
+
+    Parameters
+    ----------
+    exact : mapping of str to str
+        Foreign text to ours.
+    patterns : tuple of (re.Pattern, str)
+        Expressions, each with the template of our text.
+    """
+
+    exact: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> MarkerMap:
+        """Read a map from a TOML file.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or is no map.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ConfigError(f"cannot read the marker map {path}: {reason}. Name a TOML file.") from error
+        return cls.parse(text, path.name)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "marker map") -> MarkerMap:
+        """Read a map from TOML text.
+
+        Parameters
+        ----------
+        text : str
+        name : str
+            What messages call it.
+
+        Raises
+        ------
+        ConfigError
+            If the text is no TOML, has an unknown table, no entry at all, an entry that is no text, an
+            expression that is none, or one that leads to no marker of ours.
+        """
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{name}: expected TOML, got an error: {error}. Correct it.") from error
+        tables = {table: _entries(content.pop(table, {}), table, name) for table in _TABLES}
+        if content:
+            raise ConfigError(
+                f"{name}: expected the tables [exact] and [regex] only, got {next(iter(content))!r}. "
+                "Remove it or put it into one of them."
+            )
+        if not any(tables.values()):
+            raise ConfigError(f"{name}: expected entries in [exact] or [regex], got none. Add some.")
+        for foreign, ours in tables["exact"].items():
+            if meaning(ours) is None:
+                raise ConfigError(f"{name}: expected {_OURS} for {foreign!r}, got {ours!r}. Correct it.")
+        patterns = tuple(_pattern(entry, template, name) for entry, template in tables["regex"].items())
+        return cls(tables["exact"], patterns)
+
+    @property
+    def rates(self) -> bool:
+        """Whether any entry leads to a rating."""
+        templates = (*self.exact.values(), *(template for _, template in self.patterns))
+        return any(template.startswith("rating=") for template in templates)
+
+    def translate(self, text: str) -> str | None:
+        """Return our text for a foreign one, or None if it means nothing to us."""
+        if len(text) > MAX_MARKER_CHARS:
+            return None
+        if text in self.exact:
+            return self.exact[text]
+        for pattern, template in self.patterns:
+            if match := pattern.fullmatch(text):
+                ours = match.expand(template)
+                return ours if meaning(ours) is not None else None
+        return text if meaning(text) is not None else None
+
+
+def meaning(text: str) -> Role | None:
+    """Return which of our marker streams a text belongs to; None if it is not one of ours."""
+    if _CLIP.fullmatch(text):
+        return Role.CLIP
+    return Role.RATING if _RATING.fullmatch(text) else None
+
+
+def _entries(table: Any, title: str, name: str) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{name}: expected a table [{title}], got {table!r}. Write [{title}] above it.")
+    for key, value in table.items():
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"{name}: expected text for {key!r} in [{title}], got {value!r}. Put it in quotes."
+            )
+    return table
+
+
+def _pattern(entry: str, template: str, name: str) -> tuple[re.Pattern[str], str]:
+    try:
+        pattern = re.compile(entry)
+        pattern.sub(template, "")  # checks the groups that the template names
+    except (re.error, IndexError) as error:
+        raise ConfigError(
+            f"{name}: expected a regular expression and its groups, got {entry!r} = {template!r} ({error}). "
+            "Correct it."
+        ) from error
+    is_one = template.startswith(_BEGINNINGS) if "\\" in template else meaning(template) is not None
+    if not is_one:
+        raise ConfigError(f"{name}: expected {_OURS} for {entry!r}, got {template!r}. Correct it.")
+    return pattern, template
