@@ -23,6 +23,9 @@ LARGEST_VALUE = 1e9
 
 _HEADER_BYTES = 4096
 _INTERVAL = re.compile(r"(0*[1-9][0-9]*(?:\.[0-9]+)?|0*\.0*[1-9][0-9]*)\s*(ms|msec|s|sec|seconds)/sample")
+_MINUTES = {"min": 1.0, "sec": 1 / 60, "s": 1 / 60, "msec": 1 / 60_000, "ms": 1 / 60_000}
+"""What the export's time column may count, by the name that stands above it."""
+
 _TIME_TOLERANCE = 1e-3
 """Relative; six printed digits of the last minute are good to 1e-5."""
 
@@ -43,7 +46,7 @@ class PpgRecording:
     units : tuple of str
         One per channel.
     time_min : ndarray of shape (n_samples,), float64
-        Time column as printed, in minutes; the published pipeline cuts its windows by it.
+        Time column in minutes, as printed; the published pipeline cuts its windows by it.
     notes : tuple of str
         What looked unusual and how it was read; each starts with the file's name.
     """
@@ -70,13 +73,15 @@ class _Header:
     sfreq: float | None
     units: tuple[str, ...]
     n_declared: int | None
+    time_unit: str
 
 
 def read_ppg(path: Path) -> PpgRecording:
     """Read one export, plain or ``.xz``.
 
     Both layouts of the program are read: with the column names in the eighth and in the ninth line. A cut
-    last row is dropped and cells that hold no number become NaN, each with a note.
+    last row is dropped, cells that hold no number become NaN, a time column in seconds or milliseconds is
+    converted, and one that does not begin at 0 places the first sample; each with a note.
 
     Raises
     ------
@@ -99,8 +104,12 @@ def read_ppg(path: Path) -> PpgRecording:
     n_samples = len(samples)
     if header.n_declared is not None and n_samples != header.n_declared:
         notes.append(f"{path.name}: holds {n_samples} samples, its header promises {header.n_declared}")
+    if header.time_unit != "min":
+        time_min *= _MINUTES[header.time_unit]
+        notes.append(f"{path.name}: its time column counts {header.time_unit}; converted to minutes")
     sfreq = _checked_rate(path, header, time_min, notes)
-    return PpgRecording(samples, sfreq, 0.0, header.units, time_min, tuple(notes))
+    start_s = _start(path, time_min, sfreq, notes)
+    return PpgRecording(samples, sfreq, start_s, header.units, time_min, tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +149,19 @@ def _read_header(path: Path, head: bytes) -> _Header:
     """Read the lines above the first row of numbers; the units stand below the channels' names."""
     sfreq: float | None = None
     n_declared: int | None = None
+    time_unit = "min"
     lines: list[str] = []
     n_bytes = 0
     # Header text may be Japanese; only numbers and ASCII words are looked at.
     for line in head.split(b"\n")[:-1]:
         fields = line.split(b"\t")
         if len(fields) > N_CHANNELS and _is_number(fields[0]) and _is_number(fields[1]):
-            return _Header(n_bytes, len(lines), sfreq, _units(lines), n_declared)
+            return _Header(n_bytes, len(lines), sfreq, _units(lines), n_declared, time_unit)
         text = line.decode("cp932", errors="replace").strip()
         if rate := _INTERVAL.fullmatch(text):
             sfreq = (1000.0 if rate[2].startswith("ms") else 1.0) / float(rate[1])
+        if len(fields) > N_CHANNELS and (name := text.partition("\t")[0].lower()) in _MINUTES:
+            time_unit = name
         if not fields[0].strip() and len(fields) > N_CHANNELS and fields[1].strip().isdigit():
             n_declared = int(fields[1])
         lines.append(text)
@@ -239,6 +251,16 @@ def _checked_rate(path: Path, header: _Header, time_min: NDArray[np.float64], no
         if abs(seconds - expected) > max(_TIME_TOLERANCE * expected, 0.01):
             notes.append(
                 f"{path.name}: the time column spans {seconds:.2f} s, {len(time_min)} samples at "
-                f"{sfreq:g} Hz span {expected:.2f} s; sample numbers are used"
+                f"{sfreq:g} Hz span {expected:.2f} s; the paper's sets follow the times, all else the "
+                "sample numbers"
             )
     return sfreq
+
+
+def _start(path: Path, time_min: NDArray[np.float64], sfreq: float, notes: list[str]) -> float:
+    """Return the time of sample 0 in seconds; note one that is not 0."""
+    start_s = 60.0 * float(time_min[0])
+    if not abs(start_s) > 1 / sfreq:  # also where the first time is missing
+        return 0.0
+    notes.append(f"{path.name}: its time column begins at {start_s:.3f} s, not at 0; placed there")
+    return start_s

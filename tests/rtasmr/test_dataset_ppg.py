@@ -149,6 +149,26 @@ def test_another_rate_is_read_and_said(tmp_path: Path) -> None:
     assert "sampled at 1000 Hz" in recording.notes[0]
 
 
+@pytest.mark.parametrize(("unit", "per_min"), [("sec", 60), ("s", 60), ("msec", 60_000), ("ms", 60_000)])
+def test_a_time_column_in_another_unit_is_converted(tmp_path: Path, unit: str, per_min: int) -> None:
+    times = "".join(f"{i / 120_000 * per_min:.9g}\t{i}\t{-i}\n" for i in range(2000))
+    names = NAMES.replace("min", unit)
+    recording = read_ppg(write(tmp_path, HEAD + names + counts(2000) + times))
+    np.testing.assert_allclose(recording.time_min, np.arange(2000) / 120_000, atol=1e-12)
+    assert recording.notes == (f"021_csv.txt: its time column counts {unit}; converted to minutes",)
+
+
+@pytest.mark.parametrize("start_min", [0.5, -0.25])
+def test_a_time_column_that_does_not_begin_at_0_places_the_first_sample(
+    tmp_path: Path, start_min: float
+) -> None:
+    times = "".join(f"{start_min + i / 120_000:.9g}\t{i}\t{-i}\n" for i in range(2000))
+    recording = read_ppg(write(tmp_path, HEAD + NAMES + counts(2000) + times))
+    assert (recording.start_s, recording.stop_s) == (60 * start_min, 60 * start_min + 1)
+    (note,) = recording.notes
+    assert f"begins at {60 * start_min:.3f} s" in note
+
+
 def test_a_missing_interval_is_said(tmp_path: Path) -> None:
     recording = read_ppg(write(tmp_path, HEAD.replace("0.5 ms/sample", "") + NAMES + counts() + rows()))
     assert recording.sfreq == 2000.0
