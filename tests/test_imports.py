@@ -49,6 +49,8 @@ QT_MODULES = (
     "rtasmr.view.panel",  # the window's lower half, beside plots and mainwindow
     "rtasmr.view.mainwindow",
     "rtasmr.view.__main__",
+    "rtasmr.player.window",
+    "rtasmr.player.__main__",
     "rtasmr.probes",  # run in a process of its own by `rtasmr doctor`
 )
 TRAINING = ("torch", "torchvision", "xgboost", "sklearn", "onnx", "offline", "models")
