@@ -8,32 +8,34 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-
-from rtasmr.sources.packets import Packet
+from typing import Generic, TypeVar
 
 _CHECK_S = 0.02
 
+Item = TypeVar("Item")
 
-class Prefetch(Iterator[Packet]):
-    """Packets of an iterator, made on a thread of their own; use it as a context manager.
+
+class Prefetch(Iterator[Item], Generic[Item]):
+    """Packets (or whatever an iterator gives), made on a thread of their own; use it as a context
+    manager.
 
     An error of the iterator is raised where its packet would have come.
 
     Parameters
     ----------
-    packets : iterator of Packet
+    packets : iterator
     n_ahead : int
         How many packets may wait; bounds the memory.
     """
 
-    def __init__(self, packets: Iterator[Packet], n_ahead: int) -> None:
+    def __init__(self, packets: Iterator[Item], n_ahead: int) -> None:
         self._packets = packets
-        self._queue: queue.Queue[Packet] = queue.Queue(n_ahead)
+        self._queue: queue.Queue[Item] = queue.Queue(n_ahead)
         self._closed = threading.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._work = self._executor.submit(self._run)
 
-    def __enter__(self) -> Prefetch:
+    def __enter__(self) -> Prefetch[Item]:
         return self
 
     def __exit__(
@@ -41,7 +43,12 @@ class Prefetch(Iterator[Packet]):
     ) -> None:
         self.close()
 
-    def __next__(self) -> Packet:
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next packet, the end or an error comes without waiting."""
+        return self._work.done() or not self._queue.empty()
+
+    def __next__(self) -> Item:
         while True:
             done = self._work.done()
             try:

@@ -1,0 +1,151 @@
+"""Publishes what the person hears and sees, when they hear and see it.
+
+Everything that the player sends passes through here: `rtasmr-sound` and `rtasmr-picture`,
+`rtasmr-clip` and `rtasmr-rating`, all stamped by the one clock of the viewing.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Mapping
+from types import TracebackType
+
+import numpy as np
+
+from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.player.clock import ClockLine
+from rtasmr.player.schedule import Picture, shown_stamp
+from rtasmr.player.sound import Played
+from rtasmr.sources.media_file import BLACK, BLANK_RATE_HZ
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import clip_spec, picture_spec, rating_spec, sound_spec
+from rtasmr.types import StreamSpec
+
+STILL_MARGIN_S = 0.05
+"""A picture that stays is published again as of this long ago: by then no earlier one can still come."""
+
+
+def player_specs(
+    source_id: str, desc: Mapping[str, str], *, sound: bool, picture: bool
+) -> dict[str, StreamSpec]:
+    """Describe the streams of one viewing: ``clip``, ``rating`` and what the stimulus has.
+
+    Parameters
+    ----------
+    source_id : str
+        Common start of their identities.
+    desc : mapping of str to str
+        What all of them say of the viewing.
+    sound, picture : bool
+        Whether there is such a stream.
+    """
+    specs = {
+        "clip": clip_spec(source_id=f"{source_id}-clip", desc=desc),
+        "rating": rating_spec(source_id=f"{source_id}-rating", desc=desc),
+    }
+    if sound:
+        # A sound card runs by its own crystal, so its samples do not lie at exactly 44.1 kHz of the LSL
+        # clock: the runtime has to follow the stamps.
+        specs["sound"] = sound_spec(source_id=f"{source_id}-sound", desc={**desc, "stamps": "fitted"})
+    if picture:
+        specs["picture"] = picture_spec(source_id=f"{source_id}-picture", desc=desc)
+    return specs
+
+
+class Feeder:
+    """The outlets of one viewing; use it as a context manager.
+
+    Parameters
+    ----------
+    specs : mapping of str to StreamSpec
+        As `player_specs` gives them.
+    """
+
+    def __init__(self, specs: Mapping[str, StreamSpec]) -> None:
+        self._outlets = {key: Outlet(spec) for key, spec in specs.items()}
+        self._to_be_heard: deque[Played] = deque()
+        self._shown: queue.SimpleQueue[tuple[float, Picture]] = queue.SimpleQueue()
+        self._on_screen = BLACK
+        self._picture_time_s = -np.inf
+
+    def __enter__(self) -> Feeder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Withdraw all streams."""
+        for outlet in self._outlets.values():
+            outlet.close()
+
+    def n_taken(self) -> int:
+        """Return how many of the streams somebody takes."""
+        return sum(outlet.have_consumers() for outlet in self._outlets.values())
+
+    @property
+    def n_streams(self) -> int:
+        """Number of streams."""
+        return len(self._outlets)
+
+    def marker(self, stream: str, text: str, time_s: float) -> None:
+        """Publish one marker on ``clip`` or ``rating``, stamped in LSL seconds; any thread may."""
+        self._outlets[stream].push_marker(text, time_s)
+
+    def played(self, played: Played) -> None:
+        """Take samples that were handed to the card; they are published when they are heard."""
+        if "sound" in self._outlets:
+            self._to_be_heard.append(played)
+
+    def drop_sound(self) -> None:
+        """Withdraw the sound stream: nothing is heard any more."""
+        self._to_be_heard.clear()
+        if "sound" in self._outlets:
+            self._outlets.pop("sound").close()
+
+    def shown(self, picture: Picture, due_time_s: float, shown_time_s: float) -> None:
+        """Take a picture that came on the screen, with both LSL times in seconds; any thread may."""
+        self._shown.put((shown_stamp(due_time_s, shown_time_s), picture))
+
+    def blank(self) -> None:
+        """Take note that the screen is black from now on."""
+        self._on_screen = BLACK
+
+    def publish(self, now_s: float, card: ClockLine | None) -> None:
+        """Publish what is heard and seen by ``now_s`` (LSL seconds).
+
+        Parameters
+        ----------
+        now_s : float
+        card : ClockLine or None
+            The sound card's clock; None without sound.
+        """
+        if card is not None:
+            self._publish_sound(now_s, card)
+        if "picture" in self._outlets:
+            self._publish_pictures(now_s)
+
+    def _publish_sound(self, now_s: float, card: ClockLine) -> None:
+        while self._to_be_heard:
+            played = self._to_be_heard[0]
+            last_time_s = card.time_of((played.first + len(played.mono) - 1) / SOUND_SFREQ)
+            if last_time_s > now_s:
+                return
+            self._to_be_heard.popleft()
+            self._outlets["sound"].push(played.mono, last_time_s)
+
+    def _publish_pictures(self, now_s: float) -> None:
+        while not self._shown.empty():
+            time_s, picture = self._shown.get()
+            self._on_screen = picture.encoded
+            self._push_picture(time_s)
+        # The runtime can not tell a still from a picture that is late, so a still is sent again.
+        if now_s - STILL_MARGIN_S - self._picture_time_s >= 1 / BLANK_RATE_HZ:
+            self._push_picture(now_s - STILL_MARGIN_S)
+
+    def _push_picture(self, time_s: float) -> None:
+        self._picture_time_s = time_s
+        self._outlets["picture"].push_at(self._on_screen[np.newaxis], np.array([time_s]))
