@@ -29,6 +29,18 @@ PICTURES_KEPT = 256
 """Images kept: 8 s at 30 images per second, 38 MB."""
 
 
+FLAT_SOUND_S = 2.0
+"""Sound that does not change for this long within a segment is a dead or muted input, not silence."""
+
+SATURATED_SOUND_S = 1.0
+SATURATED_SHARE = 0.5
+_RAILS = (np.iinfo(np.int16).min, np.iinfo(np.int16).max)
+"""Sound is saturated where half of the last second stands at the ends of its range."""
+
+MIN_PICTURE_INTERVAL_S = 0.1
+"""Pictures that come less often than this may declare it; nobody waits for one that is not due."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModalityFormat:
     """What the aligner must know of a stream.
@@ -41,11 +53,14 @@ class ModalityFormat:
         Longest time between two deliveries that the source declares, in seconds.
     stamp_tolerance_s : float
         See `RegularBuffer`.
+    interval_s : float
+        Shortest time between two pictures that the source declares, in seconds; 0 if it says nothing.
     """
 
     sfreq: float = 0.0
     burst_s: float = 0.0
     stamp_tolerance_s: float = 0.0
+    interval_s: float = 0.0
 
 
 class Aligner:
@@ -60,17 +75,32 @@ class Aligner:
         (0.25 in real time; times the speed of an accelerated replay).
     start_wait_s : float
         Seconds to wait for the first sample of a stream that is connected but silent.
+    max_backlog_s : float
+        A tick later than this is served without data, so that a runtime that can not keep up stays near
+        the present; ticks that a late marker brings are spared. Infinite where nobody waits.
 
     Attributes
     ----------
+    n_skipped : int
+        Ticks served without data because the runtime could not keep up.
     n_rejected_markers : int
         Clip markers refused because their stamps lie before everything that is still buffered.
     """
 
-    def __init__(self, spec: FeatureSpec, margin_s: float = 0.25, start_wait_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        margin_s: float = 0.25,
+        start_wait_s: float = 2.0,
+        max_backlog_s: float = np.inf,
+    ) -> None:
         self._lookahead_s = spec.lookahead_s
         self._margin_s = margin_s
         self._start_wait_s = start_wait_s
+        self._max_backlog_s = max_backlog_s
+        self._now = -np.inf
+        self._spared_until = -np.inf
+        self.n_skipped = 0
         self._sound_half = int(spec.parameters["sound_frame_length"]) // 2
         self._max_gap_s = float(spec.parameters["max_interpolated_gap_s"])
         self._picture_max_age_s = float(spec.parameters["picture_max_age_s"])
@@ -155,13 +185,18 @@ class Aligner:
         now : float
             Seconds on the session clock; ``-inf`` waits for late streams for ever (offline).
         """
+        self._now = now
         while True:
             if self._segment is None and not self._open_first(now):
                 return
             time_s = self._next_time()
-            if not self._is_complete(time_s) and now < self._deadline(time_s):
+            if now - time_s > self._max_backlog_s and time_s >= self._spared_until:
+                self.n_skipped += 1
+                yield self._skip(time_s)
+            elif self._is_complete(time_s) or now >= self._deadline(time_s):
+                yield self._align(time_s)
+            else:
                 return
-            yield self._align(time_s)
 
     def finish(self, until: float) -> Iterator[AlignedChunk]:
         """Yield the remaining ticks before ``until`` (seconds, session clock): no stream sends any more."""
@@ -219,6 +254,7 @@ class Aligner:
         self._segment = Segment(self._n_segments, label, origin)
         self._n_segments += 1
         self._tick = 0
+        self._spared_until = self._now
 
     def _is_complete(self, time_s: float) -> bool:
         """Whether every connected stream has data to the end of the look-ahead."""
@@ -226,13 +262,19 @@ class Aligner:
             if modality in self._lost:
                 continue
             if modality is Modality.PICTURE:
-                if self._pictures.is_empty or self._pictures.newest_time < time_s - ON_TICK_TOLERANCE_S:
+                if self._pictures.is_empty or self._awaits_picture(time_s):
                     return False
                 continue
             buffer = self._regular[modality]
             if buffer.is_empty or buffer.next_index <= buffer.index_at(time_s + self._lookahead_s):
                 return False
         return bool(self._formats.keys() - self._lost.keys())
+
+    def _awaits_picture(self, time_s: float) -> bool:
+        """Whether a picture that is shown at ``time_s`` may still come."""
+        interval_s = self._formats[Modality.PICTURE].interval_s
+        due_s = self._pictures.newest_time + (interval_s if interval_s > MIN_PICTURE_INTERVAL_S else 0.0)
+        return due_s < time_s - ON_TICK_TOLERANCE_S
 
     def _deadline(self, time_s: float) -> float:
         burst_s = max((s.burst_s for m, s in self._formats.items() if m not in self._lost), default=0.0)
@@ -247,6 +289,15 @@ class Aligner:
         aligned = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, sound, picture, status)
         self._tick += 1
         return aligned
+
+    def _skip(self, time_s: float) -> AlignedChunk:
+        """Serve a tick that there is no time for; the pulse goes through its filter all the same."""
+        assert self._segment is not None  # the caller has opened one
+        ppg, n_expected, _ = self._align_ppg(time_s)
+        status = {m: Status.STALE if m in self._formats else Status.ABSENT for m in Modality}
+        skipped = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, None, None, status)
+        self._tick += 1
+        return skipped
 
     def _missing_status(self, modality: Modality, arrived: bool) -> Status:
         """Why a modality is missing: a known loss, late, or never there."""
@@ -293,6 +344,8 @@ class Aligner:
         if stop > buffer.next_index:
             return None, self._missing_status(Modality.SOUND, arrived=False)
         samples, present = buffer.read(start, stop)
+        if self._is_dead_sound(buffer, samples, stop):
+            return None, Status.BAD_INPUT
         if present.all():
             return samples, Status.OK
         if self._tick == 0:
@@ -310,6 +363,23 @@ class Aligner:
             return None, self._missing_status(Modality.SOUND, arrived=True)
         return filled.astype(np.int16), Status.OK
 
+    def _is_dead_sound(self, buffer: RegularBuffer, samples: NDArray[np.int16], stop: int) -> bool:
+        """Whether the input has stood still, or at the ends of its range, for too long in this segment.
+
+        ``samples`` are those of the tick, up to ``stop``: most often they settle it.
+        """
+        assert self._segment is not None  # ticks belong to one
+        first = max(0, buffer.index_at(self._segment.origin))
+        if np.isin(samples, _RAILS).mean() >= SATURATED_SHARE:
+            start = stop - round(SATURATED_SOUND_S * buffer.sfreq)
+            recent, present = buffer.read(max(start, first), stop)
+            return start >= first and bool(np.isin(recent[present], _RAILS).mean() >= SATURATED_SHARE)
+        if samples[0] == samples[-1] and (samples == samples[0]).all():
+            start = stop - round(FLAT_SOUND_S * buffer.sfreq)
+            recent, present = buffer.read(max(start, first), stop)
+            return start >= first and bool(present.all() and (recent == recent[0]).all())
+        return False
+
     def _align_picture(self, time_s: float) -> tuple[NDArray[np.uint8] | None, Status]:
         """Return the newest image shown at the tick."""
         if Modality.PICTURE not in self._formats:
@@ -317,11 +387,12 @@ class Aligner:
         shown = self._pictures.newest_at(time_s)
         if shown is None:
             return None, Status.ABSENT
-        is_late = self._pictures.newest_time < time_s - ON_TICK_TOLERANCE_S
-        if is_late and Modality.PICTURE not in self._lost:
+        if self._awaits_picture(time_s) and Modality.PICTURE not in self._lost:
             # The deadline passed before it was known which image the tick shows.
             return None, Status.STALE
-        if time_s - shown[0] > self._picture_max_age_s:
+        # A picture stands until the next is due, and half as long again for one that is late.
+        max_age_s = max(self._picture_max_age_s, 1.5 * self._formats[Modality.PICTURE].interval_s)
+        if time_s - shown[0] > max_age_s:
             return None, self._missing_status(Modality.PICTURE, self._pictures.newest_time > time_s)
         return shown[1], Status.OK
 

@@ -19,13 +19,17 @@ UNMARKED_STAMP_TOLERANCE_S = 0.15
 MAX_BURST_S = 5.0
 """Longest burst that is believed: every tick waits one and a half of them for a late stream."""
 
+MAX_PICTURE_INTERVAL_S = 10.0
+"""Longest time between two pictures that is believed."""
+
 
 def modality_format(spec: StreamSpec) -> ModalityFormat:
     """Return what the aligner must know of a stream."""
     return ModalityFormat(
         sfreq=spec.sfreq,
-        burst_s=_burst_s(spec),
+        burst_s=_declared_s(spec, "burst_s", MAX_BURST_S),
         stamp_tolerance_s=0.0 if has_exact_stamps(spec) else UNMARKED_STAMP_TOLERANCE_S,
+        interval_s=_declared_s(spec, "interval_s", MAX_PICTURE_INTERVAL_S),
     )
 
 
@@ -39,16 +43,16 @@ def is_filtered(spec: StreamSpec) -> bool:
     return spec.desc.get("filter") == "filtered"
 
 
-def _burst_s(spec: StreamSpec) -> float:
-    """Read ``burst_s`` out of foreign metadata; what cannot be meant is reported and 0 is used."""
-    text = spec.desc.get("burst_s", "0")
+def _declared_s(spec: StreamSpec, key: str, longest_s: float) -> float:
+    """Read seconds out of foreign metadata; what cannot be meant is reported and 0 is used."""
+    text = spec.desc.get(key, "0")
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if 0 <= value <= MAX_BURST_S:
+    if 0 <= value <= longest_s:
         return value
     logger.warning(
-        "stream %r declares burst_s=%r; expected 0 to %g s, 0 is used", spec.name[:80], text[:40], MAX_BURST_S
+        "stream %r declares %s=%r; expected 0 to %g s, 0 is used", spec.name[:80], key, text[:40], longest_s
     )
     return 0.0

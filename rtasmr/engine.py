@@ -180,13 +180,14 @@ class Engine:
 
     @property
     def losses(self) -> dict[str, Any]:
-        """Samples known to be lost or refused for their stamps, by modality, and refused clip markers."""
+        """Samples known to be lost or refused for their stamps, by modality; refused markers, skipped ticks."""
         aligner = self._pipeline.aligner
         present = [role.modality for role in self._specs if role.modality is not None]
         return {
             "lost": {m.value: aligner.n_lost(m) for m in present},
             "rejected": {m.value: aligner.n_rejected(m) for m in present},
             "rejected_markers": aligner.n_rejected_markers,
+            "skipped_ticks": aligner.n_skipped,
         }
 
     def _is_done(self) -> bool:

@@ -26,7 +26,7 @@ from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
-from rtasmr.served import MARGIN_S, ServedModel
+from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, ServedModel
 from rtasmr.snapshot import modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import tingle_spec
@@ -89,7 +89,11 @@ def run_live(
         )
         engine = Engine(
             acquisition,
-            model.pipeline(MARGIN_S * acquisition.timebase.speed, TickTimer(pylsl.local_clock)),
+            model.pipeline(
+                MARGIN_S * acquisition.timebase.speed,
+                TickTimer(pylsl.local_clock),
+                max_backlog_s=MAX_BACKLOG_S * acquisition.timebase.speed,
+            ),
             model.spec,
             model.state(),
             store=store,

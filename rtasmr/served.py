@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from rtasmr.aligner import Aligner
@@ -19,6 +20,9 @@ from rtasmr.timing import TickTimer
 
 MARGIN_S = 0.25
 """How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
+
+MAX_BACKLOG_S = 2.0
+"""How late a live tick may be and still be computed, in real seconds (times the speed of a replay)."""
 
 
 class ServedModel:
@@ -45,7 +49,9 @@ class ServedModel:
             provider,
         )
 
-    def pipeline(self, margin_s: float = MARGIN_S, timer: TickTimer | None = None) -> Pipeline:
+    def pipeline(
+        self, margin_s: float = MARGIN_S, timer: TickTimer | None = None, *, max_backlog_s: float = math.inf
+    ) -> Pipeline:
         """Return a fresh pipeline that runs this model; ``timer`` stamps the parts of its ticks."""
         if not self.card.causal:
             raise ModelError(
@@ -54,7 +60,7 @@ class ServedModel:
             )
         encode = self.encoder.encode
         return Pipeline(
-            Aligner(self.spec, margin_s=margin_s),
+            Aligner(self.spec, margin_s=margin_s, max_backlog_s=max_backlog_s),
             FeatureExtractor(self.spec, encode if timer is None else timer.timed(encode)),
             self.predictor(),
             timer,

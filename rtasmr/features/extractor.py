@@ -78,8 +78,10 @@ class FeatureExtractor:
         frames = []
         for i, chunk in enumerate(aligned):
             reading = self._read_ppg(chunk)
-            values[i, self._columns[Modality.PPG]] = reading.value
-            valid[i, self._columns[Modality.PPG]] = reading.valid
+            # A tick that was skipped has gone through the pulse's filter, but is not judged.
+            is_read = reading.valid and chunk.status[Modality.PPG] is Status.OK
+            values[i, self._columns[Modality.PPG]] = reading.value if is_read else np.nan
+            valid[i, self._columns[Modality.PPG]] = is_read
             status = {
                 Modality.PPG: _worse(chunk, Modality.PPG, reading.status),
                 Modality.SOUND: _worse(chunk, Modality.SOUND, Status.OK if i in with_sound else Status.STALE),

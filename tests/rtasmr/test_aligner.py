@@ -211,6 +211,97 @@ def test_a_stream_that_ends_early_costs_the_others_nothing() -> None:
     assert {c.status[Modality.SOUND] for c in got[20:]} == {Status.GAP}
 
 
+def test_slow_pictures_stand_until_the_next_is_due() -> None:
+    """Two pictures a second, as declared: every tick has the right one, and nobody waits for it."""
+    aligner = Aligner(FeatureSpec())
+    aligner.add_stream(Modality.PPG, ModalityFormat(sfreq=PPG_SFREQ))
+    aligner.add_stream(Modality.PICTURE, ModalityFormat(interval_s=0.5))
+    got: dict[int, AlignedChunk] = {}
+    for k in range(20):  # 0.1 s at a time; picture n at n / 2
+        aligner.push(ppg_chunk(200 * k, 200 * (k + 1)))
+        if k % 5 == 0:
+            aligner.push(picture_chunk(k // 5, k // 5 + 1, fps=2.0))
+        got |= {c.tick: c for c in aligner.pop_ready(now=0.1 * (k + 1))}
+    assert sorted(got) == list(range(19))  # the pulse alone sets the pace
+    assert {c.status[Modality.PICTURE] for c in got.values()} == {Status.OK}
+    assert [int(c.picture[0, 0, 0]) for c in got.values() if c.picture is not None] == [
+        tick // 5 for tick in range(19)
+    ]
+    aligner.push(ppg_chunk(4000, 8000))
+    late = {c.tick: c.status[Modality.PICTURE] for c in aligner.pop_ready(now=9.0)}
+    assert late[20] is Status.OK  # the newest is of 1.5 s, and the one of 2.0 s is due at this tick
+    assert late[21] is Status.STALE
+
+
+@pytest.mark.parametrize("level", [0, 700, 32767, -32768])
+def test_sound_that_stands_still_is_bad_input_and_recovers(level: int) -> None:
+    aligner = make_aligner(Modality.SOUND)
+    wave = (1000 * np.sin(np.arange(8 * 44_100) / 20)).astype(np.int16)
+    wave[88_200:220_500] = level  # 2 s to 5 s
+    aligner.push(Chunk(Role.SOUND, np.arange(len(wave)) / SOUND_SFREQ, wave[:, None]))
+    status = {c.tick: c.status[Modality.SOUND] for c in aligner.pop_ready(now=-np.inf)}
+    bad = [tick for tick, s in status.items() if s is not Status.OK]
+    assert {status[tick] for tick in bad} == {Status.BAD_INPUT}
+    # A rail is saturated once half of a second stands there; less than the range is flat after 2 s.
+    assert bad == (list(range(25, 51)) if abs(level) > 32_000 else list(range(40, 50)))
+
+
+def test_sound_clipped_at_both_ends_is_saturated() -> None:
+    aligner = make_aligner(Modality.SOUND)
+    wave = np.where(np.arange(4 * 44_100) // 50 % 2, 32_767, -32_768).astype(np.int16)
+    aligner.push(Chunk(Role.SOUND, np.arange(len(wave)) / SOUND_SFREQ, wave[:, None]))
+    status = [c.status[Modality.SOUND] for c in aligner.pop_ready(now=-np.inf)]
+    assert status[:9] == [Status.OK] * 9  # less than a second of it
+    assert set(status[10:]) == {Status.BAD_INPUT}
+
+
+def test_a_quiet_start_of_a_segment_is_not_a_dead_input() -> None:
+    """What was before a clip does not count, so that a clip alone gives the same frames."""
+    aligner = make_aligner(Modality.SOUND)
+    wave = (1000 * np.sin(np.arange(6 * 44_100) / 20)).astype(np.int16)
+    wave[: 4 * 44_100] = 0
+    aligner.push(marker(3.0, "clip_start vid1"))
+    aligner.push(Chunk(Role.SOUND, np.arange(len(wave)) / SOUND_SFREQ, wave[:, None]))
+    ready = list(aligner.pop_ready(now=-np.inf))
+    assert {c.status[Modality.SOUND] for c in ready if c.segment.label} == {Status.OK}
+    assert ready[25].status[Modality.SOUND] is Status.BAD_INPUT
+
+
+def test_a_runtime_that_can_not_keep_up_skips_and_says_so() -> None:
+    aligner = Aligner(FeatureSpec(), max_backlog_s=2.0)
+    aligner.add_stream(Modality.PPG, ModalityFormat(sfreq=PPG_SFREQ))
+    aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
+    aligner.push(ppg_chunk(0, 2000))
+    aligner.push(sound_chunk(0, 44_100))
+    assert len(list(aligner.pop_ready(now=1.0))) == 9
+    aligner.push(ppg_chunk(2000, 12_000))
+    aligner.push(sound_chunk(44_100, 6 * 44_100))
+    ready = list(aligner.pop_ready(now=6.0))
+    assert [c.tick for c in ready] == list(range(9, 59))
+    # Tick 9 was due before the segment opened (at 1.0 s); ticks 10 to 39 are more than 2 s late.
+    skipped, served = ready[1:31], ready[31:]
+    assert {s for c in skipped for s in (c.status[Modality.PPG], c.status[Modality.SOUND])} == {Status.STALE}
+    assert {c.status[Modality.PICTURE] for c in skipped} == {Status.ABSENT}
+    assert all(c.sound is None for c in skipped)
+    assert {c.status[Modality.SOUND] for c in served} == {Status.OK}
+    assert aligner.n_skipped == 30
+    # The pulse's filter has seen every sample once.
+    np.testing.assert_array_equal(np.concatenate([c.ppg for c in ready]), np.arange(1801, 11_801))
+
+
+def test_a_late_marker_is_no_reason_to_skip() -> None:
+    aligner = Aligner(FeatureSpec(), max_backlog_s=2.0)
+    aligner.add_stream(Modality.PPG, ModalityFormat(sfreq=PPG_SFREQ))
+    for k in range(20):
+        aligner.push(ppg_chunk(1000 * k, 1000 * (k + 1)))
+        list(aligner.pop_ready(now=0.5 * (k + 1)))
+    aligner.push(marker(2.0, "clip_start vid1"))
+    ready = list(aligner.pop_ready(now=10.0))
+    assert [c.tick for c in ready] == list(range(79))
+    assert {c.status[Modality.PPG] for c in ready} == {Status.OK}
+    assert aligner.n_skipped == 0
+
+
 def test_connected_but_silent_streams_do_not_stop_the_clock() -> None:
     aligner = make_aligner(Modality.PPG)
     assert list(aligner.pop_ready(now=100.0)) == []

@@ -28,6 +28,11 @@ def test_a_believable_burst_counts():
     assert modality_format(foreign(burst_s="0.8")).burst_s == 0.8
 
 
+def test_slow_pictures_may_declare_their_interval():
+    assert modality_format(foreign(interval_s="0.5")).interval_s == 0.5
+    assert modality_format(foreign(interval_s="1e3")).interval_s == 0.0
+
+
 def test_a_pulse_is_raw_unless_it_says_otherwise():
     assert not is_filtered(foreign())
     assert is_filtered(foreign(filter="filtered"))
