@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr, ttest_rel
 
-from offline.beats import LEAST_HARMONIC_SHARE, beat_rate, find_beats, harmonic_share, published_rate
+from offline.beats import published_rate
 from offline.behaviour import RatedTrial
 from offline.correlation import fisher_z, n_guarded
 from offline.notes import joined, named
@@ -23,6 +23,8 @@ from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.biopac import PpgRecording
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
+from rtasmr.pulse_quality import LEAST_HARMONIC_SHARE, harmonic_share
+from rtasmr.pulse_rate import beat_rate, find_beats
 
 WINDOW_S = 5
 STRIDE_S = 1

@@ -242,6 +242,8 @@ def _print_account(account: dict[str, Any]) -> None:
     for quantile in ("p50", "p99", "max") if stages else ():
         shown = ", ".join(f"{name} {figures[quantile]:.1f}" for name, figures in stages.items())
         typer.echo(f"stages {quantile} [ms]: {shown}")
+    if account["pulse"] is not None:
+        typer.echo("pulse: " + _pulse_line(account["pulse"]))
     samples = account["samples"]
     if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
         typer.echo(f"samples: {samples}")
@@ -253,6 +255,13 @@ def _print_account(account: dict[str, Any]) -> None:
         typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
     for path in account["files"]:
         typer.echo(f"recording: {path}")
+
+
+def _pulse_line(pulse: dict[str, Any]) -> str:
+    rate = "no rate" if pulse["rate_bpm"] is None else f"median {pulse['rate_bpm']:.0f} per minute"
+    troubles = ", ".join(f"{trouble} {n}" for trouble, n in pulse["troubles"].items())
+    good = f"good in {pulse['good']} of {pulse['readings']} readings"
+    return f"{rate}, {good}" + (f" ({troubles})" if troubles else "")
 
 
 def main() -> None:

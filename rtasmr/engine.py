@@ -25,6 +25,7 @@ from rtasmr.incidents import INCIDENTS_SPEC, incident_text
 from rtasmr.latency import DRAW, Durations, StageDurations
 from rtasmr.link import SnapshotStore
 from rtasmr.pipeline import Pipeline
+from rtasmr.pulse_watch import PulseWatch, pulse_rows
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
 from rtasmr.recorder import Recorder, RecorderState
@@ -38,7 +39,7 @@ from rtasmr.snapshot import (
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_specs import LATENCY_SPEC
+from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC
 from rtasmr.types import (
     Chunk,
     FeatureFrame,
@@ -139,6 +140,7 @@ class Engine:
         self._announced: set[str] = set()
         self._ratings = RatingTrack()
         self._waveform = Waveform()
+        self.pulse = PulseWatch()
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
         self._published = math.nan
@@ -214,6 +216,10 @@ class Engine:
         if n_frames:
             self.tally.compute.add((time.perf_counter() - begin) / n_frames)
         self._deliver(steps)
+        # Behind the delivery: a reading takes a millisecond that no tick has to wait for.
+        for chunk in chunks:
+            if chunk.role is Role.PPG and (readings := self.pulse.push(chunk)):
+                self._record("pulse", PULSE_SPEC, *pulse_rows(readings))
         clock = time.monotonic()
         if clock >= self._next_snapshot:
             self._next_snapshot = clock + SNAPSHOT_EVERY_S
@@ -223,6 +229,8 @@ class Engine:
         role, modality = event.role, event.role.modality
         if isinstance(event, Joined):
             self._specs[role] = event.spec
+            if role is Role.PPG:
+                self.pulse.join(event.spec.sfreq)
             if modality is not None:
                 self._pipeline.add_stream(
                     modality, modality_format(event.spec), filtered=is_filtered(event.spec)
@@ -232,6 +240,8 @@ class Engine:
         elif modality is not None and not isinstance(event, ClockSet):
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
             self._pipeline.aligner.lose_stream(modality, status)
+            if role is Role.PPG:
+                self.pulse.leave()
         if isinstance(event, Lost):
             self._message = f"{role} stream lost, looking for it"
         elif isinstance(event, Refused):
@@ -333,6 +343,7 @@ class Engine:
             streams=self._stream_states(),
             ppg_times=times,
             ppg_values=values,
+            pulse=self.pulse.state,
             latency=self.latency,
             recording=None if self._recorder is None else recording_state(self._recorder.snapshot()),
         )

@@ -27,7 +27,7 @@ from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
 from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, ServedModel
-from rtasmr.snapshot import modalities_of
+from rtasmr.snapshot import PulseState, modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import tingle_spec
 from rtasmr.timing import TickTimer
@@ -143,6 +143,7 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
         "compute_ms": tally.compute.percentiles().as_dict(),
         "age_ms": tally.age.percentiles().as_dict(),
         "stages_ms": {name: figures.as_dict() for name, figures in stages.items()},
+        "pulse": engine.pulse.account(),
         "provider": model.tingle.provider,
         "model": model.card.id,
         "demo": model.card.demo,
@@ -220,6 +221,7 @@ def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], sta
                     "status": newest.status.name.lower(),
                     "message": engine.message,
                     "modalities": [m.value for m in modalities_of(newest.modalities)],
+                    "pulse": _pulse(engine.pulse.state),
                     "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
                     "age_ms": _rounded(engine.latency.age_ms),
                     "stages_ms": {
@@ -233,6 +235,16 @@ def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], sta
     thread.start()
     stack.callback(thread.join, 2.0)
     stack.callback(ended.set)
+
+
+def _pulse(state: PulseState | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    return {
+        "rate_bpm": _rounded(state.rate_bpm),
+        "quality": None if state.quality != state.quality else round(state.quality, 2),
+        "troubles": list(state.troubles),
+    }
 
 
 def _rounded(value: float) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rtasmr.declared import EXACT_STAMPS
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.latency import STAGES
+from rtasmr.pulse_quality import Trouble
 from rtasmr.types import StreamSpec
 
 N_PICTURE_BYTES = math.prod(PICTURE_SHAPE)
@@ -29,6 +30,19 @@ LATENCY_SPEC = StreamSpec(
 
 A stream of its own, so that the published stream keeps its channels.
 """
+
+PULSE_SPEC = StreamSpec(
+    name="rtasmr-pulse",
+    stype="PulseRate",
+    source_id="rtasmr-pulse",
+    sfreq=0.0,
+    dtype="float32",
+    ch_names=("rate", "quality", "troubles"),
+    ch_types=("PulseRate",) * 3,
+    ch_units=("1/min", "share", "bits"),
+    desc={"troubles": ", ".join(f"{1 << bit} {trouble}" for bit, trouble in enumerate(Trouble))},
+)
+"""In recordings: the pulse once a second, stamped with the end of the 10 s that were read; NaN for none."""
 
 
 def ppg_spec(

@@ -28,6 +28,9 @@ CORE = (
     "rtasmr.window",
     "rtasmr.predictor",
     "rtasmr.timing",
+    "rtasmr.pulse_rate",
+    "rtasmr.pulse_quality",
+    "rtasmr.pulse_monitor",
     "rtasmr.pipeline",
 )
 EDGE = (

@@ -311,6 +311,11 @@ class PulsePlot:
         self.curve = self.item.plot(pen=pg.mkPen(theme.pulse, width=1), connect="finite", antialias=True)
         self.hint = pg.TextItem(color=theme.text, anchor=(0.5, 0.5))
         self.item.addItem(self.hint, ignoreBounds=True)
+        self.reading = pg.TextItem(color=theme.text, anchor=(0, 0))
+        self.item.addItem(self.reading, ignoreBounds=True)
+        self.beats = self.item.plot(
+            pen=None, symbol="t", symbolSize=7, symbolPen=None, symbolBrush=theme.threshold
+        )
 
     def draw(self, state: ViewState, clock_s: float) -> None:
         """Draw what the state holds of the last ten seconds."""
@@ -325,6 +330,13 @@ class PulsePlot:
         half = max((high - low) / 2, 1e-6) * 1.1
         middle = (low + high) / 2
         self.item.setYRange(middle - half, middle + half, padding=0)
+        pulse = state.snapshot.pulse
+        beats_ago_s = np.array(() if pulse is None else pulse.beats) - state.now_s(clock_s)
+        beats_ago_s = beats_ago_s[beats_ago_s >= -PULSE_WINDOW_S]
+        # Over the wave, at a height of their own: a reading is up to a second older than the newest wave.
+        self.beats.setData(beats_ago_s, np.full(len(beats_ago_s), middle + 0.97 * half))
+        self.reading.setText(state.pulse_text)
+        self.reading.setPos(-PULSE_WINDOW_S, middle + half)
         self.hint.setPos(-PULSE_WINDOW_S / 2, middle)
 
 

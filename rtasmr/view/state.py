@@ -241,6 +241,23 @@ class ViewState:
         return f"age of the estimate {age_s:.1f} s \N{MIDDLE DOT} from {used or 'no modality'}"
 
     @property
+    def pulse_text(self) -> str:
+        """Rate and quality of the pulse, or what is wrong with it; empty without a pulse."""
+        pulse = self.snapshot.pulse
+        if pulse is None:
+            return ""
+        troubles = ", ".join(clean(trouble, 40) for trouble in pulse.troubles)
+        return " \N{MIDDLE DOT} ".join(
+            part
+            for part in (
+                f"{number(pulse.rate_bpm, '{:.0f}')} / min",
+                f"quality {number(100 * pulse.quality, '{:.0f} %')}",
+                troubles,
+            )
+            if part
+        )
+
+    @property
     def lights(self) -> tuple[Light, ...]:
         """One light per stream, as the runtime lists them."""
         return tuple(light_of(stream) for stream in self.snapshot.streams)

@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 
-from offline.beats import (
-    LEAST_HARMONIC_SHARE,
-    beat_rate,
-    find_beats,
-    harmonic_share,
-    published_rate,
-)
+from offline.beats import published_rate
+from rtasmr.pulse_quality import LEAST_HARMONIC_SHARE, harmonic_share
+from rtasmr.pulse_rate import beat_rate, find_beats
 
 SFREQ = 2000.0
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from offline.beats import beat_rate
 from offline.behaviour import rated_trials
 from offline.cardio import window_starts_s
 from offline.results import compile_results, paper_numbers
 from offline.technical_validation import TechnicalValidation, measure_behaviour, read_session
 from rtasmr.dataset import DataSet
 from rtasmr.errors import ConfigError
+from rtasmr.pulse_rate import beat_rate
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,14 @@ import numpy as np
 import pytest
 
 from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
-from rtasmr.snapshot import LatencyState, ModelState, RecordingState, RunState, StreamState
+from rtasmr.snapshot import (
+    LatencyState,
+    ModelState,
+    PulseState,
+    RecordingState,
+    RunState,
+    StreamState,
+)
 from rtasmr.types import Role, Status
 from rtasmr.view.state import DEMO_WORDS
 
@@ -125,6 +133,33 @@ def test_gaps_are_not_bridged(window):
     assert window.probability_plot.curve.opts["connect"] == "finite"
     _, pulse = window.pulse_plot.curve.getOriginalDataset()
     np.testing.assert_array_equal(pulse, [0.5, math.nan, -0.5])
+
+
+def test_beats_and_reading_stand_with_the_pulse(qtbot, window, store, clip):
+    now_s = clip[-1].time_s + 1.2
+    beats = (now_s - 20.0, now_s - 2.0, now_s - 1.0)
+    store.update(pulse=PulseState(now_s, 60.2, 0.91, (), beats))
+    _news(qtbot, window, store)
+    window.redraw()
+    ago_s, _ = window.pulse_plot.beats.getOriginalDataset()
+    np.testing.assert_allclose(ago_s, [-2.0, -1.0])
+    assert window.pulse_plot.reading.toPlainText() == "60 / min · quality 91 %"
+    store.update(pulse=None)
+    _news(qtbot, window, store)
+    window.redraw()
+    assert window.pulse_plot.reading.toPlainText() == ""
+
+
+def test_the_runtime_hears_how_long_a_record_took_to_the_screen(qtbot, window, store, make_record):
+    store.add_records([make_record(900)], published=time.monotonic())
+    _news(qtbot, window, store)
+
+    def heard() -> bool:
+        _news(qtbot, window, store)
+        store.update(message="more")
+        return store.drawn().p50 > 0.0
+
+    qtbot.waitUntil(heard, timeout=10_000)
 
 
 def test_spans_and_the_pending_second_are_drawn(window):

@@ -11,9 +11,11 @@ import pytest
 from rtasmr.snapshot import (
     LatencyState,
     ModelState,
+    PulseState,
     RecordingState,
     RunState,
     Snapshot,
+    StageState,
     StreamState,
 )
 from rtasmr.types import Role, Status
@@ -126,6 +128,32 @@ class TestWords:
 
     def test_the_threshold_itself_counts_as_a_tingle(self, make_record):
         assert fed(snapshot([make_record(60, 0.5)])).tingles
+
+    def test_the_stages_of_the_latency_stand_two_to_a_line(self):
+        stages = tuple(
+            StageState(name, p50_ms, p50_ms, p50_ms)
+            for name, p50_ms in (("acquire", 12.34), ("align", 0.2), ("draw", math.nan))
+        )
+        state = fed(snapshot(latency=LatencyState(21.4, 44.6, 12.0, 19.0, 1134.0, stages)))
+        assert state.latency_lines[3:] == ("acquire 12.3, align 0.2 ms", f"draw {DASH} ms")
+
+    @pytest.mark.parametrize(
+        ("pulse", "text"),
+        [
+            (None, ""),
+            (PulseState(9.0, 71.6, 0.876, (), (8.1, 8.9)), "72 / min · quality 88 %"),
+            (
+                PulseState(9.0, math.nan, 0.31, ("clipped", "noisy"), ()),
+                f"{DASH} / min · quality 31 % · clipped, noisy",
+            ),
+            (
+                PulseState(9.0, math.nan, math.nan, ("starting",), ()),
+                f"{DASH} / min · quality {DASH} · starting",
+            ),
+        ],
+    )
+    def test_the_pulse_has_a_rate_and_a_quality_or_a_reason(self, pulse, text):
+        assert fed(snapshot(pulse=pulse)).pulse_text == text
 
     def test_a_tick_without_probability_says_why(self, make_record):
         lost = [make_record(60, 0.9), make_record(61, status=Status.STALE)]
