@@ -74,7 +74,7 @@ class Health:
     battery_percent : float or None
         None where the device does not tell.
     errors : mapping of str to int
-        What went wrong since `Device.open`, counted (``{"bad crc": 3}``).
+        What went wrong since `Device.open` was last called, counted (``{"bad crc": 3}``).
     """
 
     link: str = ""
@@ -89,9 +89,10 @@ class Device(Protocol):
     """
 
     @property
-    def spec(self) -> StreamSpec:
-        """What it publishes; complete once `open` has returned, and the same after every `open`.
+    def spec(self) -> StreamSpec | None:
+        """What it publishes: known once `open` has returned, and the same after every `open`.
 
+        None while the device finds out its rate; `read` is called meanwhile and returns None.
         ``source_id`` tells one device from another and stays the same from run to run. It goes into
         recordings: derive it from an address that names a person's device (Bluetooth) by a hash.
         Declare ``burst_s`` in ``desc`` where samples come in bursts of more than 0.1 s.
