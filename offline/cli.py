@@ -18,6 +18,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Json = Annotated[bool, typer.Option("--json", help="Answer as one JSON object on stdout.")]
 
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask scheduler whose workers compute instead; they share the files."),
+]
+
 
 @app.callback()
 def _options() -> None:
@@ -114,7 +119,7 @@ def check(
 @app.command()
 def features(
     data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")],
-    out: Annotated[Path, typer.Option(help="Folder for the feature tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the feature tables.")],
     feature_set: Annotated[str, typer.Option("--set", help="live, paper or paper-224.")] = "live",
     encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
     participant: Annotated[
@@ -127,6 +132,7 @@ def features(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; as many as processors by default.")
     ] = None,
+    scheduler: Scheduler = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of the cache; the user's by default.")] = None,
 ) -> None:
     """Write the feature table of every trial to OUT/trials."""
@@ -146,6 +152,7 @@ def features(
             videos=clip,
             provider=provider,
             jobs=jobs,
+            scheduler=scheduler,
             cache_folder=cache,
             progress=report,
         )
@@ -162,7 +169,7 @@ def features(
 @app.command()
 def train(
     tables: Annotated[Path, typer.Argument(help="Folder that 'offline features' wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder for models/.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for models/.")],
     model_id: Annotated[str, typer.Option("--id", help="Name of the model.")] = "live-bilstm",
     epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 35,
     crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
@@ -196,7 +203,9 @@ def reproduce(
     data: Annotated[
         Path | None, typer.Argument(help="Folder with log/, ppg/ and stim/; by default what was downloaded.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report, results, figures and models.")] = Path("R"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for report, results, figures and models.")
+    ] = Path("R"),
     predictions: Annotated[
         Path | None, typer.Option(help="Saved predictions instead: the authors' .pkl or our predictions.npz.")
     ] = None,
@@ -212,7 +221,7 @@ def reproduce(
     ] = "published",
     models: Annotated[
         str, typer.Option(help="Comma-separated; fusion must be among them.")
-    ] = "fusion,video_only,audio_only,ppg_only,xgboost",
+    ] = "fusion,audio_video,video_only,audio_only,ppg_only,xgboost",
     seeds: Annotated[
         str, typer.Option("--seeds", "--seed", help="Comma-separated; the first gives the numbers.")
     ] = "42",
@@ -222,6 +231,7 @@ def reproduce(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; as many as processors by default.")
     ] = None,
+    scheduler: Scheduler = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of the cache; the user's by default.")] = None,
     json_: Json = False,
 ) -> None:
@@ -241,7 +251,7 @@ def reproduce(
         results = reproduce_predictions(predictions, out, drawn[0])
     else:
         settings = StudySettings(
-            protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache
+            protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache, scheduler
         )
         if data is None:
             with progress("simulate") as report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offline.tables import TrialTable, common_spec, iter_tables, joined_digest, table_path
@@ -69,6 +69,15 @@ class ClipStudy:
     def trials(self) -> tuple[TrialId, ...]:
         """All trials."""
         return tuple(self.digests)
+
+    @property
+    def origin(self) -> dict[str, bool]:
+        """What must stay with predictions made of these tables."""
+        return {"simulated": bool(self.simulated)}
+
+    def absolute(self) -> ClipStudy:
+        """Return the study as a process in another working folder finds it."""
+        return replace(self, source=self.source.absolute()) if isinstance(self.source, Path) else self
 
     def digest(self, trials: Collection[TrialId] | None = None) -> str:
         """Return what names the content of the tables of ``trials``, by default all."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from models.bilstm import BilstmConfig, FusionBilstm
 from offline.epochs import EpochRecord
 from offline.metrics import Counts, macro_f1
-from offline.padded import PaddedClip
+from offline.padded import PaddedClip, class_weights
 from offline.protocols import Protocol
 from rtasmr.errors import DataError, ModelError
 from rtasmr.features.spec import LOG1P_NAMES
@@ -141,27 +141,6 @@ class ClipBilstm:
         if best_state is not None:
             network.load_state_dict(best_state)
         self.history_ = tuple(history)
-
-
-def class_weights(n_tingle: int, n_steps: int) -> tuple[float, float]:
-    """Return the weights N / (2 N_c) of training steps with and without tingle.
-
-    Parameters
-    ----------
-    n_tingle, n_steps : int
-        Steps with tingle and all steps; as published, padding counts among those without.
-
-    Raises
-    ------
-    DataError
-        One class does not occur.
-    """
-    if n_tingle in (0, n_steps):
-        raise DataError(
-            f"expected training steps with and without tingle, got {n_tingle} with tingle of {n_steps}; "
-            "add participants who reported " + ("tingles" if n_tingle == 0 else "times without tingle")
-        )
-    return n_steps / (2 * n_tingle), n_steps / (2 * (n_steps - n_tingle))
 
 
 def build_network(names: tuple[str, ...], protocol: Protocol) -> FusionBilstm:

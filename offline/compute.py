@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from offline.cache import Entry
 from offline.feature_sets import picture_parameters
@@ -42,6 +43,12 @@ def compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
     RtasmrError
         The file cannot be used, or the encoder cannot run.
     """
+    # One thread: work is spread over units, and the rounding of a matrix product hangs on how many share it.
+    with threadpool_limits(1):
+        return _compute(unit, encoder_folder, provider)
+
+
+def _compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
     match unit.kind:
         case Kind.PAPER_PICTURE:
             parameters = picture_parameters(unit.spec.set_name)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import median_low
-
-import torch
+from typing import Any
 
 from offline.clip_study import ClipStudy, Tables
-from offline.clip_training import class_weights
-from offline.estimators import FUSION, MODALITIES, XGBOOST, check_models, columns_of
+from offline.compared import FUSION, MODALITIES, XGBOOST, check_models, columns_of
+from offline.device import pick_device
 from offline.fit_runner import FitRunner
 from offline.fits import MAX_SHUFFLES, Fit, FitResult, shuffled_name
+from offline.padded import class_weights
 from offline.predictions import Predictions, save_predictions
 from offline.protocols import Protocol, split_fold
 from offline.splits import N_FOLDS
@@ -53,6 +53,8 @@ def cross_validate(
     jobs: int | None = None,
     device: str = "auto",
     progress: Report | None = None,
+    scheduler: str | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> CrossValidation:
     """Train and test every model on the four folds, and the fusion model once more on everything.
 
@@ -67,7 +69,7 @@ def cross_validate(
     protocol : Protocol
     out : Path
     models : sequence of str
-        Names in `offline.estimators.MODALITIES`.
+        Names in `offline.compared.MODALITIES`.
     seeds : sequence of int
         One training run each; the trees, which draw nothing, run once. The first seed's refit is kept.
     epochs : int or None
@@ -75,7 +77,13 @@ def cross_validate(
     jobs : int or None
         Processes side by side; by default as many as processors, or a few on a GPU.
     device : {"auto", "cpu", "cuda"}
+        On a cluster ``auto`` is the CPU: nobody knows what its machines have.
     progress : callable or None
+    scheduler : str or None
+        Address of a Dask scheduler whose workers train instead of ``jobs``; they share the file system.
+    origin : mapping, optional
+        What the predictions written rest on (see `offline.predictions.save_predictions`); whether the
+        tables are simulated is added.
 
     Raises
     ------
@@ -93,7 +101,8 @@ def cross_validate(
         protocol = replace(protocol, epochs=epochs)
     study = ClipStudy.open(tables)
     _check(study, protocol, models, seeds)
-    runner = FitRunner(study, out / WORK_FOLDER, pick_device(device), jobs, progress)
+    picked = pick_device("cpu" if scheduler and device == "auto" else device)
+    runner = FitRunner(study, out / WORK_FOLDER, picked, jobs, progress, scheduler)
 
     fits = [
         Fit(model, protocol, seed, fold)
@@ -114,22 +123,14 @@ def cross_validate(
 
     predictions = {seed: _of_seed(results, models, seed) for seed in seeds}
     for seed, of_models in predictions.items():
-        save_predictions(predictions_path(out, protocol, seed), list(of_models.values()))
+        told = {**(origin or {}), **study.origin, "seed": seed}
+        save_predictions(predictions_path(out, protocol, seed), list(of_models.values()), told)
     return CrossValidation(predictions, tuple(results))
 
 
 def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
     """Return the file with the predictions of one seed."""
     return out / PREDICTIONS_FOLDER / f"{protocol.name}-seed{seed}.npz"
-
-
-def pick_device(name: str) -> torch.device:
-    """Return ``cpu``, ``cuda``, or for ``auto`` CUDA where there is one."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device: expected auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected a CUDA device, found none; use auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from offline.cache import FeatureCache, content_key
+from offline.processes import run_apart
 from rtasmr.card import MODEL_FILE, read_encoder_card
 from rtasmr.errors import DataError, ModelError
 
@@ -43,7 +44,7 @@ def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> P
             return _copy(found, models_folder)
         logger.warning("%s: the encoder kept there is damaged; exported again", found)
         shutil.rmtree(found, ignore_errors=True)
-    folder = _export(weights, models_folder)
+    folder = run_apart(_export, weights, models_folder)
     try:
         _copy(folder, kept)
     except DataError as error:

@@ -1,34 +1,20 @@
-"""The models that are compared: what each sees, and one interface to train and ask them."""
+"""One interface to train and ask the models that are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from offline.clip_training import ClipBilstm, class_weights
+from offline.clip_training import ClipBilstm
+from offline.compared import XGBOOST
 from offline.epochs import EpochRecord
-from offline.padded import PaddedClip
+from offline.padded import PaddedClip, class_weights
 from offline.protocols import Protocol as CrossValidationProtocol
-from rtasmr.errors import ConfigError
-from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
-from rtasmr.types import Modality
-
-FUSION = "fusion"
-XGBOOST = "xgboost"
-_ALL = tuple(Modality)
-
-MODALITIES: Mapping[str, tuple[Modality, ...]] = {
-    FUSION: _ALL,
-    "video_only": (Modality.PICTURE,),
-    "audio_only": (Modality.SOUND,),
-    "ppg_only": (Modality.PPG,),
-    XGBOOST: _ALL,
-}
-"""What each model sees."""
+from rtasmr.features.spec import LOG1P_NAMES
 
 N_TREES = 100
 MAX_DEPTH = 6
@@ -107,31 +93,6 @@ class FrameXgboost:
         logged = np.array([name in LOG1P_NAMES for name in self.names])
         frames[:, logged] = np.log1p(frames[:, logged])
         return frames
-
-
-def check_models(models: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of ``models``, each once, or raise `ConfigError`."""
-    unknown = [name for name in models if name not in MODALITIES]
-    if unknown or not models:
-        raise ConfigError(
-            f"--models: expected some of {', '.join(MODALITIES)}, got {', '.join(unknown) or 'none'}"
-        )
-    return tuple(dict.fromkeys(models))
-
-
-def columns_of(model: str, spec: FeatureSpec) -> NDArray[np.intp]:
-    """Return the columns that a model sees, in the order of the feature set.
-
-    Raises
-    ------
-    ConfigError
-        The feature set has none of them.
-    """
-    columns = np.sort(np.concatenate([spec.columns(modality) for modality in MODALITIES[model]]))
-    if columns.size == 0:
-        seen = ", ".join(modality.value for modality in MODALITIES[model])
-        raise ConfigError(f"model {model}: expected columns of {seen} in the tables, got none; leave it out")
-    return columns
 
 
 def make_estimator(

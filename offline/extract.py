@@ -68,6 +68,7 @@ def extract_features(
     videos: Sequence[str] | None = None,
     provider: Provider = "auto",
     jobs: int | None = None,
+    scheduler: str | None = None,
     cache_folder: Path | None = None,
     progress: Report | None = None,
 ) -> Extraction:
@@ -95,6 +96,8 @@ def extract_features(
         Where the encoder runs.
     jobs : int or None
         Processes; as many as processors by default.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers compute instead; they share the file system.
     cache_folder : Path or None
         The user's cache by default.
     progress : callable or None
@@ -116,6 +119,7 @@ def extract_features(
         videos=videos,
         provider=provider,
         jobs=jobs,
+        scheduler=scheduler,
         cache_folder=cache.folder,
         progress=progress,
     )
@@ -131,6 +135,7 @@ def extract_tables(
     videos: Sequence[str] | None = None,
     provider: Provider = "auto",
     jobs: int | None = None,
+    scheduler: str | None = None,
     cache_folder: Path | None = None,
     progress: Report | None = None,
 ) -> Extraction:
@@ -140,7 +145,7 @@ def extract_tables(
     ----------
     encoder_folder : Path
         The image encoder: ``model.onnx`` and ``card.json``.
-    data, out, set_name, participants, videos, provider, jobs, cache_folder, progress
+    data, out, set_name, participants, videos, provider, jobs, scheduler, cache_folder, progress
         As in `extract_features`.
 
     Raises
@@ -156,7 +161,7 @@ def extract_tables(
     plan = plan_work(data, spec, participants, videos)
     folder = TableFolder.open(out, spec, plan.trials)
     results: dict[int, Done] = {}
-    for number, done in run_units(plan.units, cache, encoder_folder, provider, jobs):
+    for number, done in run_units(plan.units, cache, encoder_folder, provider, jobs, scheduler):
         results[number] = done
         if progress is not None:
             progress(f"{done.unit.path.name}: {done.unit.kind}", len(results) / len(plan.units))

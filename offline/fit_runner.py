@@ -1,22 +1,21 @@
-"""Runs training units in this process or side by side in others, and tells how far they are."""
+"""Runs training units in this process, side by side in others or on a cluster, and tells how far they are."""
 
 from __future__ import annotations
 
 import math
 import os
 import struct
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from offline.clip_study import ClipStudy
-from offline.fits import Fit, FitResult, compute_fit, load_fit
-from offline.processes import worker_pool
+from offline.device import Device
+from offline.fits import Fit, FitResult, load_fit
+from offline.processes import open_pool
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.progress import Report
 
@@ -25,6 +24,12 @@ POLL_S = 0.5
 
 GPU_JOBS = 4
 """Processes that share a GPU by default: enough to fill it, few enough for the memory of a small one."""
+
+SHARE_FILE = "share"
+"""In the folder of a unit while it is computed: how much of it is done, 0 to 1."""
+
+_SHARE = struct.Struct("=d")
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class FitRunner:
@@ -35,29 +40,34 @@ class FitRunner:
     study : ClipStudy
     work : Path
         Folder of the units.
-    device : torch.device
+    device : {"cpu", "cuda"}
     jobs : int or None
     progress : callable or None
+    scheduler : str or None
+        Address of a Dask scheduler whose workers compute instead; they share the file system.
     """
 
     def __init__(
         self,
         study: ClipStudy,
         work: Path,
-        device: torch.device,
+        device: Device,
         jobs: int | None,
         progress: Report | None,
+        scheduler: str | None = None,
     ) -> None:
         n_processors = os.cpu_count() or 1
         if jobs is None:
-            jobs = min(n_processors, GPU_JOBS) if device.type == "cuda" else n_processors
+            jobs = min(n_processors, GPU_JOBS) if device == "cuda" else n_processors
         if jobs < 1:
             raise ConfigError(f"--jobs: expected 1 or more, got {jobs}")
         self._study = study
         self._work = work
         self._device = device
         self._jobs = jobs
-        self._n_threads = max(1, n_processors // jobs)
+        self._scheduler = scheduler
+        # Workers of a cluster are as good as jobs by default here, and then give the same bits.
+        self._n_threads = 1 if scheduler else max(1, n_processors // jobs)
         self._progress = progress
         self._n_before = 0
 
@@ -70,7 +80,7 @@ class FitRunner:
         n_later : int
             Units that another call will run; the progress leaves room for them.
         """
-        folders = [self._work / fit.folder_name(self._study.digest(), self._device.type) for fit in fits]
+        folders = [self._work / fit.folder_name(self._study.digest(), self._device) for fit in fits]
         found = [self._load(fit, folder) for fit, folder in zip(fits, folders, strict=True)]
         missing = [i for i, result in enumerate(found) if result is None]
         n_total = self._n_before + len(fits) + n_later
@@ -90,9 +100,14 @@ class FitRunner:
     def _compute(self, units: Sequence[tuple[Fit, Path]], meter: _Meter) -> Iterator[int]:
         """Compute units and yield the position of each, as they finish."""
         n_processes = min(self._jobs, len(units))
-        meter.show([0.0] * len(units))
-        if n_processes <= 1:
-            shares = [0.0] * len(units)
+        shares = [0.0] * len(units)
+        meter.show(shares)
+        if not units:
+            return
+        if n_processes <= 1 and self._scheduler is None:
+            # Not at the top: beside processes that train, this one does without torch.
+            from offline.fitting import compute_fit
+
             for i, (fit, folder) in enumerate(units):
 
                 def on_share(share: float, i: int = i) -> None:
@@ -103,20 +118,24 @@ class FitRunner:
                 on_share(1.0)
                 yield i
             return
-        with tempfile.TemporaryDirectory() as scratch, worker_pool(n_processes) as pool:
-            shares_file = _Shares.create(Path(scratch) / "shares", len(units))
+        study, folders = self._study.absolute(), [folder.absolute() for _, folder in units]
+        for folder in folders:
+            (folder / SHARE_FILE).unlink(missing_ok=True)  # of a run that was killed
+        with open_pool(n_processes, self._scheduler) as pool:
             waiting: dict[Future[None], int] = {}
-            for i, (fit, folder) in enumerate(units):
-                arguments = (fit, self._study, folder, self._device, self._n_threads, shares_file, i)
+            for i, (fit, _) in enumerate(units):
+                arguments = (fit, study, folders[i], self._device, self._n_threads)
                 waiting[pool.submit(_compute_in_worker, *arguments)] = i
             while waiting:
                 done, _ = wait(waiting, POLL_S, FIRST_COMPLETED)
                 for future in done:
                     future.result()
                     i = waiting.pop(future)
-                    shares_file.write(i, 1.0)
+                    shares[i] = 1.0
                     yield i
-                meter.show(shares_file.read())
+                for i in waiting.values():
+                    shares[i] = _read_share(folders[i], shares[i])
+                meter.show(shares)
 
 
 class _Meter:
@@ -146,34 +165,28 @@ def _in_words(duration_s: float) -> str:
     return "less than a minute" if duration_s < 60 else f"about {math.ceil(duration_s / 60)} min"
 
 
-@dataclass(frozen=True)
-class _Shares:
-    """The share done of each unit, in a file that those who work and the one who watches have in common."""
-
-    path: Path
-    n_units: int
-
-    @classmethod
-    def create(cls, path: Path, n_units: int) -> _Shares:
-        path.write_bytes(bytes(8 * n_units))
-        return cls(path, n_units)
-
-    def write(self, unit: int, share: float) -> None:
-        with self.path.open("r+b") as file:
-            file.seek(8 * unit)
-            file.write(struct.pack("=d", share))
-
-    def read(self) -> list[float]:
-        return list(struct.unpack(f"={self.n_units}d", self.path.read_bytes()))
+def _read_share(folder: Path, before: float) -> float:
+    """Return how far a unit in another process is, at least as far as ``before``."""
+    try:
+        (share,) = _SHARE.unpack((folder / SHARE_FILE).read_bytes())
+    except (OSError, struct.error):
+        return before  # not begun, finished by now, or just being written
+    return max(before, float(share))
 
 
-def _compute_in_worker(
-    fit: Fit,
-    study: ClipStudy,
-    folder: Path,
-    device: torch.device,
-    n_threads: int,
-    shares: _Shares,
-    unit: int,
-) -> None:
-    compute_fit(fit, study, folder, device, n_threads, lambda share: shares.write(unit, share))
+def _compute_in_worker(fit: Fit, study: ClipStudy, folder: Path, device: Device, n_threads: int) -> None:
+    """Compute a unit, on whatever machine; how far it is stands in its folder, which all can read."""
+    from offline.fitting import compute_fit  # here: who only waits needs no torch
+
+    # Torch's seed and threads belong to the process, and a worker of a cluster may run several units in one.
+    with _ONE_AT_A_TIME:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        told = folder / SHARE_FILE
+        compute_fit(fit, study, folder, device, n_threads, lambda share: _write_share(told, share))
+        told.unlink(missing_ok=True)
+
+
+def _write_share(path: Path, share: float) -> None:
+    with suppress(OSError):  # whoever writes the result will say what is wrong
+        path.write_bytes(_SHARE.pack(share))

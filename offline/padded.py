@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.tables import TrialTable
+from rtasmr.errors import DataError
 from rtasmr.types import TrialId
 
 
@@ -53,6 +54,27 @@ def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> Padd
     rating = np.zeros(n_steps, dtype=np.int8)
     rating[:n_real] = table.rating[:n_real]
     return PaddedClip(table.trial, values, target, rating, n_real)
+
+
+def class_weights(n_tingle: int, n_steps: int) -> tuple[float, float]:
+    """Return the weights N / (2 N_c) of training steps with and without tingle.
+
+    Parameters
+    ----------
+    n_tingle, n_steps : int
+        Steps with tingle and all steps; as published, padding counts among those without.
+
+    Raises
+    ------
+    DataError
+        One class does not occur.
+    """
+    if n_tingle in (0, n_steps):
+        raise DataError(
+            f"expected training steps with and without tingle, got {n_tingle} with tingle of {n_steps}; "
+            "add participants who reported " + ("tingles" if n_tingle == 0 else "times without tingle")
+        )
+    return n_steps / (2 * n_tingle), n_steps / (2 * (n_steps - n_tingle))
 
 
 def exchange_columns(clips: Sequence[PaddedClip], columns: NDArray[np.intp], shift: int) -> list[PaddedClip]:

@@ -6,13 +6,46 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection, wait
+from typing import ParamSpec, TypeVar
 
 from rtasmr.errors import DataError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def open_pool(n_processes: int, scheduler: str | None = None) -> AbstractContextManager[Executor]:
+    """Return processes of this machine, or the cluster behind the Dask scheduler at an address.
+
+    Raises
+    ------
+    RtasmrError
+        As `worker_pool` and `cluster.cluster_pool`.
+    """
+    if scheduler is None:
+        return worker_pool(n_processes)
+    from offline.cluster import cluster_pool  # here: nobody else needs Dask
+
+    return cluster_pool(scheduler)
+
+
+def run_apart(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a process of its own, so that what it loads and takes of memory goes with it.
+
+    A process that has loaded torch keeps half a gigabyte; beside workers that train, that is too much.
+
+    Raises
+    ------
+    DataError
+        The process was ended from outside.
+    """
+    with worker_pool(1) as pool:
+        return pool.submit(function, *args, **kwargs).result()
 
 
 @contextmanager

@@ -13,14 +13,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
-from offline.clip_export import export_clip_models
+from offline.compared import FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
 from offline.downloaded import downloaded_dataset, downloaded_predictions
 from offline.encoders import provide_encoder
-from offline.estimators import FUSION, MODALITIES, check_models
 from offline.extract import extract_tables
 from offline.kept_validation import validate_behaviour
 from offline.predictions import Predictions, save_predictions
+from offline.processes import run_apart
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
 from offline.pulse_amplitude import pulse_amplitudes
 from offline.pulse_gain import measure_amplitude
@@ -61,7 +61,7 @@ class StudySettings:
         Whose rules the cross-validation follows. With ``both`` the numbers of the published protocol stand
         beside the paper's and those of the other under ``as_written.``.
     models : tuple of str
-        Names in `offline.estimators.MODALITIES`; ``fusion`` must be among them.
+        Names in `offline.compared.MODALITIES`; ``fusion`` must be among them.
     seeds : tuple of int
         One training run each. The first gives the numbers, all of them the spread under ``seeds.``.
     epochs : int or None
@@ -74,6 +74,9 @@ class StudySettings:
         Processes side by side; as many as processors by default.
     cache_folder : Path or None
         The user's cache by default.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers compute features and train instead of ``jobs``; they share
+        the file system.
     """
 
     protocol: ProtocolName = "published"
@@ -84,6 +87,7 @@ class StudySettings:
     provider: Provider = "auto"
     jobs: int | None = None
     cache_folder: Path | None = None
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         if FUSION not in check_models(self.models):
@@ -138,6 +142,7 @@ def reproduce_study(
         settings.jobs or os.cpu_count() or 1,
         _part(progress, 0.0, _PULSE_DONE),
     )
+    config = _config(dataset, settings, encoder_folder)
     measured = dict(behaviour.measured) | behaviour.draw(out)
     notes = [*dataset.warnings, *behaviour.notes]
     first: Mapping[str, Predictions] = {}
@@ -146,7 +151,13 @@ def reproduce_study(
     for i, protocol in enumerate(settings.protocols):
         start = _PULSE_DONE + i * width
         validated, found_notes = _validate(
-            dataset, out, protocol, settings, encoder_folder, _part(progress, start, start + width)
+            dataset,
+            out,
+            protocol,
+            settings,
+            encoder_folder,
+            origin_of(config | {"protocol": protocol.name, "epochs": protocol.epochs}),
+            _part(progress, start, start + width),
         )
         notes += found_notes
         models = validated.predictions[settings.seeds[0]]
@@ -158,7 +169,6 @@ def reproduce_study(
         else:
             measured |= {f"{SECOND}{name}": found[name] for name in paper_numbers() if name in found}
     measured |= draw_figure_6(first[FUSION], out, simulated=dataset.is_simulated)
-    config = _config(dataset, settings, encoder_folder)
     results = compile_results(
         measured,
         config,
@@ -181,6 +191,7 @@ def _validate(
     protocol: Protocol,
     settings: StudySettings,
     encoder_folder: Path,
+    origin: Mapping[str, Any],
     progress: Report | None,
 ) -> tuple[CrossValidation, tuple[str, ...]]:
     """Compute features, train and test under one protocol, and export the models; return notes as well."""
@@ -192,6 +203,7 @@ def _validate(
         encoder_folder,
         provider=settings.provider,
         jobs=settings.jobs,
+        scheduler=settings.scheduler,
         cache_folder=settings.cache_folder,
         progress=_part(progress, 0.0, _FEATURES_SHARE),
     )
@@ -202,10 +214,19 @@ def _validate(
         models=settings.models,
         seeds=settings.seeds,
         jobs=settings.jobs,
+        scheduler=settings.scheduler,
         progress=_part(progress, _FEATURES_SHARE, 1.0),
+        origin=origin,
     )
-    export_clip_models(validated, tables, out / MODELS_FOLDER, encoder=read_encoder_card(encoder_folder))
+    run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
     return validated, extraction.notes
+
+
+def _export(validated: CrossValidation, tables: Path, models_folder: Path, encoder_folder: Path) -> None:
+    # Not at the top: torch is loaded by those who need it, this process lives beside workers that train.
+    from offline.clip_export import export_clip_models
+
+    export_clip_models(validated, tables, models_folder, encoder=read_encoder_card(encoder_folder))
 
 
 def downloaded_source() -> tuple[Literal["data", "predictions"], Path]:

@@ -1,15 +1,15 @@
-"""Units of feature work from the cache, or side by side in processes of their own."""
+"""Units of feature work from the cache, or side by side in processes of their own or on a cluster."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offline.cache import Entry, FeatureCache, content_key
-from offline.processes import worker_pool
+from offline.processes import open_pool
 from offline.units import Unit
 from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, DataError
@@ -44,6 +44,7 @@ def run_units(
     encoder_folder: Path,
     provider: Provider = "auto",
     jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> Iterator[tuple[int, Done]]:
     """Yield (position among ``units``, result) of every unit, as they finish.
 
@@ -59,6 +60,8 @@ def run_units(
     provider : {"auto", "cuda", "cpu"}
     jobs : int or None
         Processes; as many as processors by default. 1 computes in this process.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers compute instead; they share the file system.
 
     Raises
     ------
@@ -75,14 +78,16 @@ def run_units(
         else:
             yield number, found
     n_processes = min(jobs or os.cpu_count() or 1, len(missing))
-    if n_processes <= 1:
+    if n_processes <= 1 and (scheduler is None or not missing):
         for number, unit in missing:
             yield number, _run(unit, cache, encoder_folder, provider)
         return
-    with worker_pool(n_processes) as pool:
+    folders = cache.folder.absolute(), encoder_folder.absolute()
+    with open_pool(n_processes, scheduler) as pool:
         futures: dict[Future[Done], int] = {}
         for number, unit in missing:
-            futures[pool.submit(_run_in_worker, unit, cache.folder, encoder_folder, provider)] = number
+            there = replace(unit, path=unit.path.absolute())
+            futures[pool.submit(_run_in_worker, there, *folders, provider)] = number
         for future in as_completed(futures):
             yield futures[future], future.result()
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from offline.clip_training import ClipBilstm, build_network, class_weights, reproducible
+from offline.clip_training import ClipBilstm, build_network, reproducible
 from offline.metrics import Counts, macro_f1
-from offline.padded import PaddedClip, pad_clip
+from offline.padded import PaddedClip, class_weights, pad_clip
 from offline.protocols import PUBLISHED
 from rtasmr.errors import DataError, ModelError
 from rtasmr.types import TrialId

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import offline.fit_runner
+import offline.fitting
+from offline.compared import MODALITIES
 from offline.crossval import CrossValidation, cross_validate, predictions_path
-from offline.estimators import MODALITIES
 from offline.predictions import load_predictions
 from offline.protocols import AS_WRITTEN, PUBLISHED, Protocol
 from offline.splits import fold_of_video, fold_participants
@@ -60,13 +61,13 @@ def validate(people, tmp_path) -> Validate:
 def trained(monkeypatch) -> list[str]:
     """Names of the units that are really computed in this process."""
     computed: list[str] = []
-    compute = offline.fit_runner.compute_fit
+    compute = offline.fitting.compute_fit
 
     def noting(fit, *arguments):
         computed.append(str(fit))
         compute(fit, *arguments)
 
-    monkeypatch.setattr(offline.fit_runner, "compute_fit", noting)
+    monkeypatch.setattr(offline.fitting, "compute_fit", noting)
     return computed
 
 
@@ -174,7 +175,7 @@ def test_only_what_a_change_concerns_is_trained_again(validate, trained, people)
 
 
 def test_a_run_that_ends_in_the_middle_loses_the_unit_in_flight_only(validate, trained, monkeypatch):
-    compute = offline.fit_runner.compute_fit
+    compute = offline.fitting.compute_fit
 
     def interrupted(*arguments):
         if len(trained) == 3:
@@ -182,7 +183,7 @@ def test_a_run_that_ends_in_the_middle_loses_the_unit_in_flight_only(validate, t
         compute(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(offline.fit_runner, "compute_fit", interrupted)
+        patch.setattr(offline.fitting, "compute_fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             validate()
     assert len(trained) == 3
@@ -194,21 +195,21 @@ def test_a_run_that_ends_in_the_middle_loses_the_unit_in_flight_only(validate, t
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import offline.fits
+import offline.fitting
 from offline.crossval import cross_validate
 from offline.protocols import PUBLISHED
 from dataclasses import replace
 
 os.cpu_count = lambda: 1
-save, calls = offline.fits.save_predictions, []
-def killing(path, models):
+save, calls = offline.fitting.save_predictions, []
+def killing(path, models, origin):
     calls.append(path)
     if len(calls) == 2:
         path.parent.mkdir(parents=True)
         path.with_name("predictions.part.npz").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
-    save(path, models)
-offline.fits.save_predictions = killing
+    save(path, models, origin)
+offline.fitting.save_predictions = killing
 protocol = replace(PUBLISHED, **{settings!r})
 cross_validate(Path(sys.argv[1]), protocol, Path(sys.argv[2]), models=("video_only",), seeds=(1,), jobs=1,
                device="cpu")
@@ -263,7 +264,7 @@ def test_the_network_of_a_fold_says_again_what_it_said(validate, people):
     from offline.padded import pad_clip
 
     (result,) = [r for r in validate().fits if r.fit.fold == 3]
-    network = result.network(SPEC.names)
+    network = offline.fitting.load_network(result, SPEC.names)
     by_trial = {table.trial: table for table in people}
     for trial in result.predictions[0].trials:
         x = torch.from_numpy(pad_clip(by_trial[trial.trial], np.arange(5), 70).values)[None]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from offline.estimators import MODALITIES, check_models, columns_of, make_estimator
+from offline.compared import MODALITIES, check_models, columns_of
+from offline.estimators import make_estimator
 from offline.padded import pad_clip
 from offline.protocols import PUBLISHED
 from rtasmr.errors import ConfigError, DataError

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import offline.fit_runner
+import offline.fitting
 import offline.kept_validation
 import offline.study
 from offline.crossval import CrossValidation
@@ -54,6 +55,7 @@ def small_study(monkeypatch, make_table, tiny_home):
 
     monkeypatch.setattr(offline.study, "extract_tables", extract)
     monkeypatch.setattr(offline.study, "provide_encoder", lambda *_: encoder)
+    monkeypatch.setattr(offline.study, "run_apart", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(offline.study, "PUBLISHED", replace(PUBLISHED, **SMALL))
     monkeypatch.setattr(offline.study, "AS_WRITTEN", replace(AS_WRITTEN, **SMALL))
     monkeypatch.setattr(
@@ -104,7 +106,7 @@ def test_second_run_computes_nothing_and_says_the_same(simulated_set, settings, 
         raise AssertionError("computed again")
 
     monkeypatch.setattr(offline.kept_validation, "measure_behaviour", refuse)
-    monkeypatch.setattr(offline.fit_runner, "compute_fit", refuse)
+    monkeypatch.setattr(offline.fitting, "compute_fit", refuse)
     assert reproduce_study(simulated_set, tmp_path / "R", settings) == first
 
 

@@ -1,0 +1,56 @@
+"""The models that are compared, and what each of them sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.errors import ConfigError
+from rtasmr.features.spec import FeatureSpec
+from rtasmr.types import Modality
+
+FUSION = "fusion"
+VIDEO_ONLY = "video_only"
+AUDIO_ONLY = "audio_only"
+AUDIO_VIDEO = "audio_video"
+"""The fusion model without its pulse: what the pulse adds shows against this one."""
+PPG_ONLY = "ppg_only"
+XGBOOST = "xgboost"
+_ALL = tuple(Modality)
+
+MODALITIES: Mapping[str, tuple[Modality, ...]] = {
+    FUSION: _ALL,
+    AUDIO_VIDEO: (Modality.SOUND, Modality.PICTURE),
+    VIDEO_ONLY: (Modality.PICTURE,),
+    AUDIO_ONLY: (Modality.SOUND,),
+    PPG_ONLY: (Modality.PPG,),
+    XGBOOST: _ALL,
+}
+"""What each model sees."""
+
+
+def check_models(models: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of ``models``, each once, or raise `ConfigError`."""
+    unknown = [name for name in models if name not in MODALITIES]
+    if unknown or not models:
+        raise ConfigError(
+            f"--models: expected some of {', '.join(MODALITIES)}, got {', '.join(unknown) or 'none'}"
+        )
+    return tuple(dict.fromkeys(models))
+
+
+def columns_of(model: str, spec: FeatureSpec) -> NDArray[np.intp]:
+    """Return the columns that a model sees, in the order of the feature set.
+
+    Raises
+    ------
+    ConfigError
+        The feature set has none of them.
+    """
+    columns = np.sort(np.concatenate([spec.columns(modality) for modality in MODALITIES[model]]))
+    if columns.size == 0:
+        seen = ", ".join(modality.value for modality in MODALITIES[model])
+        raise ConfigError(f"model {model}: expected columns of {seen} in the tables, got none; leave it out")
+    return columns
