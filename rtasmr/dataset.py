@@ -96,14 +96,14 @@ class DataSet:
             raise DataError(f"{root}: expected a folder, got an archive; {_UNPACK}")
         if not root.is_dir():
             raise DataError(f"{root}: no such folder; name the folder that holds log/, ppg/ and stim/")
-        files = {name: _folder_files(root, name) for name in FOLDERS}
         warnings: list[str] = []
+        files = {name: _folder_files(root, name, warnings) for name in FOLDERS}
         logs, unreadable = _read_logs(files["log"], warnings)
         if not logs:
             reason = next(iter(unreadable.values()), "no file is named like 021-1-20211022-d28c98dd.log")
             raise DataError(f"{root / 'log'}: no log could be read ({reason})")
         ppg_files = _find_ppg(files["ppg"], warnings)
-        stimulus_files = _find_stimuli(files["stim"])
+        stimulus_files = _find_stimuli(files["stim"], warnings)
         missing = (
             *(f"ppg/{number:03d}_csv.txt" for number in logs if number not in ppg_files),
             *(f"stim/{stimulus_file_name(video)}" for video in VIDEOS if video not in stimulus_files),
@@ -182,10 +182,16 @@ class DataSet:
         )
 
 
-def _folder_files(root: Path, name: str) -> list[Path]:
-    """Return the visible files of a sub-folder, sorted by name."""
+def _folder_files(root: Path, name: str, warnings: list[str]) -> list[Path]:
+    """Return the visible files of a sub-folder, sorted by name; what else is there is named."""
     folder = root / name
-    files = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    visible = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+    files = [path for path in visible if path.is_file()]
+    warnings.extend(
+        f"{name}/{path.name}: {'a folder' if path.is_dir() else 'a link to nothing'}, not a file; ignored"
+        for path in visible
+        if not path.is_file()
+    )
     if not files:
         state = "empty" if folder.is_dir() else "missing"
         archives = ", ".join(sorted(path.name for path in root.glob("*.zip")))
@@ -232,10 +238,17 @@ def _find_ppg(files: list[Path], warnings: list[str]) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def _find_stimuli(files: list[Path]) -> dict[str, Path]:
+def _find_stimuli(files: list[Path], warnings: list[str]) -> dict[str, Path]:
     by_name = {path.name.lower(): path for path in files}
     names = {video: stimulus_file_name(video).lower() for video in VIDEOS}
-    return {video: by_name[name] for video, name in names.items() if name in by_name}
+    found = {video: by_name[name] for video, name in names.items() if name in by_name}
+    warnings.extend(
+        f"{path.name}: not named like {stimulus_file_name(VIDEOS[0])} or {stimulus_file_name(VIDEOS[-1])}; "
+        "ignored"
+        for path in files
+        if path not in found.values()
+    )
+    return found
 
 
 def _read_marker(path: Path, todo: str) -> Mapping[str, object] | None:

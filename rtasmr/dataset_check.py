@@ -10,13 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rtasmr.biopac import PpgRecording
 from rtasmr.dataset import SIMULATION_MARKER, DataSet
 from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.grid import CLIP_DURATION_S, FRAME_RATE_HZ
 from rtasmr.media import iter_pictures, iter_sound, probe
+from rtasmr.presentation_log import Clip
 
 FLAT_SHARE = 0.01
 """Share of samples at one end of the range above which a recording is called saturated."""
@@ -93,7 +96,8 @@ def _check_names_and_logs(dataset: DataSet) -> Iterator[Finding]:
             yield Finding(name, Level.WARNING, rest)
     for participant, log in dataset.logs.items():
         text = f"{len(log.clips)} clips, {len(log.presses)} rating keys"
-        yield Finding(f"log/{participant:03d}", Level.OK, text)
+        level = Level.OK if log.presses else Level.WARNING
+        yield Finding(f"log/{participant:03d}", level, text)
 
 
 def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
@@ -105,55 +109,83 @@ def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
     except DataError as error:
         return Finding(name, Level.ERROR, _without_path(error, path))
     notes = [note.removeprefix(f"{path.name}: ") for note in recording.notes]
+    clips = dataset.log(participant).clips
     for column, label in enumerate(("CH1", "CH2")):
         samples = recording.samples[:, column]
+        if np.isnan(samples).all():
+            notes.append(f"{label} holds no number")
+            continue
         low, high = np.nanmin(samples), np.nanmax(samples)
         at_ends = np.mean((samples == low) | (samples == high))
         if low == high:
             notes.append(f"{label} is flat")
-        elif at_ends > FLAT_SHARE:
+            continue
+        if at_ends > FLAT_SHARE:
             notes.append(f"{label} is saturated in {100 * at_ends:.1f} % of its samples")
+        flat = [clip.video for clip in clips if _is_flat(recording, samples, clip)]
+        if flat:
+            notes.append(f"{label} is flat in {', '.join(flat)}")
     if notes:
         return Finding(name, Level.WARNING, "; ".join(notes))
     seconds = f"{len(recording.samples)} samples, {recording.stop_s:.1f} s at {recording.sfreq:g} Hz"
     return Finding(name, Level.OK, seconds)
 
 
+def _is_flat(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) -> bool:
+    """Whether all there is of a clip has one value."""
+    start, stop = (round((t - recording.start_s) * recording.sfreq) for t in (clip.start_s, clip.stop_s))
+    within = samples[max(0, start) : max(0, stop)]
+    within = within[np.isfinite(within)]
+    return within.size > 0 and bool(within.min() == within.max())
+
+
 def _check_stimulus(path: Path, video: str, fill: Fill) -> Finding:
-    name = f"stim/{path.name}"
     try:
         with fill(path):
-            problem = _broken_container(path)
-            if problem:
-                return Finding(name, Level.ERROR, problem)
-            level, text = _check_decoding(path)
+            level, text = _check_film(path, video)
     except DataError as error:
-        return Finding(name, Level.ERROR, _without_path(error, path))
-    return Finding(name, level, f"{video}, {text}")
+        level, text = Level.ERROR, _without_path(error, path)
+    return Finding(f"stim/{path.name}", level, text)
 
 
-def _broken_container(path: Path) -> str:
-    """Compare the length in the AVI header with the file's: a broken download shows."""
-    n_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"AVI ":
-        return "not an AVI file"
-    declared = 8 + struct.unpack("<I", head[4:8])[0]
-    return f"cut off: {n_bytes} of {declared} bytes" if n_bytes < declared else ""
+def _check_film(path: Path, video: str) -> tuple[Level, str]:
+    """Look at the container, then decode what it holds."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+        n_bytes = path.stat().st_size
+    except OSError as error:
+        return Level.ERROR, f"can not be read ({error.strerror})"
+    if head[:4] != b"RIFF" or head[8:12] != b"AVI ":
+        try:
+            level, text = _check_decoding(path, video)
+        except DataError:
+            return Level.ERROR, "not an AVI file"
+        return Level.WARNING if level is Level.OK else level, f"{text}; not an AVI file, read all the same"
+    # A broken download shows in the header, whatever still decodes.
+    declared = 8 + int(struct.unpack("<I", head[4:8])[0])
+    if n_bytes < declared:
+        return Level.ERROR, f"cut off: {n_bytes} of {declared} bytes"
+    return _check_decoding(path, video)
 
 
-def _check_decoding(path: Path) -> tuple[Level, str]:
+def _check_decoding(path: Path, video: str) -> tuple[Level, str]:
     """Decode a stimulus to its end: a header may promise more than there is."""
     info = probe(path)
     if info.fps is None or not info.has_sound:
         lacking = "pictures" if info.fps is None else "sound"
-        return Level.ERROR, f"no {lacking}: every stimulus has sound and pictures; get the file again"
+        return (
+            Level.ERROR,
+            f"{video}, no {lacking}: every stimulus has sound and pictures; get the file again",
+        )
     sound_s = sum(map(len, iter_sound(path))) / SOUND_SFREQ
     # Decodes all images and converts the last one only.
     shown = deque(iter_pictures(path, resize=False, shown_at=np.array([END_OF_TIME_S])), maxlen=1)
     picture_s = shown[0][0] + 1 / info.fps if shown else 0.0
-    held = f"pictures {picture_s:.1f} s ({info.width}x{info.height}, {info.fps:g} fps), sound {sound_s:.1f} s"
+    held = (
+        f"{video}, pictures {picture_s:.1f} s ({info.width}x{info.height}, {info.fps:g} fps), "
+        f"sound {sound_s:.1f} s"
+    )
     if min(picture_s, sound_s) < CLIP_DURATION_S - 1 / FRAME_RATE_HZ:
         return Level.WARNING, f"{held}: shorter than a clip of {CLIP_DURATION_S:g} s"
     return Level.OK, held

@@ -121,6 +121,52 @@ def test_a_stimulus_is_decoded(
     assert finding.text.startswith(f"vid3, {text}")
 
 
+def test_a_film_in_another_container_is_said(broken_set: Path, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", 60, 60)
+    shutil.copy(film, broken_set / "stim" / "ASMR3.avi")
+    (finding,) = [f for f in check(broken_set) if f.file == "stim/ASMR3.avi"]
+    assert finding.level is Level.WARNING
+    assert finding.text.endswith("not an AVI file, read all the same")
+
+
+def test_what_is_no_file_or_not_ours_is_named(broken_set: Path) -> None:
+    log = broken_set / "log" / "022-1-20211022-00000000.log"
+    log.mkdir()
+    (broken_set / "ppg" / "022_csv.txt").symlink_to("nowhere")
+    (broken_set / "stim" / "ASMR1.mp4").write_bytes(b"film")
+    found = {f.file: (f.level, f.text) for f in check(broken_set)}
+    assert found[f"log/{log.name}"] == (Level.WARNING, "a folder, not a file; ignored")
+    assert found["ppg/022_csv.txt"] == (Level.WARNING, "a link to nothing, not a file; ignored")
+    assert found["ASMR1.mp4"] == (Level.WARNING, "not named like ASMR1.avi or nature4.avi; ignored")
+
+
+def test_a_log_without_any_rating_looks_wrong(broken_set: Path) -> None:
+    path = next((broken_set / "log").iterdir())
+    path.write_text("".join(row for row in LOG.splitlines(keepends=True) if "Response" not in row))
+    assert Finding("log/021", Level.WARNING, "8 clips, 0 rating keys") in check(broken_set)
+
+
+def test_a_pulse_that_is_flat_in_one_clip_names_it(broken_set: Path) -> None:
+    path = broken_set / "ppg" / "021_csv.txt"
+    rows = path.read_text().splitlines()
+    n_head = len(rows) - 6000
+    for i in range(n_head + 1200, n_head + 1800):  # 10 Hz; vid2 is shown from 120 s to 180 s
+        rows[i] = rows[i].rpartition("\t")[0] + "\t7"
+    path.write_text("\n".join(rows) + "\n")
+    (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
+    assert finding.text == f"{SLOW_PPG.text}; CH2 is flat in vid2"
+
+
+def test_a_channel_without_numbers_is_named(broken_set: Path) -> None:
+    path = broken_set / "ppg" / "021_csv.txt"
+    head, rows = path.read_text().split("6000\t6000\n")
+    first, *others = rows.splitlines()
+    cells = "".join(row.rpartition("\t")[0] + "\tnone\n" for row in others)
+    path.write_text(f"{head}6000\t6000\n{first.rpartition(chr(9))[0]}\tnan\n{cells}")
+    (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
+    assert finding.text.endswith(f"{SLOW_PPG.text}; CH2 holds no number")
+
+
 def test_names_and_logs_come_before_anything_is_read(broken_set: Path) -> None:
     (broken_set / "stim" / "nature1.avi").unlink()
     (broken_set / "log" / "003-1-20211022-00000000.log").write_text("nothing")
@@ -169,16 +215,19 @@ def test_a_cut_archive_is_refused(whole_set: Path, tmp_path: Path) -> None:
         check(archive)
 
 
-def test_a_damaged_file_in_an_archive_costs_that_file_only(whole_set: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ppg/021_csv.txt", "stim/ASMR2.avi"])
+def test_a_damaged_file_in_an_archive_costs_that_file_only(
+    whole_set: Path, tmp_path: Path, name: str
+) -> None:
     archive = zipped(whole_set, tmp_path / "set.zip")
     with zipfile.ZipFile(archive) as file:
-        start = file.getinfo("ppg/021_csv.txt").header_offset
+        start = file.getinfo(name).header_offset
     content = bytearray(archive.read_bytes())
-    content[start + 2000] ^= 0xFF
+    content[start + 200] ^= 0xFF
     archive.write_bytes(content)
     found = errors(check(archive))
-    assert set(found) == {"ppg/021_csv.txt"}
-    assert "got a damaged one" in found["ppg/021_csv.txt"]
+    assert set(found) == {name}
+    assert "got a damaged one" in found[name]
 
 
 def test_a_simulated_set_passes(simulated_set: Path) -> None:
