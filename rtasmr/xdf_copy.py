@@ -63,6 +63,7 @@ _NETWORK_ENTRIES = (
 """Where a stream came from when it was recorded."""
 
 _OWN_TEXTS = ("rtasmr-rating", "rtasmr-clip", "rtasmr-segments")
+"""Streams whose texts this program makes. Incidents are not among them: they repeat what sources said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +156,21 @@ def export(path: Path, out: Path, without: tuple[str, ...] = ()) -> Copied:
     return _copy(source, out, edit)
 
 
+def date_detail(text: str) -> DateDetail:
+    """Return what `redact` takes for a user's word; ConfigError for another."""
+    for detail in get_args(DateDetail):
+        if text == detail:
+            return detail  # type: ignore[no-any-return]
+    raise ConfigError(f"--date: expected {', '.join(get_args(DateDetail))}, got {text[:40]!r}.")
+
+
 def redact(
     path: Path,
     out: Path,
     *,
     participant: str = "",
     without: tuple[str, ...] = ("sound", "picture"),
-    date_detail: DateDetail = "month",
+    detail: DateDetail = "month",
 ) -> Copied:
     """Copy a recording without what may identify the person or the place.
 
@@ -176,7 +185,7 @@ def redact(
         Pseudonymous code for the header; empty leaves none.
     without : tuple of str
         As in `export`; by default uncompressed sound and pictures, which may show the person.
-    date_detail : str
+    detail : str
         How much of the date stays: ``day``, ``month``, ``year``, or ``none``.
 
     Raises
@@ -184,15 +193,13 @@ def redact(
     ConfigError, DataError
         As in `export`.
     """
-    if date_detail not in get_args(DateDetail):
-        raise ConfigError(f"--date: expected {', '.join(get_args(DateDetail))}, got {date_detail!r}.")
     source = _Source.read(path)
     unwanted = _unwanted(source, without)
 
     def file_header(xml: bytes) -> bytes:
         known = flat(parse_xml(xml))
         entries = {key: known[key] for key in _KEPT_HEADER if key in known}
-        moment = _coarse(known.get("datetime", ""), date_detail)
+        moment = _coarse(known.get("datetime", ""), detail)
         entries |= {key: text for key, text in (("datetime", moment), ("participant", participant)) if text}
         return xml_document(xml_elements(entries))
 

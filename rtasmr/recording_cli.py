@@ -1,0 +1,145 @@
+"""Commands on recordings: make one, repair it, pass it on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rtasmr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rtasmr.xdf_copy import Copied
+
+Source = Annotated[Path, typer.Argument(help="XDF recording, also an unfinished one (.part).")]
+Out = Annotated[Path, typer.Option(help="XDF file to write; a name that is taken is numbered.")]
+Without = Annotated[
+    str, typer.Option(help="Streams to leave out: sound, picture, features, ppg, markers, or names or types.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")]
+
+REQUIRED = {"ppg": "type=PPG", "audio": "type=Audio", "sound": "type=Audio", "video": "type=VideoRaw"} | {
+    "picture": "type=VideoRaw",
+    "markers": "type=Markers",
+    "ratings": "name=rtasmr-rating",
+}
+"""Words of ``--require``, as `rtasmr live` takes them, with the queries they stand for."""
+
+
+def record(
+    out: Annotated[Path, typer.Argument(help="XDF file to write; a name that is taken is numbered.")],
+    select: Annotated[
+        list[str] | None,
+        typer.Option(help="Stream to record, such as type=PPG,name=...; repeat it. Default: all."),
+    ] = None,
+    require: Annotated[str, typer.Option(help="Record nothing without these, such as ppg,markers.")] = "",
+    duration: Annotated[float | None, typer.Option(help="Seconds; default: until stopped.")] = None,
+    record_raw: Annotated[
+        bool, typer.Option("--record-raw", help="Record sound and picture streams too.")
+    ] = False,
+    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
+    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for streams at the start.")] = 5.0,
+    network: Annotated[bool, typer.Option("--network", help="Look for streams of other machines.")] = False,
+    json_: Json = False,
+) -> None:
+    """Record LSL streams, of any program, with no model."""
+    from rtasmr.discovery import Query
+    from rtasmr.record import RecordConfig, record_streams
+    from rtasmr.sources.pacing import stop_on_signal
+    from rtasmr.xdf import RecordingFailedError
+
+    config = RecordConfig(
+        out=str(out),
+        select=tuple(Query.parse(text) for text in select or ()),
+        require=tuple(Query.parse(text) for text in _required(require)),
+        wait_s=wait,
+        duration_s=duration,
+        record_raw=record_raw,
+        participant=participant,
+        consent=consent,
+        network=network,
+    )
+
+    def show(status: dict[str, Any]) -> None:
+        if json_:
+            typer.echo(json.dumps(status))
+
+    with stop_on_signal() as stop:
+        account = record_streams(config, stop, say=lambda text: typer.echo(text, err=True), status=show)
+    if json_:
+        typer.echo(json.dumps(account))
+    else:
+        for stream in account["streams"]:
+            lost = f", lost {stream['losses']} times" if stream["losses"] else ""
+            typer.echo(f"{stream['name']!r} ({stream['type']}): {stream['samples']} samples{lost}")
+        if account["overruns"] or account["refused"]:
+            typer.echo(f"chunks not recorded: {account['overruns']} too many, {account['refused']} unfit")
+        typer.echo(f"recording: {account['file']} ({account['seconds']:.1f} s)")
+    if account["error"]:
+        raise RecordingFailedError(account["error"])
+
+
+def repair(
+    recording: Source,
+    out: Annotated[Path | None, typer.Option(help="Default: beside it, as NAME_repaired.xdf.")] = None,
+    json_: Json = False,
+) -> None:
+    """Copy what can be read of a damaged or unfinished recording to a whole one."""
+    from rtasmr.xdf_copy import repair as repaired
+
+    _print_copied(repaired(recording, out), json_)
+
+
+def export(recording: Source, out: Out, without: Without = "", json_: Json = False) -> None:
+    """Copy a recording with fewer streams, say for NeuroKit2: --without sound,picture,features."""
+    from rtasmr.xdf_copy import export as exported
+
+    _print_copied(exported(recording, out, _words(without)), json_)
+
+
+def redact(
+    recording: Source,
+    out: Out,
+    participant: Annotated[str, typer.Option(help="Pseudonymous code instead of the one in the file.")] = "",
+    without: Without = "sound,picture",
+    date: Annotated[str, typer.Option(help="What stays of the date: day, month, year or none.")] = "month",
+    json_: Json = False,
+) -> None:
+    """Copy a recording without what may identify the person or the place."""
+    from rtasmr.xdf_copy import date_detail
+    from rtasmr.xdf_copy import redact as redacted
+
+    done = redacted(
+        recording, out, participant=participant, without=_words(without), detail=date_detail(date)
+    )
+    _print_copied(done, json_)
+    for name in done.free_texts:
+        typer.echo(f"the texts of {name!r} were kept as they are: read them, or leave it out", err=True)
+
+
+def _print_copied(done: Copied, json_: bool) -> None:
+    if json_:
+        typer.echo(json.dumps(asdict(done) | {"path": str(done.path), "streams": dict(done.streams)}))
+        return
+    for name, n_samples in done.streams:
+        typer.echo(f"{name!r}: {n_samples} samples")
+    if done.left_out:
+        typer.echo(f"left out: {', '.join(map(repr, done.left_out))}")
+    if done.n_lost_bytes:
+        typer.echo(f"not readable: {done.n_lost_bytes} bytes")
+    typer.echo(str(done.path))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+def _required(text: str) -> list[str]:
+    unknown = [word for word in _words(text) if word not in REQUIRED]
+    if unknown:
+        raise ConfigError(f"--require: expected some of {', '.join(REQUIRED)}, got {unknown[0]!r}.")
+    return [REQUIRED[word] for word in _words(text)]
