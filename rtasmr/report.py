@@ -7,8 +7,8 @@ import json
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtasmr.errors import DataError
@@ -16,6 +16,7 @@ from rtasmr.grid import FRAME_RATE_HZ, tick_time
 from rtasmr.markers import is_translated
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
+from rtasmr.recorded_health import health_of
 from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
 from rtasmr.stream_specs import TINGLE_CHANNELS, TINGLE_NAME
@@ -51,6 +52,8 @@ class Account:
     model, demo, threshold, warnings
         From the model's card.
     records : tuple of TickRecord
+    health : mapping
+        How the run went, see `rtasmr.recorded_health`; empty for a file that was not recorded live.
     """
 
     source: str
@@ -60,6 +63,7 @@ class Account:
     threshold: float
     warnings: tuple[str, ...]
     records: tuple[TickRecord, ...]
+    health: Mapping[str, object] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """Return counts, and the moments of highest and lowest probability."""
@@ -78,6 +82,7 @@ class Account:
             "ticks": len(self.records),
             "status": dict(Counter(r.status.name.lower() for r in self.records)),
             **extremes,
+            **self.health,
         }
 
 
@@ -124,6 +129,7 @@ def read_account(path: Path) -> Account:
         threshold=threshold,
         warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
         records=tuple(records),
+        health=health_of(recording),
     )
 
 

@@ -1,0 +1,76 @@
+"""How a recorded run went, read back: latency by stage, age of the estimates, the pulse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtasmr.errors import DataError
+from rtasmr.latency import STAGES, Percentiles
+from rtasmr.pulse_quality import Trouble
+from rtasmr.session import Recording
+from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, TINGLE_CHANNELS, TINGLE_NAME
+from rtasmr.types import Status, StreamSpec
+
+
+def health_of(recording: Recording) -> Mapping[str, object]:
+    """Return the figures of a run under the names of its final account; what was not recorded is left out.
+
+    Raises
+    ------
+    DataError
+        If one of the streams is not what this version records.
+    """
+    health: dict[str, object] = {}
+    seconds = recording.stream(TINGLE_NAME).data
+    is_ok = seconds[:, TINGLE_CHANNELS.index("status")] == Status.OK
+    health["age_ms"] = _figures(1000 * seconds[is_ok, TINGLE_CHANNELS.index("age_s")])
+    stages = _samples(recording, LATENCY_SPEC)
+    if stages is not None:
+        health["latency_ms"] = _figures(stages.sum(axis=1))
+        health["stages_ms"] = {name: _figures(stages[:, i]) for i, name in enumerate(STAGES)}
+    pulse = _samples(recording, PULSE_SPEC)
+    if pulse is not None:
+        health["pulse"] = _pulse(pulse)
+    return health
+
+
+def _samples(recording: Recording, spec: StreamSpec) -> NDArray[np.float64] | None:
+    if all(stream.spec.name != spec.name for stream in recording.streams):
+        return None
+    stream = recording.stream(spec.name)
+    if stream.spec.ch_names != spec.ch_names or stream.data.dtype.kind != "f":
+        raise DataError(
+            f"{recording.path.name}: expected numbers in channels {', '.join(spec.ch_names)} of {spec.name}, "
+            f"got {stream.data.dtype} in {', '.join(stream.spec.ch_names[:8])}; record it with this version"
+        )
+    return stream.data.astype(np.float64)
+
+
+def _figures(values_ms: NDArray[np.float64]) -> dict[str, float | None]:
+    known = values_ms[np.isfinite(values_ms)].astype(np.float64)
+    if len(known) == 0:
+        return dict.fromkeys(("p50", "p99", "max"))
+    p50, p99, largest = np.percentile(known, [50, 99, 100])
+    return Percentiles(float(p50), float(p99), float(largest)).as_dict()
+
+
+def _pulse(samples: NDArray[np.float64]) -> dict[str, object]:
+    rate, quality, bits = samples.T
+    # Bits beyond the known ones, or no number at all, are a damaged file's: they name nothing.
+    codes = np.where(np.isfinite(bits), bits, 0.0).astype(np.int64)
+    counts = {t.value: int(np.count_nonzero(codes >> bit & 1)) for bit, t in enumerate(Trouble)}
+    return {
+        "readings": len(samples),
+        "good": int(np.count_nonzero(codes == 0)),
+        "rate_bpm": _median(rate),
+        "quality": _median(quality),
+        "troubles": {name: n for name, n in counts.items() if n},
+    }
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(np.median(known)), 2) if len(known) else None
