@@ -15,7 +15,10 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.container import InputContainer
+from av.filter import Graph
+from av.filter.context import FilterContext
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -305,17 +308,55 @@ def _sound_blocks(path: Path | str, container: InputContainer, layouts: tuple[st
     The first stamp places the track and samples are counted from there: stamps of later blocks are
     as coarse as the container (1 ms in Matroska).
     """
-    resamplers = [av.AudioResampler(format="s16", layout=name, rate=int(SOUND_SFREQ)) for name in layouts]
     frames = container.decode(audio=0)
     first = next(frames, None)
     if first is None:
         raise DataError(f"{path}: expected sound in the sound track, found none; choose another file")
     position = round(_since_start(path, container, first.time) * SOUND_SFREQ)
-    for frame in chain([first], frames, [None]):  # None: what the resamplers still hold
-        # The same rates and the same input: all resamplers give out blocks of the same length.
-        for parts in zip(*(resampler.resample(frame) for resampler in resamplers), strict=True):
+    graph, sinks = _sound_filter(first, layouts)
+    for frame in chain([first], frames, [None]):  # None: what the filters still hold
+        graph.push(frame)
+        # The same rates and the same input: all layouts come out in blocks of the same length.
+        for parts in zip(*(_pulled(sink) for sink in sinks), strict=True):
             yield position, *(part.to_ndarray()[0] for part in parts)
             position += parts[0].samples
+
+
+def _sound_filter(template: AudioFrame, layouts: tuple[str, ...]) -> tuple[Graph, list[FilterContext]]:
+    """Return filters for frames like ``template`` and an exit per layout; the graph must outlive the exits.
+
+    One graph, not one resampler per layout: a resampler writes a channel layout into frames that come
+    without one, and the next resampler then refuses them.
+    """
+    graph = Graph()
+    source = graph.add_abuffer(
+        sample_rate=template.sample_rate,
+        format=template.format,
+        layout=template.layout,
+        time_base=template.time_base,
+    )
+    split = graph.add("asplit", str(len(layouts)))
+    source.link_to(split)
+    sinks = []
+    for i, layout in enumerate(layouts):
+        convert = graph.add(
+            "aformat", f"sample_fmts=s16:sample_rates={int(SOUND_SFREQ)}:channel_layouts={layout}"
+        )
+        sink = graph.add("abuffersink")
+        split.link_to(convert, i)
+        convert.link_to(sink)
+        sinks.append(sink)
+    graph.configure()
+    return graph, sinks
+
+
+def _pulled(sink: FilterContext) -> Iterator[Any]:
+    """Yield what a filter has ready."""
+    while True:
+        try:
+            yield sink.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
 
 
 def _timed_images(

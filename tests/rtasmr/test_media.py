@@ -330,22 +330,33 @@ def test_jump_of_the_published_pipeline(shared_data: Path, stimulus, index):
 
 
 @pytest.mark.parametrize(
-    ("codec", "suffix", "rate"), [("pcm_s16le", ".wav", 48_000), ("aac", ".mp4", 44_100)]
+    ("codec", "suffix", "rate", "layout"),
+    [
+        ("pcm_s16le", ".wav", 48_000, "stereo"),
+        ("aac", ".mp4", 44_100, "stereo"),
+        ("pcm_s16le", ".mkv", 44_100, "mono"),  # Matroska names no layout
+        ("pcm_s16le", ".mkv", 48_000, "mono"),
+        ("pcm_s16le", ".mkv", 48_000, "stereo"),
+    ],
 )
-def test_sound_is_played_in_stereo_and_described_in_mono_from_one_decode(tmp_path, rng, codec, suffix, rate):
+def test_sound_is_played_in_stereo_and_described_in_mono_from_one_decode(
+    tmp_path, rng, codec, suffix, rate, layout
+):
     path = tmp_path / f"noise{suffix}"
+    n_channels = 2 if layout == "stereo" else 1
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="stereo")
-        noise = (rng.standard_normal((1, 2 * rate)) * 3000).astype(np.int16)
-        block = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
-        block.sample_rate, block.pts = rate, 0
-        container.mux(stream.encode(block))
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        noise = (rng.standard_normal((1, 2 * n_channels * rate)) * 3000).astype(np.int16)
+        for lo in range(0, 2 * rate, 1024):
+            samples = np.ascontiguousarray(noise[:, lo * n_channels : (lo + 1024) * n_channels])
+            block = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            block.sample_rate, block.pts = rate, lo
+            container.mux(stream.encode(block))
         container.mux(stream.encode())
     firsts, stereo, mono = zip(*iter_played_sound(path), strict=True)
-    np.testing.assert_array_equal(firsts, firsts[0] + np.cumsum([0, *map(len, mono[:-1])]))
-    whole = read_sound(path)
     assert firsts[0] == 0
-    np.testing.assert_array_equal(np.concatenate(mono), whole)
-    heard = np.concatenate(stereo)
+    np.testing.assert_array_equal(firsts, np.cumsum([0, *map(len, mono[:-1])]))
+    np.testing.assert_array_equal(np.concatenate(mono), read_sound(path))
+    heard = np.concatenate(stereo).astype(int)
     assert heard.shape == (len(np.concatenate(mono)), 2)
-    assert np.abs(heard[:, 0].astype(int) - heard[:, 1]).max() > 1000
+    assert (np.abs(heard[:, 0] - heard[:, 1]).max() > 1000) == (layout == "stereo")
