@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,10 +29,11 @@ from offline.cardio import (
 )
 from offline.continuity import Continuity, Fault, count_faults, find_faults, total
 from offline.notes import joined, named
+from offline.processes import worker_pool
 from offline.results import Measured
 from offline.study_figures import draw_pulse_rates, draw_ratings
 from rtasmr.dataset import DataSet
-from rtasmr.errors import ConfigError, DataError, RtasmrError
+from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.progress import Report
 
@@ -169,15 +167,8 @@ def _pulse_sessions(
     if jobs == 1:
         yield from zip(dataset.participants, map(read, dataset.participants, by_person), strict=True)
         return
-    # Not forked: the table reader's threads do not survive a fork.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from zip(dataset.participants, pool.map(read, dataset.participants, by_person), strict=True)
-        except BrokenProcessPool as error:
-            raise RtasmrError(
-                f"expected {jobs} processes to read the pulse recordings, one was killed (out of memory?); "
-                "run again with fewer jobs"
-            ) from error
+    with worker_pool(jobs) as pool:
+        yield from zip(dataset.participants, pool.map(read, dataset.participants, by_person), strict=True)
 
 
 def read_session(dataset: DataSet, participant: int, trials: list[RatedTrial]) -> PulseSession | str:
