@@ -8,7 +8,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr.pulse_quality import RATE_WINDOW_S, PulseReading, Trouble, read_pulse
+from rtasmr.pulse_quality import RATE_WINDOW_S, PulseReading, read_pulse
+from rtasmr.types import Trouble
 
 USUAL_READINGS = 30
 """Good readings behind the usual height of the wave: half a minute."""

@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import periodogram, sosfiltfilt
 
 from rtasmr.pulse_rate import BAND_HZ, band_pass, beat_rate, find_beats, thinned
+from rtasmr.types import Trouble
 
 RATE_WINDOW_S = 10.0
 QUALITY_WINDOW_S = 5.0
@@ -62,18 +62,6 @@ PLATEAU_S = 0.03
 _RAIL_MARGIN = 0.01
 _RAIL_RATIO = 4.0
 """Rail against the next 1 % of the range: a sine clipped at 95 % has 6, a smooth crest at most 2.5."""
-
-
-class Trouble(StrEnum):
-    """What keeps a pulse from being read, or from being trusted; the order is that of the recorded bits."""
-
-    STARTING = "starting"
-    LOST_SAMPLES = "lost samples"
-    FLAT = "flat"
-    CLIPPED = "clipped"
-    CONTACT_LOST = "contact lost"
-    NOISY = "noisy"
-    NO_BEATS = "no beats"
 
 
 @dataclass(frozen=True, slots=True)

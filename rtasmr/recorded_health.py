@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.latency import STAGES, Percentiles
-from rtasmr.pulse_quality import Trouble
 from rtasmr.session import Recording
 from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, TINGLE_CHANNELS, TINGLE_NAME
-from rtasmr.types import Status, StreamSpec
+from rtasmr.types import Status, StreamSpec, Trouble
 
 
 def health_of(recording: Recording) -> Mapping[str, object]:

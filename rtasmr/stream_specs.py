@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from rtasmr.declared import EXACT_STAMPS
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.latency import STAGES
-from rtasmr.pulse_quality import Trouble
-from rtasmr.types import StreamSpec
+from rtasmr.types import StreamSpec, Trouble
 
 N_PICTURE_BYTES = math.prod(PICTURE_SHAPE)
 TINGLE_NAME = "rtasmr-tingle"

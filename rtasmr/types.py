@@ -45,6 +45,18 @@ class Status(IntEnum):
     ABSENT = 5
 
 
+class Trouble(StrEnum):
+    """What keeps a pulse from being read, or from being trusted; the order is that of the recorded bits."""
+
+    STARTING = "starting"
+    LOST_SAMPLES = "lost samples"
+    FLAT = "flat"
+    CLIPPED = "clipped"
+    CONTACT_LOST = "contact lost"
+    NOISY = "noisy"
+    NO_BEATS = "no beats"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class TrialId:
     """One participant with one stimulus: ``TrialId(21, "vid3")``."""

@@ -9,7 +9,8 @@ import pytest
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from rtasmr.pulse_monitor import PulseMonitor, trouble_bits
-from rtasmr.pulse_quality import Trouble, clipped_share
+from rtasmr.pulse_quality import clipped_share
+from rtasmr.types import Trouble
 
 SFREQ = 200.0
 
