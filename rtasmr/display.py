@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+NO_SCREEN = (
+    "expected a screen to show the stimulus on, DISPLAY is not set; start it on a desktop (or publish "
+    "the file without showing it: rtasmr source media)"
+)
+
 
 def has_display() -> bool:
     """Whether a window could be shown here."""

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rtasmr import lslconfig
-from rtasmr.display import has_display
+from rtasmr.display import NO_SCREEN, has_display
 from rtasmr.errors import ConfigError, RtasmrError
 from rtasmr.player.config import PlayerConfig
 
@@ -38,10 +39,11 @@ def main(argv: list[str] | None = None) -> int:
             duration_s=options.duration,
             hold=options.wait_for_consumer,
         )
-        return show(config, network=options.network, full_screen=options.full_screen)
+        show(config, network=options.network, full_screen=options.full_screen)
     except RtasmrError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        _say(f"error: {' '.join(str(error).split())}")
         return 1
+    return 0
 
 
 def _say(line: str) -> None:
@@ -49,25 +51,21 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def show(config: PlayerConfig, *, network: bool, full_screen: bool) -> int:
-    """Show the file in a window; print the account as JSON."""
+def _tell(fact: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(fact) + "\n")
+    sys.stdout.flush()
+
+
+def show(config: PlayerConfig, *, network: bool, full_screen: bool) -> None:
+    """Show the file in a window; stdout says in JSON which streams there are and, last, how it went."""
     if not has_display():
-        raise ConfigError(
-            "expected a screen to show the stimulus on, DISPLAY is not set; start it on a desktop "
-            "(or publish the file without showing it: rtasmr source media)"
-        )
+        raise ConfigError(NO_SCREEN)
     from rtasmr.player.presenter import Presenter
     from rtasmr.player.window import run_window
 
     lslconfig.configure(network)
-    presenter = Presenter(config, say=_say)
+    presenter = Presenter(config, say=_say, tell=_tell)
     run_window(presenter, full_screen=full_screen)
-    if isinstance(presenter.error, RtasmrError):
-        raise presenter.error
-    if presenter.error is not None:
-        return 1
-    sys.stdout.write(json.dumps(presenter.account()) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One viewing from its first to its last moment: the thread behind the stimulus window."""
+"""One viewing from its first to its last moment: what runs behind the stimulus window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr import media
-from rtasmr.errors import DataError, RtasmrError
+from rtasmr.errors import DataError
 from rtasmr.player.clock import ClockLine
 from rtasmr.player.config import PlayerConfig
 from rtasmr.player.decoding import pictures_ahead
@@ -26,6 +26,9 @@ from rtasmr.sources.prefetch import Prefetch
 from rtasmr.types import StreamSpec
 
 TURN_S = 0.005
+LINGER_S = 0.3
+"""Streams stay open after the account, so that the runtime has ended before it could miss them."""
+
 LEAD_S = 1.0
 """Black screen and silence before the clip: the decoders get ahead and everybody sees the start come."""
 
@@ -34,17 +37,20 @@ EARLY_END_S = 2.0
 """A file whose tracks end this long before its header says is taken to end there."""
 
 
-class Presenter(threading.Thread):
+class Presenter:
     """Plays the sound, offers the pictures that are due, and publishes both.
 
-    The window asks `due_picture` and reports with `picture_shown`; everything else happens on this
-    thread.
+    The window asks `due_picture` and reports with `picture_shown`; everything else happens in `run`, on
+    a thread of its own.
 
     Parameters
     ----------
     config : PlayerConfig
     say : callable
         Takes lines for people.
+    tell : callable
+        Takes ``{"streams": {role: source_id}}`` when these are open, and ``{"account": ...}`` at the
+        end, shortly before they close.
 
     Attributes
     ----------
@@ -52,8 +58,6 @@ class Presenter(threading.Thread):
         Set when the viewing is over, also by an error.
     is_over : bool
         The clip has been shown; only black and silence follow.
-    error : BaseException or None
-        What ended it early.
 
     Raises
     ------
@@ -61,14 +65,15 @@ class Presenter(threading.Thread):
         If the file is missing or cannot be played at all.
     """
 
-    def __init__(self, config: PlayerConfig, say: Callable[[str], None]) -> None:
-        super().__init__(name="presenter")
+    def __init__(
+        self, config: PlayerConfig, say: Callable[[str], None], tell: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.info = media.probe(config.file)
         self.ended = threading.Event()
         self.is_over = False
-        self.error: BaseException | None = None
         self._config = config
         self._say = say
+        self._tell = tell
         self._stopping = threading.Event()
         self._end_s = min(self.info.duration_s, config.duration_s or np.inf)
         self._schedule = PictureSchedule()
@@ -116,14 +121,10 @@ class Presenter(threading.Thread):
     # The viewing.
 
     def run(self) -> None:
-        """Show the file; an error is kept in `error`."""
+        """Show the file, until its end or `stop`."""
         try:
             with ExitStack() as stack:
                 self._present(stack)
-        except BaseException as error:
-            self.error = error
-            if not isinstance(error, RtasmrError):
-                raise
         finally:
             self.ended.set()
 
@@ -131,9 +132,13 @@ class Presenter(threading.Thread):
         if self.info.has_picture:
             self._pictures = stack.enter_context(pictures_ahead(self._config.file, self.info))
         self._open_sound(stack)
-        feeder = self._feeder = stack.enter_context(Feeder(self._specs()))
+        specs = self._specs()
+        feeder = self._feeder = stack.enter_context(Feeder(specs))
+        self._tell({"streams": {role: spec.source_id for role, spec in specs.items()}})
         if not self._config.hold or self._wait_for_consumers(feeder):
             self._play(feeder)
+        self._tell({"account": self._account()})
+        self._turn_until(feeder, pylsl.local_clock() + LINGER_S)
 
     def _open_sound(self, stack: ExitStack) -> None:
         """Start the card with silence and learn its clock; without a card, go on without sound."""
@@ -256,7 +261,7 @@ class Presenter(threading.Thread):
                 self._end_s = max(content_end_s, position_s)
         return self._end_s
 
-    def account(self) -> dict[str, Any]:
+    def _account(self) -> dict[str, Any]:
         """Return what was shown and heard, and how exactly."""
         late_ms = 1000 * np.array(self._lateness_s)
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pylsl
@@ -110,11 +111,12 @@ def run_window(presenter: Presenter, *, full_screen: bool) -> None:
     window = StimulusWindow(presenter)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: presenter.stop())
-    presenter.start()
     if full_screen:
         window.showFullScreen()
     else:
         window.show()
-    application.exec_()
-    presenter.stop()
-    presenter.join()
+    with ThreadPoolExecutor(1, thread_name_prefix="presenter") as executor:
+        viewing = executor.submit(presenter.run)
+        application.exec_()
+        presenter.stop()
+    viewing.result()
