@@ -57,8 +57,8 @@ def live(
     json_: Json = False,
 ) -> None:
     """Merge LSL streams, predict ten times a second, show, publish and record."""
-    from rtasmr.live import has_display, run_live
-    from rtasmr.xdf import RecordingFailedError
+    from rtasmr.display import has_display
+    from rtasmr.live import run_live
 
     queries = {
         role: text
@@ -95,12 +95,62 @@ def live(
             typer.echo(json.dumps(status))
 
     account = run_live(config, window=not headless, say=lambda text: typer.echo(text, err=True), status=show)
-    if json_:
-        typer.echo(json.dumps(account))
-    else:
-        _print_account(account)
-    if account["error"]:
-        raise RecordingFailedError(account["error"])
+    _end(account, json_)
+
+
+@app.command()
+def view(
+    video: Annotated[Path, typer.Argument(help="Video or sound file to show.")],
+    model: ModelOption = "",
+    ppg: Annotated[str, typer.Option(help="Pulse stream, such as type=PPG,name=...,source_id=...")] = "",
+    require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg.")] = "",
+    provider: ProviderOption = "auto",
+    headless: Annotated[bool, typer.Option("--headless", help="No Tinglegram, only the stimulus.")] = False,
+    full_screen: Annotated[bool, typer.Option("--full-screen", help="Show the stimulus so.")] = False,
+    clip: Annotated[str, typer.Option(help="Name of the clip; default: that of the file.")] = "",
+    duration: Annotated[float | None, typer.Option(help="Show only so many seconds.")] = None,
+    sound_device: Annotated[str, typer.Option(help="Part of its name, or its number.")] = "",
+    delay: Annotated[
+        float, typer.Option(help="What the sound takes beyond the latency that the card reports, in ms.")
+    ] = 0.0,
+    record: Annotated[str, typer.Option(help="XDF file to write.")] = "",
+    record_raw: Annotated[
+        bool, typer.Option("--record-raw", help="Record sound and picture samples, not only features.")
+    ] = False,
+    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
+    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the pulse at the start.")] = 5.0,
+    network: Annotated[bool, typer.Option("--network", help="Listen to and serve other machines.")] = False,
+    json_: Json = False,
+) -> None:
+    """Show a stimulus to a person, take their pulse and their ratings (keys 1-4), predict and record."""
+    from rtasmr.player.config import PlayerConfig
+    from rtasmr.player.viewing import run_view
+
+    player = PlayerConfig(
+        file=video, clip=clip, sound_device=sound_device, delay_ms=delay, duration_s=duration
+    )
+    config = LiveConfig(
+        model=model,
+        queries={Role.PPG: ppg} if ppg else {},
+        require=_roles(require),
+        provider=provider,
+        record=record,
+        record_raw=record_raw,
+        participant=participant,
+        consent=consent,
+        wait_s=wait,
+        network=network,
+    )
+    account = run_view(
+        player,
+        config,
+        window=not headless,
+        full_screen=full_screen,
+        say=lambda text: typer.echo(text, err=True),
+        status=lambda facts: typer.echo(json.dumps(facts)) if json_ else None,
+    )
+    _end(account, json_)
 
 
 @app.command()
@@ -224,6 +274,18 @@ def _roles(text: str) -> tuple[Role, ...]:
     return tuple(roles)
 
 
+def _end(account: dict[str, Any], as_json: bool) -> None:
+    """Print what a run adds up to; a recording that failed is an error."""
+    from rtasmr.xdf import RecordingFailedError
+
+    if as_json:
+        typer.echo(json.dumps(account))
+    else:
+        _print_account(account)
+    if account["error"]:
+        raise RecordingFailedError(account["error"])
+
+
 def _print_account(account: dict[str, Any]) -> None:
     typer.echo(
         f"ticks: {account['ticks']}, missing {account['missing']}, duplicates {account['duplicates']}; "
@@ -247,6 +309,8 @@ def _print_account(account: dict[str, Any]) -> None:
     samples = account["samples"]
     if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
         typer.echo(f"samples: {samples}")
+    if account.get("player"):
+        typer.echo(f"player: {account['player']}")
     if account["absent"]:
         typer.echo(f"absent: {', '.join(account['absent'])}")
     if account["interruptions"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -40,7 +39,12 @@ WINDOW_CLOSE_S = 3.0
 
 
 def run_live(
-    config: LiveConfig, *, window: bool, say: Callable[[str], None], status: Callable[[dict[str, Any]], None]
+    config: LiveConfig,
+    *,
+    window: bool,
+    say: Callable[[str], None],
+    status: Callable[[dict[str, Any]], None],
+    ends_with: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     """Run until the end and return the account that ``--json`` prints.
 
@@ -53,6 +57,8 @@ def run_live(
         Takes lines for people.
     status : callable
         Takes a status object once a second.
+    ends_with : callable, optional
+        Called on a thread of its own; the run ends when it returns.
 
     Raises
     ------
@@ -107,6 +113,8 @@ def run_live(
         )
         _stop_on_signals(engine, stack)
         _report_status(engine, status, stack)
+        if ends_with is not None:
+            _end_with(ends_with, engine)
         if window:
             _open_window(server, engine, stack, say)
         else:
@@ -156,13 +164,6 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
         "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
         "files": files,
     }
-
-
-def has_display() -> bool:
-    """Whether a window could be shown here."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def attach_line(server: SnapshotServer) -> str:
@@ -249,6 +250,16 @@ def _pulse(state: PulseState | None) -> dict[str, Any] | None:
 
 def _rounded(value: float) -> float | None:
     return None if value != value else round(value, 1)
+
+
+def _end_with(wait: Callable[[], object], engine: Engine) -> None:
+    """End the run when ``wait`` returns."""
+
+    def watch() -> None:
+        wait()
+        engine.stop()
+
+    threading.Thread(target=watch, name="end-watch", daemon=True).start()
 
 
 def _open_window(
