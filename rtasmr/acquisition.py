@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 DATA_ROLES = (Role.PPG, Role.SOUND, Role.PICTURE)
 _OPENING_ORDER = (Role.CLIP, Role.RATING, Role.PICTURE, Role.SOUND, Role.PPG)
 SEARCH_EVERY_S = 0.25
+STOP_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class Acquisition:
         self._searcher: _Searcher | None = None
         self.timebase = TimeBase()
 
-    def open(self) -> list[Joined]:
-        """Find and open the streams that are there.
+    def open(self, stop: threading.Event | None = None) -> list[Joined]:
+        """Find and open the streams that are there; ``stop`` ends the search at once, with none.
 
         Raises
         ------
@@ -101,7 +102,9 @@ class Acquisition:
             If a required stream or all of pulse, sound and picture are missing, a choice is
             ambiguous, or streams do not fit together.
         """
-        found = resolve_all(self._queries, self._wait_s)
+        found = resolve_all(self._queries, self._wait_s, stop)
+        if stop is not None and stop.is_set():
+            return []
         missing = [role for role in self._require if role not in found]
         if missing:
             raise StreamError(
@@ -245,7 +248,7 @@ class _Searcher(threading.Thread):
     def stop(self) -> None:
         """End the search; waits at most for one stream being opened."""
         self._stopped.set()
-        self.join(4.0)
+        self.join(STOP_S)
 
     def run(self) -> None:
         with Resolver() as resolver:

@@ -6,14 +6,17 @@ put into a query, and stripped of control characters before it is shown.
 
 from __future__ import annotations
 
+import math
 import re
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 import pylsl
+from pylsl.info import XMLElement
 from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
@@ -24,12 +27,17 @@ from rtasmr.types import Role, StreamSpec
 SETTLE_S = 0.3
 """After the first match, how long another may take to show that the choice is ambiguous."""
 
+QUIET_S = 1.0
+MAX_OVERTIME_S = 3.0
+"""A search ends late rather than between the streams of one source, which appear one after the other."""
+
 DESCRIBE_TIMEOUT_S = 3.0
 
 _POLL_S = 0.02
 _FORGET_AFTER_S = 2.0
 _MAX_TEXT = 4096
 _MAX_ENTRIES = 256
+_MAX_NESTING = 8
 _FORMATS = {
     pylsl.cf_float32: "float32",
     pylsl.cf_double64: "double64",
@@ -201,35 +209,44 @@ class Resolver:
         self._gone.add(uid)
 
 
-def resolve_all(queries: Mapping[Role, Query | None], wait_s: float) -> dict[Role, FoundStream]:
+def resolve_all(
+    queries: Mapping[Role, Query | None], wait_s: float, stop: threading.Event | None = None
+) -> dict[Role, FoundStream]:
     """Find the streams of several roles at once and have them described.
 
     Returns as soon as all are found and no second match has come for 0.3 s; a role whose stream has
-    not come after ``wait_s`` seconds is left out.
+    not come after ``wait_s`` seconds is left out. Where streams still appear at that moment, the search
+    goes on until none has come for 1 s, at most 3 s longer. ``stop`` ends it at once, with nothing.
 
     Raises
     ------
     StreamError
         If a role has several matches, or one does not describe itself.
     """
+    stop = threading.Event() if stop is None else stop
     deadline = time.monotonic() + wait_s
     settled = None
     found: dict[Role, FoundStream] = {}
+    changed = -math.inf
     with Resolver() as resolver:
         while True:
             now = time.monotonic()
-            found = {}
+            before, found = found, {}
             for role, query in queries.items():
                 stream = resolver.find(role, query)
                 if stream is not None:
                     found[role] = stream
+            if found.keys() - before.keys():
+                changed = now
             if len(found) < len(queries):
                 settled = None
             elif settled is None:
                 settled = now + SETTLE_S
-            if now >= deadline or (settled is not None and now >= settled):
+            end = min(max(deadline, changed + QUIET_S), deadline + MAX_OVERTIME_S)
+            if now >= end or (settled is not None and now >= settled):
                 break
-            time.sleep(_POLL_S)
+            if stop.wait(_POLL_S):
+                return {}
     return {role: describe(stream) for role, stream in found.items()}
 
 
@@ -318,10 +335,20 @@ def _described(spec: StreamSpec, full: pylsl.StreamInfo) -> StreamSpec:
         types[i] = channel.child_value("type")[:_MAX_TEXT]
         channel = channel.next_sibling("channel")
     desc: dict[str, str] = {}
-    entry = root.first_child()
-    while not entry.empty() and len(desc) < _MAX_ENTRIES:
-        value = entry.child_value()
-        if value:
-            desc[entry.name()[:_MAX_TEXT]] = value[:_MAX_TEXT]
-        entry = entry.next_sibling()
+    _read_entries(root, "", desc, _MAX_NESTING)
     return replace(spec, ch_names=tuple(labels), ch_units=tuple(units), ch_types=tuple(types), desc=desc)
+
+
+def _read_entries(element: XMLElement, prefix: str, desc: dict[str, str], depth: int) -> None:
+    """Add the texts inside an element, those of inner elements as ``outer.inner``."""
+    entry = element.first_child()
+    while not entry.empty() and len(desc) < _MAX_ENTRIES:
+        name = entry.name()[:_MAX_TEXT]
+        value = entry.child_value()
+        if name and value:
+            desc.setdefault(prefix + name, value[:_MAX_TEXT])
+        if name and depth and not (name == "channels" and not prefix):
+            # What says that samples may be missing stands in a place of its own, and is read flat.
+            inner = "" if name == "synchronization" else f"{prefix}{name}."
+            _read_entries(entry, inner, desc, depth - 1)
+        entry = entry.next_sibling()

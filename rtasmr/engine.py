@@ -24,6 +24,8 @@ from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, incident_text
 from rtasmr.latency import DRAW, Durations, StageDurations
 from rtasmr.link import SnapshotStore
+from rtasmr.marker_map import MarkerMap
+from rtasmr.markers import MarkerIntake
 from rtasmr.pipeline import Pipeline
 from rtasmr.pulse_watch import PulseWatch, pulse_rows
 from rtasmr.ratings import RatingTrack
@@ -109,6 +111,12 @@ class Engine:
         End when no pulse, sound or picture stream is left.
     record_raw : bool
         Record sound and pictures as samples too.
+    marker_map : MarkerMap or None
+        What the texts of foreign marker streams mean; None takes our own texts only.
+    require : sequence of Role
+        Streams whose loss is an alarm.
+    stopping : threading.Event or None
+        Ends the run once it is set; the engine makes its own without.
     """
 
     def __init__(
@@ -124,6 +132,9 @@ class Engine:
         n_ticks: int | None = None,
         until_lost: bool = False,
         record_raw: bool = False,
+        marker_map: MarkerMap | None = None,
+        require: Sequence[Role] = (),
+        stopping: threading.Event | None = None,
     ) -> None:
         self._acquisition = acquisition
         self._pipeline = pipeline
@@ -139,6 +150,9 @@ class Engine:
         self._specs: dict[Role, StreamSpec] = {}
         self._announced: set[str] = set()
         self._ratings = RatingTrack()
+        self._require = frozenset(require)
+        self._lost: Counter[Role] = Counter()
+        self.markers = MarkerIntake(marker_map or MarkerMap())
         self._waveform = Waveform()
         self.pulse = PulseWatch()
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
@@ -148,7 +162,7 @@ class Engine:
         self._next_latency = 0.0
         self._message = ""
         self._next_snapshot = 0.0
-        self._stopping = threading.Event()
+        self._stopping = threading.Event() if stopping is None else stopping
         self.tally = Tally()
         self.newest: TickRecord | None = None
         self.segments: list[Segment] = []
@@ -181,8 +195,18 @@ class Engine:
         return self._specs
 
     @property
+    def message(self) -> str:
+        """What is wrong with the streams at the moment; empty if nothing is."""
+        return self._message
+
+    @property
+    def interruptions(self) -> dict[str, int]:
+        """How often each stream went away that did."""
+        return {role.value: n for role, n in self._lost.items()}
+
+    @property
     def losses(self) -> dict[str, Any]:
-        """Samples known to be lost or refused for their stamps, by modality; refused markers, skipped ticks."""
+        """Samples lost or refused for their stamps, by modality; refused markers and skipped ticks."""
         aligner = self._pipeline.aligner
         present = [role.modality for role in self._specs if role.modality is not None]
         return {
@@ -207,8 +231,7 @@ class Engine:
         for event in events:
             self._handle(event)
             self._record_incident(event)
-        for chunk in chunks:
-            self._take(chunk)
+        chunks = [known for chunk in chunks if (known := self._take(chunk)) is not None]
         now = self._acquisition.timebase.to_session(pylsl.local_clock())
         begin = time.perf_counter()
         steps = self._pipeline.step(chunks, now)
@@ -235,6 +258,8 @@ class Engine:
                 self._pipeline.add_stream(
                     modality, modality_format(event.spec), filtered=is_filtered(event.spec)
                 )
+            else:
+                self.markers.join(role, event.spec)
             if role is Role.RATING:
                 self._ratings.connect()
         elif modality is not None and not isinstance(event, ClockSet):
@@ -243,7 +268,11 @@ class Engine:
             if role is Role.PPG:
                 self.pulse.leave()
         if isinstance(event, Lost):
+            self._lost[role] += 1
             self._message = f"{role} stream lost, looking for it"
+            if role in self._require:
+                self._message = f"{role} stream LOST, which this run requires; looking for it"
+                logger.error("%s", self._message)
         elif isinstance(event, Refused):
             self._message = f"{role} stream refused: {event.reason}"
         elif isinstance(event, ClockSet):
@@ -251,20 +280,29 @@ class Engine:
         elif self._message.startswith(role.value):
             self._message = ""
 
-    def _take(self, chunk: Chunk) -> None:
-        """Note what is shown and recorded of the input itself."""
-        if chunk.role is Role.RATING:
-            self._ratings.push(chunk)
-        elif chunk.role is Role.PPG:
+    def _take(self, chunk: Chunk) -> Chunk | None:
+        """Note what is shown and recorded of the input; return what the pipeline gets of it, if anything."""
+        if chunk.role.modality is None:
+            return self._take_markers(chunk)
+        if chunk.role is Role.PPG:
             self._waveform.push(chunk.times, chunk.data[:, 0])
         if self._recorder is not None and chunk.role in self._recorded_roles:
             self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
+        return chunk
 
     def _record_incident(self, event: Event) -> None:
         now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
         self._record(
             "incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([incident_text(event)], dtype=object)
         )
+
+    def _take_markers(self, chunk: Chunk) -> Chunk | None:
+        taken = self.markers.take(chunk)
+        for record in taken.records:
+            self._record(record.key, record.spec, record.chunk.times, record.chunk.data)
+        if taken.known is not None and chunk.role is Role.RATING:
+            self._ratings.push(taken.known)
+        return taken.known
 
     def _record(self, key: str, spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> None:
         """Record samples; a stream appears in the file with its first sample, so none is empty."""

@@ -35,7 +35,7 @@ from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
 
-WINDOW_CLOSE_S = 3.0
+WINDOW_CLOSE_S = 1.5
 
 
 def run_live(
@@ -66,18 +66,20 @@ def run_live(
         If the model, the streams or the recording cannot be had.
     """
     marker_map = MarkerMap.load(Path(config.marker_map)) if config.marker_map else None
+    stop = threading.Event()
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     model = ServedModel(find_model(config.model or None), config.provider)
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
+        _stop_on_signals(stop, stack)
         acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
         stack.callback(acquisition.close)
-        joined = acquisition.open()
+        joined = acquisition.open(stop)
         say("streams: " + ", ".join(f"{j.role} ({j.spec.name}, {_rate(j.spec.sfreq)})" for j in joined))
         recorder = None
-        if config.record:
+        if config.record and not stop.is_set():
             recorder = Recorder(Path(config.record), _header(config, model.card))
         store = SnapshotStore()
         server = stack.enter_context(SnapshotServer(store))
@@ -110,12 +112,12 @@ def run_live(
             record_raw=config.record_raw,
             marker_map=marker_map,
             require=config.require,
+            stopping=stop,
         )
-        _stop_on_signals(engine, stack)
         _report_status(engine, status, stack)
         if ends_with is not None:
             _end_with(ends_with, engine)
-        if window:
+        if window and not stop.is_set():
             _open_window(server, engine, stack, say)
         else:
             say(f"no window; open one with: {attach_line(server)}")
@@ -196,12 +198,12 @@ def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
     }
 
 
-def _stop_on_signals(engine: Engine, stack: ExitStack) -> None:
-    """End the run in order on Ctrl-C and SIGTERM."""
+def _stop_on_signals(stop: threading.Event, stack: ExitStack) -> None:
+    """End the run in order on Ctrl-C and SIGTERM, whether streams have come by then or not."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGINT, signal.SIGTERM):
-        previous = signal.signal(number, lambda *_: engine.stop())
+        previous = signal.signal(number, lambda *_: stop.set())
         stack.callback(signal.signal, number, previous)
 
 

@@ -229,6 +229,10 @@ class Inlet:
             return texts
         if self.role is Role.PICTURE:
             return data.view(np.uint8).copy()
+        if self.role.modality is None:
+            # Triggers may be numbers: 7 and 7.0 are both told as "7".
+            numbers = [str(value).removesuffix(".0") for value in data[:, self._columns[0]]]
+            return np.array(numbers, dtype=object)
         return data[:, self._columns]
 
     def _lost(self) -> StreamLostError:
@@ -302,6 +306,7 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
     # Rates are known to a micro-hertz at best; rounding undoes what the speed of a replay cost.
     sfreq = round(wire.sfreq / timebase.speed, 6)
     n_bytes = math.prod(PICTURE_SHAPE)
+    is_event = wire.dtype == "string" or (wire.dtype in _NUMERIC and sfreq == 0)
     needs, fits = {
         Role.PPG: (
             f"numbers at a regular rate of {MIN_PPG_SFREQ:g} to {MAX_PPG_SFREQ:g} Hz",
@@ -309,8 +314,8 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
         ),
         Role.SOUND: (f"int16 at {SOUND_SFREQ:g} Hz", wire.dtype == "int16" and sfreq == SOUND_SFREQ),
         Role.PICTURE: (f"int8 with {n_bytes} channels", wire.dtype == "int8" and wire.n_channels == n_bytes),
-        Role.RATING: ("strings", wire.dtype == "string"),
-        Role.CLIP: ("strings", wire.dtype == "string"),
+        Role.RATING: ("events (texts or numbers)", is_event),
+        Role.CLIP: ("events (texts or numbers)", is_event),
     }[role]
     if not fits:
         raise StreamError(
@@ -329,6 +334,7 @@ def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> St
     return replace(
         wire,
         sfreq=sfreq,
+        dtype=wire.dtype if role.modality is not None else "string",
         ch_names=wire.ch_names[i : i + 1],
         ch_types=wire.ch_types[i : i + 1],
         ch_units=wire.ch_units[i : i + 1],

@@ -1,0 +1,133 @@
+"""The runtime beside sources whose clock, data, rate or identity go wrong, as processes over LSL."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyxdf
+from live_runs import LiveRun, check_ticks
+
+from rtasmr.report import read_account
+from rtasmr.snapshot import TickRecord
+from rtasmr.types import Status
+
+pytestmark = [pytest.mark.lsl, pytest.mark.timeout(300)]
+
+
+def records_of(path: Path) -> list[TickRecord]:
+    """Return the records of a run without clips, which must be tick 0, 1, 2, ..."""
+    records = list(read_account(path).records)
+    assert [r.tick for r in records] == list(range(len(records)))
+    assert all(np.isfinite(r.p) == (r.status is Status.OK) for r in records)
+    return records
+
+
+def incidents_of(path: Path) -> list[dict[str, object]]:
+    streams, _ = pyxdf.load_xdf(str(path))
+    for stream in streams:
+        if stream["info"]["name"][0] == "rtasmr-incidents":
+            return [json.loads(row[0]) for row in stream["time_series"]]
+    return []
+
+
+def test_a_clock_that_is_set_costs_no_tick(tiny_home, tmp_path):
+    """An hour forward, 200 000 s back, then to Unix time, in a pulse; the others say nothing of it."""
+    recording = tmp_path / "jumps.xdf"
+    with LiveRun(tiny_home) as run:
+        run.source("ppg", "--fault", "jump@9:3600", "--fault", "jump@10:-200000", "--fault", "jump@11:1.7e9")
+        run.source("sound")
+        live = run.live("--duration", 13, "--wait", 6, "--require", "ppg,audio", "--record", recording)
+        check_ticks(run.end(live), 130)
+        assert run.said.count("its clock leapt by") == 3
+    records = records_of(recording)
+    assert {r.status for r in records[50:]} == {Status.OK}
+    assert {r.valid_bits for r in records[60:]} == {0b011}  # pulse and sound, throughout
+    shifts = [i["shift_s"] for i in incidents_of(recording) if i["what"] == "clock"]
+    assert shifts == pytest.approx([3600, -200_000, 1.7e9], abs=0.1)
+
+
+def test_samples_that_are_no_signal_are_bad_input_for_as_long_as_they_come(tiny_home, tmp_path):
+    recording = tmp_path / "bad.xdf"
+    with LiveRun(tiny_home) as run:
+        # The run begins about 4 s into the source, and is warm 5 s later.
+        run.source("ppg", "--fault", "nan@13+0.5", "--fault", "rails@18+1.5")
+        live = run.live("--duration", 20, "--wait", 3, "--record", recording)
+        check_ticks(run.end(live), 200)
+    records = records_of(recording)[50:]
+    assert {r.status for r in records} == {Status.OK, Status.BAD_INPUT}
+    is_ok = np.array([r.status is Status.OK for r in records])
+    edges = np.flatnonzero(np.diff(is_ok.astype(int)))
+    assert len(edges) == 4  # two runs of bad input, each of which ends
+    assert is_ok[0]
+    assert is_ok[-1]
+
+
+def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home):
+    with LiveRun(tiny_home) as ten_percent, LiveRun(tiny_home) as twice:
+        ten_percent.source("ppg", "--sfreq", 250, "--true-sfreq", 275)
+        twice.source("ppg", "--sfreq", 100, "--true-sfreq", 210)
+        options = ("--duration", 11, "--wait", 4)
+        warned, refused = ten_percent.live(*options), twice.live(*options)
+        check_ticks(ten_percent.end(warned), 110)
+        account = twice.end(refused)
+        check_ticks(account, 110)
+        assert "the header says 250 Hz, 275" in ten_percent.said
+        assert "Check the rate of the source" in ten_percent.said
+        assert "refused. Set the rate of the source right." in twice.said
+    assert account["status"].get("ok", 0) == 0
+    assert account["status"]["bad_input"] > 0
+
+
+def test_another_stream_under_a_lost_ones_identity_is_refused_and_the_rest_goes_on(tiny_home, tmp_path):
+    recording = tmp_path / "replaced.xdf"
+    with LiveRun(tiny_home) as run:
+        pulse = run.source("ppg", "--source-id", "finger")
+        run.source("sound")
+        live = run.live("--wait", 6, "--require", "ppg,audio", "--record", recording)
+        run.wait_for("streams: ")
+        pulse.kill()
+        run.wait_for("looking for it")
+        another = run.source("ppg", "--source-id", "finger", "--sfreq", 100)
+        run.wait_for("came back with 1 x float32 at 100 Hz, it was 1 x float32 at 250 Hz before: refused")
+        another.kill()
+        two = run.source("ppg", "--source-id", "finger", "--channels", 2)
+        run.wait_for("came back with 2 x float32 at 250 Hz")
+        two.kill()
+        run.source("ppg", "--source-id", "finger")
+        run.wait_for("joined")
+        live.send_signal(signal.SIGTERM)
+        account = run.end(live)
+        assert run.said.count(": refused.") == 2
+    assert (account["missing"], account["duplicates"]) == (0, 0)
+    assert all(r.valid_bits & 0b010 for r in records_of(recording)[5:-12])  # sound, all the time
+    what = [i["what"] for i in incidents_of(recording)]
+    assert what == ["lost", "refused", "refused", "joined"]
+
+
+def test_two_streams_that_fit_are_an_error_that_lists_both(tiny_home):
+    with LiveRun(tiny_home) as run:
+        run.source("ppg", "--source-id", "left")
+        run.source("ppg", "--source-id", "right")
+        live = run.live("--wait", 8)
+        assert live.wait(60) == 1
+        said = run.said.splitlines()[-1]
+    assert said.startswith("error: expected one ppg stream")
+    for source_id in ("left", "right"):
+        assert f"name='faulty' type='PPG' source_id='{source_id}' host=" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_still_waits_for_streams_ends_in_order(tiny_home, tmp_path, number):
+    recording = tmp_path / "never.xdf"
+    with LiveRun(tiny_home) as run:
+        live = run.live("--wait", 60, "--record", recording)
+        run.wait_for("this machine")
+        run.wait_for("model tiny")
+        live.send_signal(number)
+        account = run.end(live, timeout_s=30)
+    assert account["ticks"] == 0
+    assert not list(tmp_path.iterdir())
