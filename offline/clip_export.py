@@ -12,12 +12,11 @@ import numpy as np
 
 from models.bilstm import FusionBilstm
 from offline.clip_study import ClipStudy, Tables
-from offline.clip_training import reproducible
+from offline.clip_training import load_network, reproducible
 from offline.compared import FUSION
 from offline.crossval import CrossValidation
 from offline.export import export_tingle
-from offline.fits import Fit, FitResult
-from offline.fitting import load_network
+from offline.fits import NETWORK_FILE, Fit, FitResult
 from offline.metrics import Counts, accuracy, macro_f1
 from offline.onnx_graphs import to_onnx
 from offline.predictions import Predictions
@@ -109,7 +108,7 @@ def export_clip_models(
         if result.fit.model != FUSION or result.fit.seed != seed:
             continue
         used = (*result.split.training, *result.split.validation)
-        network = load_network(result, study.spec.names)
+        network = load_network(result.folder / NETWORK_FILE, study.spec.names, result.fit.protocol)
         model = ClipModel(
             network=network,
             spec=study.spec,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -49,6 +50,8 @@ class ClipBilstm:
     device : torch.device
     on_epoch : callable, optional
         Called with the record of each epoch.
+    n_threads : int
+        Of torch; changes no bit.
 
     Attributes
     ----------
@@ -71,12 +74,14 @@ class ClipBilstm:
         seed: int,
         device: torch.device,
         on_epoch: Callable[[EpochRecord], None] | None = None,
+        n_threads: int = 1,
     ) -> None:
         self.names = names
         self.protocol = protocol
         self.seed = seed
         self.device = device
         self.on_epoch = on_epoch
+        self.n_threads = n_threads
 
     def fit(self, training: Sequence[PaddedClip], validation: Sequence[PaddedClip]) -> Self:
         """Train on ``training``; ``validation`` is only looked at, unless the protocol keeps the best epoch.
@@ -92,7 +97,8 @@ class ClipBilstm:
             raise DataError("expected participants held back to choose the best epoch, got none; add some")
         n_tingle = sum(int(clip.target.sum()) for clip in training)
         weights = class_weights(n_tingle, sum(clip.target.size for clip in training))
-        with torch.random.fork_rng():  # the caller's own random numbers stay as they are
+        # The caller's own random numbers stay as they are.
+        with reproducible(self.n_threads), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = build_network(self.names, self.protocol).to(self.device)
             self._run_epochs(network, training, weights, validation)
@@ -103,9 +109,14 @@ class ClipBilstm:
         """Return the probability of a tingle at every step of each clip, padding included."""
         network = self.network_.to(self.device)
         batches = _batches(clips, self.protocol.batch_size, self.device)
-        p = [torch.sigmoid(logits).cpu().numpy() for _, logits in _logits(network, batches)]
+        with reproducible(self.n_threads):
+            p = [torch.sigmoid(logits).cpu().numpy() for _, logits in _logits(network, batches)]
         self.network_.cpu()
         return list(np.concatenate(p)) if p else []
+
+    def weights(self) -> Mapping[str, NDArray[np.float32]]:
+        """Return the network's weights and buffers by name."""
+        return {name: tensor.numpy() for name, tensor in self.network_.state_dict().items()}
 
     def _run_epochs(
         self,
@@ -156,6 +167,23 @@ def build_network(names: tuple[str, ...], protocol: Protocol) -> FusionBilstm:
             n_logits=2,
         )
     )
+
+
+def load_network(path: Path, names: tuple[str, ...], protocol: Protocol) -> FusionBilstm:
+    """Return a trained network in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path
+        Its `ClipBilstm.weights` as ``.npz``.
+    names : tuple of str
+        Names of the columns.
+    protocol : Protocol
+    """
+    network = build_network(names, protocol)
+    with np.load(path, allow_pickle=False) as archive:
+        network.load_state_dict({name: torch.from_numpy(archive[name]) for name in archive.files})
+    return network.eval()
 
 
 @contextmanager

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from offline.clip_training import ClipBilstm
 from offline.compared import XGBOOST
+from offline.device import Device
 from offline.epochs import EpochRecord
 from offline.padded import PaddedClip, class_weights
 from offline.protocols import Protocol as CrossValidationProtocol
@@ -25,12 +24,26 @@ TREE_SEED = 42
 class ClipEstimator(Protocol):
     """What learns from padded clips and gives a probability per step."""
 
+    @property
+    def kept_epoch_(self) -> int | None:
+        """Epoch of what was learned; None where there are none."""
+        ...
+
+    @property
+    def history_(self) -> tuple[EpochRecord, ...]:
+        """What each epoch gave."""
+        ...
+
     def fit(self, training: Sequence[PaddedClip], validation: Sequence[PaddedClip]) -> Self:
         """Learn from ``training``."""
         ...
 
     def predict_proba(self, clips: Sequence[PaddedClip]) -> list[NDArray[np.float32]]:
         """Return one array of shape (n_steps,) per clip."""
+        ...
+
+    def weights(self) -> Mapping[str, NDArray[np.float32]]:
+        """Return what a network learned, by name; empty for what is none."""
         ...
 
 
@@ -52,6 +65,8 @@ class FrameXgboost:
     """
 
     trees_: Any
+    kept_epoch_: int | None = None
+    history_: tuple[EpochRecord, ...] = ()
 
     def __init__(self, names: tuple[str, ...], n_threads: int) -> None:
         self.names = names
@@ -87,6 +102,10 @@ class FrameXgboost:
         p: NDArray[np.float32] = self.trees_.predict_proba(self._frames(clips))[:, 1].astype(np.float32)
         return np.split(p, np.cumsum([clip.target.size for clip in clips])[:-1])
 
+    def weights(self) -> Mapping[str, NDArray[np.float32]]:
+        """Return nothing: trees are not kept."""
+        return {}
+
     def _frames(self, clips: Sequence[PaddedClip]) -> NDArray[np.float32]:
         """Return the frames of all clips, shape (n_frames, n_columns), with the published log scale."""
         frames = np.concatenate([clip.values for clip in clips])
@@ -100,11 +119,16 @@ def make_estimator(
     names: tuple[str, ...],
     protocol: CrossValidationProtocol,
     seed: int,
-    device: torch.device,
+    device: Device,
     n_threads: int,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> ClipEstimator:
     """Return an untrained model for the columns ``names``."""
     if model == XGBOOST:
         return FrameXgboost(names, n_threads)
-    return ClipBilstm(names, protocol, seed, device, on_epoch)
+    # Not at the top: a process that grows trees has better use for the memory that torch takes.
+    import torch
+
+    from offline.clip_training import ClipBilstm
+
+    return ClipBilstm(names, protocol, seed, torch.device(device), on_epoch, n_threads)

@@ -105,7 +105,7 @@ class FitRunner:
         if not units:
             return
         if n_processes <= 1 and self._scheduler is None:
-            # Not at the top: beside processes that train, this one does without torch.
+            # Not at the top: beside processes that train, this one does without what it takes.
             from offline.fitting import compute_fit
 
             for i, (fit, folder) in enumerate(units):
@@ -121,7 +121,7 @@ class FitRunner:
         study, folders = self._study.absolute(), [folder.absolute() for _, folder in units]
         for folder in folders:
             (folder / SHARE_FILE).unlink(missing_ok=True)  # of a run that was killed
-        with open_pool(n_processes, self._scheduler) as pool:
+        with open_pool(n_processes, self._scheduler, fresh=self._device == "cpu") as pool:
             waiting: dict[Future[None], int] = {}
             for i, (fit, _) in enumerate(units):
                 arguments = (fit, study, folders[i], self._device, self._n_threads)
@@ -176,7 +176,7 @@ def _read_share(folder: Path, before: float) -> float:
 
 def _compute_in_worker(fit: Fit, study: ClipStudy, folder: Path, device: Device, n_threads: int) -> None:
     """Compute a unit, on whatever machine; how far it is stands in its folder, which all can read."""
-    from offline.fitting import compute_fit  # here: who only waits needs no torch
+    from offline.fitting import compute_fit
 
     # Torch's seed and threads belong to the process, and a worker of a cluster may run several units in one.
     with _ONE_AT_A_TIME:

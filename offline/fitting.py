@@ -1,4 +1,4 @@
-"""Computing one unit of a cross-validation; the only part of it that needs torch."""
+"""Computing one unit of a cross-validation: train, predict, write."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.bilstm import FusionBilstm
 from offline.atomic import replacing
 from offline.clip_study import ClipStudy
-from offline.clip_training import ClipBilstm, build_network, reproducible
 from offline.compared import FUSION, columns_of
 from offline.device import Device
 from offline.estimators import make_estimator
@@ -26,7 +24,6 @@ from offline.fits import (
     PREDICTIONS_FILE,
     RECORD_FILE,
     Fit,
-    FitResult,
     shuffled_name,
 )
 from offline.padded import PaddedClip, exchange_columns, pad_clip
@@ -64,32 +61,32 @@ def compute_fit(
             tuple(spec.names[column] for column in columns),
             fit.protocol,
             fit.seed,
-            torch.device(device),
+            device,
             n_threads,
             lambda record: on_share(record.epoch / record.n_epochs),
         )
-        with reproducible(n_threads):
-            estimator.fit(training, validation)
-            predictions = [_predictions(fit.model, fit, test, estimator.predict_proba(test))]
-            if fit.model == FUSION:
-                pulse = np.flatnonzero(np.isin(columns, spec.columns(Modality.PPG)))
-                for shift in range(1, _n_shuffles(test, pulse) + 1):
-                    asked = exchange_columns(test, pulse, shift)
-                    answer = estimator.predict_proba(asked)
-                    predictions.append(_predictions(shuffled_name(shift), fit, test, answer))
+        estimator.fit(training, validation)
+        predictions = [_predictions(fit.model, fit, test, estimator.predict_proba(test))]
+        if fit.model == FUSION:
+            pulse = np.flatnonzero(np.isin(columns, spec.columns(Modality.PPG)))
+            for shift in range(1, _n_shuffles(test, pulse) + 1):
+                asked = exchange_columns(test, pulse, shift)
+                answer = estimator.predict_proba(asked)
+                predictions.append(_predictions(shuffled_name(shift), fit, test, answer))
     except RtasmrError as error:
         raise type(error)(f"{fit}: {error}") from error
-    record: dict[str, object] = {"fit": str(fit), "kept_epoch": None, "history": []}
+    record: dict[str, object] = {
+        "fit": str(fit),
+        "kept_epoch": estimator.kept_epoch_,
+        "history": [
+            [one.loss, None if math.isnan(one.macro_f1) else one.macro_f1] for one in estimator.history_
+        ],
+    }
     try:
-        if isinstance(estimator, ClipBilstm):
-            record["kept_epoch"] = estimator.kept_epoch_
-            record["history"] = [
-                [one.loss, None if math.isnan(one.macro_f1) else one.macro_f1] for one in estimator.history_
-            ]
-            if fit.model == FUSION:
-                with replacing(folder / NETWORK_FILE) as part:
-                    state = estimator.network_.state_dict()
-                    np.savez(part, **{name: tensor.numpy() for name, tensor in state.items()})
+        if fit.model == FUSION:
+            with replacing(folder / NETWORK_FILE) as part:
+                arrays: dict[str, Any] = {**estimator.weights()}
+                np.savez(part, **arrays)
         if test:
             save_predictions(folder / PREDICTIONS_FILE, predictions, study.origin)
         record["wall_s"] = round(time.perf_counter() - started, 2)
@@ -101,21 +98,6 @@ def compute_fit(
             f"{folder}: can not be written ({error.strerror}); make room or name another --out, finished "
             "work is kept"
         ) from error
-
-
-def load_network(result: FitResult, names: tuple[str, ...]) -> FusionBilstm:
-    """Return the trained network of a finished fusion model, in evaluation mode.
-
-    Parameters
-    ----------
-    result : FitResult
-    names : tuple of str
-        Columns of the tables.
-    """
-    network = build_network(names, result.fit.protocol)
-    with np.load(result.folder / NETWORK_FILE, allow_pickle=False) as archive:
-        network.load_state_dict({name: torch.from_numpy(archive[name]) for name in archive.files})
-    return network.eval()
 
 
 def _n_shuffles(test: Sequence[PaddedClip], pulse: NDArray[np.intp]) -> int:

@@ -19,8 +19,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def open_pool(n_processes: int, scheduler: str | None = None) -> AbstractContextManager[Executor]:
+def open_pool(
+    n_processes: int, scheduler: str | None = None, *, fresh: bool = False
+) -> AbstractContextManager[Executor]:
     """Return processes of this machine, or the cluster behind the Dask scheduler at an address.
+
+    ``fresh`` is for processes of this machine, see `worker_pool`.
 
     Raises
     ------
@@ -28,7 +32,7 @@ def open_pool(n_processes: int, scheduler: str | None = None) -> AbstractContext
         As `worker_pool` and `cluster.cluster_pool`.
     """
     if scheduler is None:
-        return worker_pool(n_processes)
+        return worker_pool(n_processes, fresh=fresh)
     from offline.cluster import cluster_pool  # here: nobody else needs Dask
 
     return cluster_pool(scheduler)
@@ -49,8 +53,10 @@ def run_apart(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
 
 
 @contextmanager
-def worker_pool(n_processes: int) -> Iterator[ProcessPoolExecutor]:
+def worker_pool(n_processes: int, *, fresh: bool = False) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of fresh interpreters; when the block fails, what they compute is dropped at once.
+
+    With ``fresh`` every call has an interpreter of its own: what libraries keep of memory does not add up.
 
     Raises
     ------
@@ -60,7 +66,9 @@ def worker_pool(n_processes: int) -> Iterator[ProcessPoolExecutor]:
     # Fresh interpreters: a fork would copy the locks of libraries that run threads.
     context = multiprocessing.get_context("spawn")
     ended, still_wanted = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(n_processes, context, _start_worker, (ended,))
+    pool = ProcessPoolExecutor(
+        n_processes, context, _start_worker, (ended,), max_tasks_per_child=1 if fresh else None
+    )
     try:
         yield pool
     except BaseException as error:

@@ -12,9 +12,11 @@ import pytest
 
 import offline.fit_runner
 import offline.fitting
+from offline.clip_training import load_network
 from offline.compared import MODALITIES
 from offline.crossval import CrossValidation, cross_validate, predictions_path
-from offline.predictions import load_predictions
+from offline.fits import NETWORK_FILE
+from offline.predictions import load_origin, load_predictions
 from offline.protocols import AS_WRITTEN, PUBLISHED, Protocol
 from offline.splits import fold_of_video, fold_participants
 from offline.tables import TrialTable
@@ -101,7 +103,9 @@ def test_every_trial_is_tested_by_the_fold_of_its_clip_with_padding(validate, pe
             for trial in predictions.trials:
                 assert trial.fold == fold_of_video(trial.trial.video)
                 assert (trial.p.shape, trial.n_real) == ((70,), n_real[trial.trial])
-        saved = load_predictions(predictions_path(tmp_path / "R", TINY, seed))
+        path = predictions_path(tmp_path / "R", TINY, seed)
+        assert load_origin(path) == {"simulated": True, "seed": seed}
+        saved = load_predictions(path)
         assert list(saved) == list(found)
         np.testing.assert_array_equal(saved["fusion"].trials[3].p, found["fusion"].trials[3].p)
 
@@ -264,7 +268,7 @@ def test_the_network_of_a_fold_says_again_what_it_said(validate, people):
     from offline.padded import pad_clip
 
     (result,) = [r for r in validate().fits if r.fit.fold == 3]
-    network = offline.fitting.load_network(result, SPEC.names)
+    network = load_network(result.folder / NETWORK_FILE, SPEC.names, result.fit.protocol)
     by_trial = {table.trial: table for table in people}
     for trial in result.predictions[0].trials:
         x = torch.from_numpy(pad_clip(by_trial[trial.trial], np.arange(5), 70).values)[None]

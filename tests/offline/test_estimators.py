@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from offline.compared import MODALITIES, check_models, columns_of
 from offline.estimators import make_estimator
@@ -20,6 +19,7 @@ TINY = replace(PUBLISHED, hidden=8, layers=1, epochs=1, n_steps=150)
     ("model", "n_columns", "first"),
     [
         ("fusion", 544, "resnet18_000"),
+        ("audio_video", 543, "resnet18_000"),
         ("video_only", 512, "resnet18_000"),
         ("audio_only", 31, "mfcc_01"),
         ("ppg_only", 1, "ppg"),
@@ -39,7 +39,7 @@ def test_every_model_answers_for_every_step(model, study, small_spec):
     columns = columns_of(model, small_spec)
     names = tuple(small_spec.names[column] for column in columns)
     clips = [pad_clip(table, columns, TINY.n_steps) for table in study]
-    estimator = make_estimator(model, names, TINY, 1, torch.device("cpu"), 1).fit(clips, [])
+    estimator = make_estimator(model, names, TINY, 1, "cpu", 1).fit(clips, [])
     answers = estimator.predict_proba(clips[:3])
     assert [(p.shape, p.dtype) for p in answers] == [((150,), np.float32)] * 3
     assert all(((p >= 0) & (p <= 1)).all() for p in answers)
@@ -49,7 +49,7 @@ def test_every_model_answers_for_every_step(model, study, small_spec):
 @pytest.fixture
 def trees(study, small_spec):
     clips = [pad_clip(table, np.arange(5), 150) for table in study]
-    return make_estimator("xgboost", small_spec.names, TINY, 1, torch.device("cpu"), 1).fit(clips, []), clips
+    return make_estimator("xgboost", small_spec.names, TINY, 1, "cpu", 1).fit(clips, []), clips
 
 
 def test_trees_are_set_as_published_and_tell_frames_apart(trees):
@@ -65,7 +65,7 @@ def test_trees_are_set_as_published_and_tell_frames_apart(trees):
 
 def test_trees_draw_nothing_at_random(trees, small_spec):
     fitted, clips = trees
-    again = make_estimator("xgboost", small_spec.names, TINY, 2, torch.device("cpu"), 1).fit(clips, [])
+    again = make_estimator("xgboost", small_spec.names, TINY, 2, "cpu", 1).fit(clips, [])
     np.testing.assert_array_equal(fitted.predict_proba(clips), again.predict_proba(clips))
 
 
@@ -80,7 +80,7 @@ def test_trees_take_a_missing_value_as_missing(trees):
 def test_trees_without_tingles_are_one_clear_error(trees, small_spec):
     _, clips = trees
     silent = [replace(clip, target=np.zeros_like(clip.target)) for clip in clips]
-    estimator = make_estimator("xgboost", small_spec.names, TINY, 1, torch.device("cpu"), 1)
+    estimator = make_estimator("xgboost", small_spec.names, TINY, 1, "cpu", 1)
     with pytest.raises(DataError, match="with and without tingle, got 0 with tingle of 1800"):
         estimator.fit(silent, [])
 
