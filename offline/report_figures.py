@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,17 +14,20 @@ from matplotlib.patches import Patch
 
 from offline.atomic import replacing
 from offline.caveats import by_video, pooled_steps
+from offline.labels import short_label
 from offline.metrics import calibration_bins
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Results, paper_numbers
 from offline.scores import FRAME_METRICS, NATURE_SPECIFICITY, asmr_trials
-from offline.tinglegram import draw_tinglegram
+from offline.tinglegram import draw_tinglegram, figure_6_trials
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.types import TrialId
 
 PAPER, OURS, RULE, REPORT = "0.35", "#0072B2", "#D55E00", "0.82"
 """Colours that colour-blind readers tell apart, in print too; markers differ as well."""
 
-SIMULATED_NOTE = "Simulated data: says nothing about people"
+TINGLEGRAMS = "tinglegrams_"
+"""Name of the drawing of all test trials of a clip, before the clip."""
 
 _ROW = 1.3  # height of a trial's band, its probability spanning 1
 _RULES = (
@@ -33,22 +36,19 @@ _RULES = (
 )
 
 
-def draw_figures(results: Results, fusion: Predictions | None, out: Path, figure_6: int) -> dict[str, str]:
+def draw_figures(results: Results, fusion: Predictions | None, out: Path) -> dict[str, str]:
     """Draw into ``out/figures``; return the names of the files by what they show."""
     folder = out / "figures"
-    note = SIMULATED_NOTE if results.config.get("simulated") else ""
+    note = short_label(results.config)
     drawn: dict[str, str] = {}
     if any(number.id.startswith("table1.") and number.value is not None for number in results.numbers):
         drawn["scores"] = _save(_scores(results), folder / "scores.svg", note)
     if fusion is None:
         return drawn
-    trials = sorted((t for t in fusion.trials if t.trial.participant == figure_6), key=lambda t: t.trial)
-    if trials:
-        with mpl.rc_context({"svg.hashsalt": "rtasmr"}):
-            draw_tinglegram(trials, folder / "figure6.svg", note)
-        drawn["figure6"] = "figure6.svg"
+    draw_tinglegram(figure_6_trials(fusion), folder / "figure6.svg", note)
+    drawn["figure6"] = "figure6.svg"
     for video, one in by_video(fusion).items():
-        name = f"tinglegrams_{video}"
+        name = f"{TINGLEGRAMS}{video}"
         drawn[name] = _save(_tinglegrams(one.trials), folder / f"{name}.svg", note)
     if asmr_trials(fusion).trials:
         drawn["reliability"] = _save(_reliability(fusion), folder / "reliability.svg", note)
@@ -151,7 +151,8 @@ def _band(axes: Axes, trial: TrialPrediction, base: float) -> None:
     axes.plot(
         time_s[[0, -1]], [base + trial.threshold] * 2, color=RULE, linestyle="--", linewidth=0.8, zorder=2
     )
-    axes.plot(time_s, base + trial.p, color=OURS, linewidth=1.3, zorder=3)
+    (line,) = axes.plot(time_s, base + trial.p, color=OURS, linewidth=1.3, zorder=3)
+    line.set_gid(trial_anchor(trial.trial))
     if trial.n_real < trial.p.size:
         start, stop = time_s[trial.n_real], time_s[-1] + 1 / FRAME_RATE_HZ
         axes.fill_between(
@@ -190,22 +191,14 @@ def _reliability(fusion: Predictions) -> Figure:
     return figure
 
 
+def trial_anchor(trial: TrialId) -> str:
+    """Return the id of a trial's curve within its drawing."""
+    return f"trial-{trial}"
+
+
 def _save(figure: Figure, path: Path, note: str) -> str:
     if note:
         figure.supxlabel(note, color="0.3", size=9)  # below: above stands the legend
     with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "rtasmr"}):
         figure.savefig(part, metadata={"Date": None})
     return path.name
-
-
-def captions(drawn: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands below each drawing, in the order of the report."""
-    told = {
-        "scores": "Table 1 as a picture. Beside it two rules that look at nothing but the kind of clip.",
-        "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",
-        "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating.",
-        "figure6": "Figure 6 of the paper: participant 27. Hatched: zero padding, where there is no clip, no "
-        "pulse and no report.",
-        "reliability": "Calibration within ASMR clips, padding left out.",
-    }
-    return {name: told.get(name, "") for name in drawn}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
+from offline.compared import AUDIO_ONLY, FUSION, PPG_ONLY, VIDEO_ONLY, XGBOOST
+from offline.labels import short_label
 from offline.metrics import macro_f1
 from offline.predictions import Predictions, load_origin, load_predictions, load_published, save_predictions
 from offline.pulse_gain import measure_pulse_gain
-from offline.report import FIGURE_6_PARTICIPANT, write_report
-from offline.report_figures import SIMULATED_NOTE
+from offline.report import write_report
 from offline.results import Measured, Results, compile_results, paper_fold_macro_f1, write_results
 from offline.scores import clip_level, fold_scores, frame_level
 from offline.statistics import (
@@ -27,18 +28,16 @@ from offline.statistics import (
     sign_flip_p,
 )
 from offline.time_course import time_course
-from offline.tinglegram import draw_tinglegram
+from offline.tinglegram import FIGURE_6_PARTICIPANT, draw_tinglegram, figure_6_trials
 from rtasmr.errors import DataError
 
 SEED = 42
 """The paper's seed."""
 
-FUSION = "fusion"
-ABLATIONS = ("video_only", "audio_only")
-BASELINES: Mapping[str, str] = {**{name: f"table2.{name}" for name in ABLATIONS}, "xgboost": "xgboost"}
+ABLATIONS = (VIDEO_ONLY, AUDIO_ONLY)
+BASELINES: Mapping[str, str] = {**{name: f"table2.{name}" for name in ABLATIONS}, XGBOOST: "xgboost"}
 """Models beside the fusion model, and the prefix of their ids."""
 
-PULSE_ONLY = "ppg_only"
 SHUFFLED = "fusion_shuffled_ppg"
 """Names of the fusion model's predictions with other participants' pulses start so."""
 
@@ -67,7 +66,7 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
     origin = {"published": True} if published else load_origin(predictions)
     measured = measure_models(models, np.random.default_rng(seed), published=bool(origin.get("published")))
     simulated = bool(origin.get("simulated"))
-    measured |= draw_figure_6(models[FUSION], out, simulated=simulated)
+    measured |= draw_figure_6(models[FUSION], out, short_label(origin))
     config: dict[str, Any] = {
         **origin,
         "command": "reproduce --predictions",
@@ -120,7 +119,7 @@ def measure_models(
         fusion,
         pulse_rng,
         shuffled=[model for name, model in models.items() if name.startswith(SHUFFLED)],
-        pulse_only=models.get(PULSE_ONLY),
+        pulse_only=models.get(PPG_ONLY),
     )
 
 
@@ -150,13 +149,7 @@ def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dic
     }
 
 
-def draw_figure_6(fusion: Predictions, out: Path, *, simulated: bool) -> dict[str, Measured]:
-    """Draw both trials of participant 27 to ``figures/figure6.png``, where they were predicted."""
-    trials = sorted(
-        (trial for trial in fusion.trials if trial.trial.participant == FIGURE_6_PARTICIPANT),
-        key=lambda trial: trial.trial,
-    )
-    if not trials:
-        return {}
-    draw_tinglegram(trials, out / "figures" / "figure6.png", SIMULATED_NOTE if simulated else "")
+def draw_figure_6(fusion: Predictions, out: Path, note: str) -> dict[str, Measured]:
+    """Draw the trials of figure 6, or those in its place, to ``figures/figure6.png``."""
+    draw_tinglegram(figure_6_trials(fusion), out / "figures" / "figure6.png", note)
     return {"figure6": Measured(None, note="figures/figure6.png")}

@@ -15,17 +15,20 @@ import numpy as np
 from offline.cache import FeatureCache, default_cache_folder
 from offline.compared import FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
+from offline.data_notes import write_notes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
 from offline.encoders import provide_encoder
 from offline.extract import extract_tables
 from offline.kept_validation import validate_behaviour
+from offline.labels import short_label
 from offline.predictions import Predictions, save_predictions
 from offline.processes import run_apart
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
 from offline.pulse_amplitude import pulse_amplitudes
 from offline.pulse_gain import measure_amplitude
-from offline.report import AS_WRITTEN as SECOND
-from offline.report import SEEDS, write_notes, write_report
+from offline.report import write_report
+from offline.report_tables import AS_WRITTEN as SECOND
+from offline.report_tables import SEEDS
 from offline.reproduce import BASELINES, draw_figure_6, measure_models
 from offline.results import Measured, Results, compile_results, paper_numbers, write_results
 from offline.scores import fold_scores
@@ -168,7 +171,7 @@ def reproduce_study(
             measured |= found | seed_spread(validated) | measure_amplitude(amplitudes, rng)
         else:
             measured |= {f"{SECOND}{name}": found[name] for name in paper_numbers() if name in found}
-    measured |= draw_figure_6(first[FUSION], out, simulated=dataset.is_simulated)
+    measured |= draw_figure_6(first[FUSION], out, short_label(config))
     results = compile_results(
         measured,
         config,

@@ -14,6 +14,7 @@ from offline.agreement import RatingCurve
 from offline.atomic import replacing
 from offline.cardio import PulseComparison
 from offline.correlation import fisher_z
+from offline.labels import SIMULATED
 from rtasmr.presentation_log import MAX_LEVEL
 
 ASMR_COLOUR, NATURE_COLOUR = "#D55E00", "#0072B2"
@@ -100,7 +101,7 @@ def _draw_comparison(axes: Axes, found: PulseComparison, title: str) -> None:
 def _save(figure: Figure, path: Path, simulated: bool) -> None:
     """Write a figure; the same data give the same bytes."""
     if simulated:
-        figure.suptitle("Simulated data: says nothing about people", color="0.3", size=9)
+        figure.suptitle(SIMULATED, color="0.3", size=9)
     with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "rtasmr"}):
         metadata = {"Date": None} if part.suffix == ".svg" else None
         figure.savefig(part, dpi=_DPI, metadata=metadata)

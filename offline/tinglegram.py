@@ -5,14 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from offline.atomic import replacing
-from offline.predictions import TrialPrediction
+from offline.predictions import Predictions, TrialPrediction
+from offline.time_course import onsets
 from rtasmr.grid import FRAME_RATE_HZ
 
+FIGURE_6_PARTICIPANT = 27
+"""Whom the paper shows."""
+
 _RATING_MAX = 3.0
+
+
+def figure_6_trials(predictions: Predictions) -> tuple[TrialPrediction, ...]:
+    """Return the trials of the paper's participant, or of who reports most onsets where they were not tested.
+
+    The report chooses, not the prediction; of equals the lower number.
+    """
+
+    def rank(participant: int) -> tuple[bool, int, int]:
+        n_onsets = sum(onsets(t.truth).size for t in predictions.trials if t.trial.participant == participant)
+        return participant != FIGURE_6_PARTICIPANT, -n_onsets, participant
+
+    shown = min(predictions.participants, key=rank)
+    trials = [trial for trial in predictions.trials if trial.trial.participant == shown]
+    return tuple(sorted(trials, key=lambda trial: trial.trial))
 
 
 def draw_tinglegram(trials: Sequence[TrialPrediction], path: Path, note: str = "") -> None:
@@ -29,8 +49,8 @@ def draw_tinglegram(trials: Sequence[TrialPrediction], path: Path, note: str = "
     if note:
         figure.suptitle(note, color="0.3", size=9)
     panels[-1].set_xlabel("Time since the clip's start [s]")
-    with replacing(path) as part:
-        figure.savefig(part, dpi=120)
+    with replacing(path) as part, mpl.rc_context({"svg.hashsalt": "rtasmr"}):
+        figure.savefig(part, dpi=120, metadata={"Date": None} if part.suffix == ".svg" else None)
 
 
 def _draw_trial(axes: Axes, trial: TrialPrediction) -> None:

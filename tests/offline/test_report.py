@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from offline.claims import ClaimVerdict, judge_claims
+from offline.data_notes import read_notes, write_notes
 from offline.predictions import Predictions, TrialPrediction, save_predictions
 from offline.remarks import remarks
-from offline.report import read_notes, write_notes, write_report, write_report_again
+from offline.report import write_report, write_report_again
 from offline.reproduce import measure_models, reproduce_predictions
 from offline.results import Measured, compile_results, paper_numbers
 from rtasmr.errors import DataError

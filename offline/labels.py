@@ -1,0 +1,41 @@
+"""What must stand wherever a result shows that was made of simulated data or with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIMULATED = "Simulated data: says nothing about people"
+RANDOM_ENCODER = "image encoder with random weights"
+
+_SCENARIOS = {
+    "tingle": " The simulated pulse carries the simulated person's tingles.",
+    "null": " The simulated pulse carries nothing about tingles.",
+}
+
+
+def has_random_encoder(config: Mapping[str, Any]) -> bool:
+    """Whether the picture features of a run come from random weights."""
+    return str(config.get("encoder", "")).startswith("random")
+
+
+def short_label(config: Mapping[str, Any]) -> str:
+    """Return in one line what must be known of the results of a configuration; empty where nothing must."""
+    parts = [SIMULATED] if config.get("simulated") else []
+    parts += [RANDOM_ENCODER] if has_random_encoder(config) else []
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def long_labels(config: Mapping[str, Any]) -> list[str]:
+    """Return the same in sentences."""
+    labels = []
+    if config.get("simulated"):
+        told = _SCENARIOS.get(str(config.get("scenario", "")), "")
+        labels.append(f"Simulated data: nothing here says anything about people.{told}")
+    if has_random_encoder(config):
+        labels.append(
+            f"Image encoder with random weights ({config['encoder']}): the video features carry no "
+            "knowledge of pictures; scores are not comparable with the paper's."
+        )
+    return labels
