@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +11,13 @@ import typer
 
 from rtasmr import lslconfig
 from rtasmr.errors import ConfigError
-from rtasmr.sources.media_file import media_streams
+from rtasmr.sources.device_loop import DeviceLoop
+from rtasmr.sources.device_options import with_devices
 from rtasmr.sources.pacing import PlannedStream, play_live, stop_on_signal
 from rtasmr.sources.pulse_file import pulse_stream, read_pulse
+from rtasmr.sources.registry import DEVICES, DeviceKind
 from rtasmr.sources.simulated import simulated_stream
+from rtasmr.sources.tied import end_with_parent
 
 MAX_SFREQ_HZ = 50_000.0
 
@@ -27,36 +30,70 @@ SourceId = Annotated[str, typer.Option("--source-id", help="Identity, kept from 
 Loop = Annotated[bool, typer.Option("--loop", help="Start again at the end, until stopped.")]
 
 
+@app.callback()
+def _options(
+    tied: Annotated[
+        bool,
+        typer.Option(
+            "--tied", help="End when standard input closes, as a program that starts this may want."
+        ),
+    ] = False,
+) -> None:
+    """Publish one device or file as LSL streams."""
+    if tied:
+        end_with_parent()
+
+
 @app.command()
+@with_devices(DEVICES)
 def ppg(
-    file: Annotated[Path, typer.Option("--file", help="Text file: one number per line, or columns.")],
-    sfreq: Annotated[float, typer.Option("--sfreq", help="Its rate in Hz.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Text file: one number per line, or columns.")
+    ] = None,
+    sfreq: Annotated[
+        float | None, typer.Option("--sfreq", help="Rate in Hz; a file needs it, a device may measure it.")
+    ] = None,
     column: Annotated[str, typer.Option("--column", help="Heading or number (from 0) of the column.")] = "",
     filtered: Annotated[
-        bool, typer.Option("--filtered/--raw", help="Whether it was band-pass filtered already.")
+        bool, typer.Option("--filtered/--raw", help="Whether a file was band-pass filtered already.")
     ] = False,
     loop: Loop = False,
-    name: Name = "rtasmr-ppg",
+    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-ppg",
     source_id: SourceId = "",
     burst: Annotated[
-        float, typer.Option("--burst", min=0.0, help="Deliver in bursts of this many ms, and say so.")
+        float, typer.Option("--burst", min=0.0, help="Deliver a file in bursts of this many ms, and say so.")
     ] = 0.0,
     chunk: Chunk = 20.0,
+    keep_trying: Annotated[
+        bool, typer.Option("--keep-trying", help="Wait for a device that is not there yet.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Say what could be used here, and end.")] = False,
+    scan: Annotated[
+        float, typer.Option("--scan", min=0.0, max=60.0, help="With --list: search over radio, in seconds.")
+    ] = 0.0,
     network: Network = False,
+    **given: str,
 ) -> None:
-    """Play a recorded pulse in real time."""
-    _check_sfreq(sfreq)
-    stream = pulse_stream(
-        read_pulse(file, column),
-        sfreq,
-        is_filtered=filtered,
-        loop=loop,
-        name=name,
-        source_id=source_id or f"rtasmr-file-{file.stem}",
-        chunk_s=chunk / 1000,
-        burst_s=burst / 1000,
-    )
-    _publish(str(file), [stream], network)
+    """Publish a pulse: from a device, or a recorded one in real time."""
+    if list_:
+        _list(scan, network)
+        return
+    chosen = [(DEVICES[kind], given[kind]) for kind in DEVICES if given[kind]]
+    if len(chosen) + (file is not None) != 1:
+        ways = ", ".join(["--file", *(f"--{kind}" for kind in DEVICES)])
+        raise typer.BadParameter(f"name exactly one of {ways}; --list says what there is")
+    options = {key: text for key, text in given.items() if text and key not in DEVICES}
+    if file is not None:
+        if options:
+            raise typer.BadParameter(f"--{next(iter(options))} goes with a device, not with --file")
+        _play_file(file, sfreq, column, filtered, loop, name, source_id, chunk, burst, network)
+        return
+    if filtered or loop or burst:
+        raise typer.BadParameter("--filtered, --loop and --burst go with --file only")
+    options |= {"sfreq": repr(sfreq)} if sfreq is not None else {}
+    options |= {"column": column} if column else {}
+    ((kind, address),) = chosen
+    _run_device(kind, address, options, name, source_id, keep_trying, network)
 
 
 @app.command()
@@ -72,6 +109,8 @@ def media(
     network: Network = False,
 ) -> None:
     """Play a file's sound and pictures in real time, on one clock."""
+    from rtasmr.sources.media_file import media_streams  # takes longer to load than a pulse to start
+
     streams = media_streams(
         file,
         loop=loop,
@@ -103,6 +142,63 @@ def simulated(
         chunk_s=chunk / 1000,
     )
     _publish("simulated pulse", [stream], network)
+
+
+def _play_file(
+    file: Path,
+    sfreq: float | None,
+    column: str,
+    is_filtered: bool,
+    loop: bool,
+    name: str,
+    source_id: str,
+    chunk_ms: float,
+    burst_ms: float,
+    network: bool,
+) -> None:
+    if sfreq is None:
+        raise typer.BadParameter("--file needs its rate: --sfreq HZ")
+    _check_sfreq(sfreq)
+    stream = pulse_stream(
+        read_pulse(file, column),
+        sfreq,
+        is_filtered=is_filtered,
+        loop=loop,
+        name=name,
+        source_id=source_id or f"rtasmr-file-{file.stem}",
+        chunk_s=chunk_ms / 1000,
+        burst_s=burst_ms / 1000,
+    )
+    _publish(str(file), [stream], network)
+
+
+def _run_device(
+    kind: DeviceKind,
+    address: str,
+    options: Mapping[str, str],
+    name: str,
+    source_id: str,
+    keep_trying: bool,
+    network: bool,
+) -> None:
+    device = kind.make(address, options)
+    lslconfig.configure(network)
+    print(f"source {kind.name} {address}; {lslconfig.scope_line(network)}", flush=True)
+    loop = DeviceLoop(device, _say, name=name, source_id=source_id, keep_trying=keep_trying)
+    with stop_on_signal() as stop:
+        print(loop.run(stop), flush=True)
+
+
+def _list(scan_s: float, network: bool) -> None:
+    from rtasmr.sources.inventory import list_devices, list_pulse_streams
+
+    lslconfig.configure(network)
+    for entry in (*list_devices(DEVICES, scan_s), list_pulse_streams()):
+        print("\n".join(entry.as_lines()))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _check_sfreq(sfreq: float) -> None:

@@ -6,11 +6,11 @@ in `DEVICES`. The command line, ``--list`` and ``rtasmr live --ppg NAME:ADDRESS`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import cast
+from typing import Any, cast
 
 from rtasmr.errors import ConfigError
 from rtasmr.sources.device import Device
@@ -42,6 +42,12 @@ class DeviceKind:
     package : str
         The optional package it needs, of the extra ``sensors``; empty if none.
     options : tuple of DeviceOption
+    finder : str
+        ``module:function`` that says what could be named; empty if nothing can. The function takes
+        the seconds that a search over radio may last (0: none) and returns address and description
+        of each.
+    is_radio : bool
+        Whether finding one takes a search over radio.
     """
 
     name: str
@@ -50,6 +56,8 @@ class DeviceKind:
     help: str
     package: str = ""
     options: tuple[DeviceOption, ...] = ()
+    finder: str = ""
+    is_radio: bool = False
 
     @property
     def is_installed(self) -> bool:
@@ -72,8 +80,27 @@ class DeviceKind:
             )
         if not self.is_installed:
             raise ConfigError(f"{self.name} needs {self.package}, which is not installed. {INSTALL}")
-        module, _, function = self.factory.partition(":")
-        return cast(Device, getattr(import_module(module), function)(address, options))
+        return cast(Device, _load(self.factory)(address, options))
+
+    def find(self, scan_s: float) -> tuple[tuple[str, str], ...]:
+        """Return address and description of what could be named here.
+
+        Parameters
+        ----------
+        scan_s : float
+            Seconds that a search over radio may last; 0 for none.
+
+        Raises
+        ------
+        DeviceError
+            If the search is not possible, say because a radio is switched off.
+        """
+        return tuple(_load(self.finder)(scan_s)) if self.finder and self.is_installed else ()
+
+
+def _load(place: str) -> Callable[..., Any]:
+    module, _, function = place.partition(":")
+    return cast(Callable[..., Any], getattr(import_module(module), function))
 
 
 INSTALL = "Install it with: pip install 'rtasmr[sensors]'"
@@ -93,6 +120,7 @@ DEVICES: Mapping[str, DeviceKind] = {
                 DeviceOption("column", "Heading or number (from 0) of the column that is the pulse."),
                 DeviceOption("format", "'text', 'binary', or 'auto' (default)."),
             ),
+            finder="rtasmr.sources.serial_pulse:serial_ports",
         ),
     )
 }

@@ -262,7 +262,7 @@ def serial_pulse(address: str, options: Mapping[str, str]) -> SerialPulse:
     )
 
 
-def serial_ports() -> tuple[tuple[str, str], ...]:
+def serial_ports(scan_s: float = 0.0) -> tuple[tuple[str, str], ...]:  # noqa: ARG001 - no radio here
     """Return the ports of this machine: name, and what is plugged in."""
     return tuple((port.device, port.description) for port in sorted(comports()))
 
