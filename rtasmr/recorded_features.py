@@ -7,6 +7,7 @@ The one home of the streams ``rtasmr-features`` (one sample per tick, stamped wi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,10 @@ from rtasmr.types import FeatureFrame, Segment, StreamSpec
 
 FEATURES_NAME = "rtasmr-features"
 POSITION_NAMES = ("tick", "segment")
-"""Channels behind the features. As float32 they are exact up to 2**24: 19 days of ticks."""
+"""Channels behind the features, as float32."""
+
+MAX_POSITION = 2**24
+"""Up to here float32 is exact: 19 days of ticks."""
 
 SEGMENTS_SPEC = StreamSpec(
     name="rtasmr-segments",
@@ -128,9 +132,10 @@ def frames_from_recording(recording: Recording) -> RecordedFrames:
             f"got {', '.join(names[-n_positions:])}; record it with this version"
         )
     positions = features.data[:, -n_positions:]
-    if not (np.isfinite(positions).all() and (positions == np.rint(positions)).all()):
+    if not ((np.abs(positions) <= MAX_POSITION).all() and (positions == np.rint(positions)).all()):
         raise DataError(
-            f"{where}: expected whole numbers as tick and segment, got others; the file is corrupt"
+            f"{where}: expected whole numbers up to {MAX_POSITION} as tick and segment, got others; "
+            "the file is corrupt, use a copy"
         )
     tick, segment = positions.astype(np.int64).T
     segments = segments_from_recording(recording)
@@ -159,9 +164,11 @@ def segments_from_recording(recording: Recording) -> tuple[Segment, ...]:
     for text in recording.stream(SEGMENTS_SPEC.name).data:
         try:
             entry = json.loads(text)
-            index = int(entry["index"])
-            segments[index] = Segment(index, str(entry["label"]), float(entry["origin"]))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            index, origin = int(entry["index"]), float(entry["origin"])
+            if not (0 <= index <= MAX_POSITION and math.isfinite(origin)):
+                raise ValueError(f"segment {index} at {origin} s")
+            segments[index] = Segment(index, str(entry["label"]), origin)
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"{recording.path.name}: expected index, label and origin of a segment as JSON, "
                 f"got {text[:60]!r}; the file is corrupt, use a copy"

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rtasmr.xdf_copy import Copied
 
 Source = Annotated[Path, typer.Argument(help="XDF recording, also an unfinished one (.part).")]
-Out = Annotated[Path, typer.Option(help="XDF file to write; a name that is taken is numbered.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="XDF file to write; a name that is taken is numbered.")
+]
 Without = Annotated[
     str, typer.Option(help="Streams to leave out: sound, picture, features, ppg, markers, or names or types.")
 ]
@@ -85,7 +87,9 @@ def record(
 
 def repair(
     recording: Source,
-    out: Annotated[Path | None, typer.Option(help="Default: beside it, as NAME_repaired.xdf.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Default: beside it, as NAME_repaired.xdf.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Copy what can be read of a damaged or unfinished recording to a whole one."""

@@ -5,22 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import math
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtasmr.errors import DataError
-from rtasmr.grid import FRAME_RATE_HZ, tick_time
-from rtasmr.markers import is_translated
-from rtasmr.ratings import RatingTrack
-from rtasmr.recorded_features import segments_from_recording
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.recorded_health import health_of
-from rtasmr.session import RecordedStream, Recording, read_xdf
+from rtasmr.recorded_ticks import ticks_of
+from rtasmr.session import read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
-from rtasmr.stream_specs import TINGLE_CHANNELS, TINGLE_NAME
-from rtasmr.types import Chunk, Role, Segment, Status
+from rtasmr.stream_specs import TINGLE_NAME
 from rtasmr.view.figure import draw_tinglegram
 
 SUMMARY_FILE = "summary.json"
@@ -35,8 +31,6 @@ CSV_FIELDS = (
     "modalities",
     "rating",
 )
-_TOLERANCE_S = 1e-3
-"""A record belongs to a segment if its stamp lies this near the tick's time there."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +80,6 @@ class Account:
         }
 
 
-def ratings_of(recording: Recording) -> RatingTrack:
-    """Return the rating presses of a recording; without any, ticks have no rating."""
-    ratings = RatingTrack()
-    for stream in recording.streams:
-        if stream.spec.stype != "Markers" or is_translated(stream.spec):
-            continue
-        if any(str(text).startswith("rating=") for text in stream.data):
-            ratings.connect()
-            ratings.push(Chunk(Role.RATING, stream.times, stream.data))
-    return ratings
-
-
 def read_account(path: Path) -> Account:
     """Return what a runtime published about every tick of a recording.
 
@@ -107,20 +89,15 @@ def read_account(path: Path) -> Account:
         If the file is no recording of a runtime, or is corrupt.
     """
     recording = read_xdf(path)
-    stream = recording.stream(TINGLE_NAME)
-    if stream.spec.ch_names != TINGLE_CHANNELS:
-        raise DataError(
-            f"{path}: expected channels {', '.join(TINGLE_CHANNELS)} in {TINGLE_NAME}, "
-            f"got {', '.join(stream.spec.ch_names)}; record it with this version"
-        )
+    records = ticks_of(recording)
+    desc = recording.stream(TINGLE_NAME).spec.desc
     try:
-        threshold = float(stream.spec.desc.get("threshold", "0.5"))
-        records = _records_of(stream, segments_from_recording(recording), ratings_of(recording))
-    except (ValueError, OverflowError) as error:
+        threshold = float(desc.get("threshold", "0.5"))
+    except ValueError as error:
         raise DataError(
-            f"{path}: expected sound numbers in {TINGLE_NAME}, got {error}; the file is corrupt, use a copy"
+            f"{path}: expected a number as threshold in {TINGLE_NAME}, got {error}; the file is corrupt, "
+            "use a copy"
         ) from error
-    desc = stream.spec.desc
     return Account(
         source=path.name,
         note="as published live",
@@ -128,44 +105,9 @@ def read_account(path: Path) -> Account:
         demo=desc.get("demo") != "false",
         threshold=threshold,
         warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
-        records=tuple(records),
+        records=records,
         health=health_of(recording),
     )
-
-
-def _records_of(
-    stream: RecordedStream, segments: Sequence[Segment], ratings: RatingTrack
-) -> list[TickRecord]:
-    """Return the records of the output stream; ValueError where a number is none or out of range."""
-    origins = [segment.origin for segment in segments]
-    column = {name: stream.data[:, i] for i, name in enumerate(TINGLE_CHANNELS)}
-    records = []
-    for i, time_s in enumerate(stream.times.tolist()):
-        tick = int(column["tick"][i])
-        # Segments overlap where a marker came late: the tick tells which one is meant.
-        newest = bisect_right(origins, time_s + _TOLERANCE_S)
-        fits = (
-            s for s in reversed(segments[:newest]) if abs(tick_time(s.origin, tick) - time_s) < _TOLERANCE_S
-        )
-        segment = next(fits, None)
-        if segment is None:
-            raise ValueError(f"no segment fits tick {tick} at {time_s:.3f} s")
-        modalities = int(column["modalities"][i])
-        p = float(column["p"][i])
-        records.append(
-            TickRecord(
-                segment=segment.index,
-                label=segment.label,
-                tick=tick,
-                time_s=time_s,
-                p=p if math.isfinite(p) else math.nan,
-                status=Status(int(column["status"][i])),
-                modalities=modalities,
-                rating=ratings.at(time_s, segment),
-                valid_bits=modalities,
-            )
-        )
-    return records
 
 
 def prepare_folder(out: Path, source: str) -> None:

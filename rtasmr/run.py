@@ -19,7 +19,8 @@ from rtasmr.markers import is_translated
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
-from rtasmr.report import Account, ratings_of
+from rtasmr.recorded_ticks import ratings_of
+from rtasmr.report import Account
 from rtasmr.served import ServedModel
 from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import TickRecord
