@@ -12,6 +12,7 @@ import typer
 from rtasmr import console
 from rtasmr.config import LiveConfig, Provider
 from rtasmr.errors import ConfigError
+from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
 from rtasmr.types import Role
 
@@ -326,6 +327,10 @@ def _pulse_line(pulse: dict[str, Any]) -> str:
     troubles = ", ".join(f"{trouble} {n}" for trouble, n in pulse["troubles"].items())
     good = f"good in {pulse['good']} of {pulse['readings']} readings"
     return f"{rate}, {good}" + (f" ({troubles})" if troubles else "")
+
+
+for command in (record, repair, export, redact):
+    app.command()(command)
 
 
 def main() -> None:
