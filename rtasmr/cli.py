@@ -12,6 +12,7 @@ import typer
 from rtasmr import console
 from rtasmr.config import LiveConfig, Provider
 from rtasmr.errors import ConfigError
+from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
 from rtasmr.types import Role
@@ -234,22 +235,30 @@ def models(json_: Json = False) -> None:
 
 @app.command()
 def doctor(
+    ppg: Annotated[str, typer.Option(help="Check this pulse stream for 10 s, such as type=PPG.")] = "",
     network: Annotated[bool, typer.Option("--network", help="Check for use beyond this machine.")] = False,
     json_: Json = False,
 ) -> None:
-    """Say what works on this machine, and the one-line fix of what does not."""
+    """Say what works on this machine, and the one-line fix of what does not.
+
+    The exit code is 1 if something that a live run needs does not work.
+    """
     from dataclasses import asdict
 
     from rtasmr.doctor import diagnose
 
     findings = diagnose(network)
+    if ppg:
+        from rtasmr.pulse_check import check_pulse
+
+        findings += check_pulse(ppg, network, say=lambda text: typer.echo(text, err=True))
     if json_:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
-        return
-    for finding in findings:
-        typer.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name}: {finding.detail}")
-        if finding.fix:
-            typer.echo(f"     fix: {finding.fix}")
+    else:
+        for finding in findings:
+            _print_finding(finding)
+    if any(finding.stops for finding in findings):
+        raise typer.Exit(console.EXIT_ERROR)
 
 
 @app.command()
@@ -320,6 +329,15 @@ def _print_account(account: dict[str, Any]) -> None:
         typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
     for path in account["files"]:
         typer.echo(f"recording: {path}")
+
+
+def _print_finding(finding: Finding) -> None:
+    """Print one line, and a second one with what to do; ``--`` marks what a run can do without."""
+    mark, colour = ("ok", "green") if finding.ok else ("NO", "red") if finding.needed else ("--", "yellow")
+    # The colours go where the output is no terminal.
+    typer.echo(f"{typer.style(mark, fg=colour)}  {finding.name}: {finding.detail}")
+    if finding.fix:
+        typer.echo(f"      fix: {finding.fix}")
 
 
 def _pulse_line(pulse: dict[str, Any]) -> str:

@@ -35,6 +35,11 @@ class Outlet:
     ------
     ConfigError
         If a text of ``spec`` cannot stand in LSL metadata, or name or ``source_id`` is empty.
+
+    Attributes
+    ----------
+    n_locked : int
+        Sockets of the stream that are locked to the loopback device; 0 where the system cannot.
     """
 
     def __init__(self, spec: StreamSpec) -> None:
@@ -42,8 +47,10 @@ class Outlet:
         self.spec = spec
         self._outlet: pylsl.StreamOutlet | None = _open(spec)
         self._dtype = None if spec.dtype == "string" else np.dtype(_NUMPY_NAMES.get(spec.dtype, spec.dtype))
+        self.n_locked = 0
         if not network:
-            lslconfig.confine(int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
+            ports = (int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
+            self.n_locked = lslconfig.confine(ports)
 
     def __enter__(self) -> Outlet:
         return self
