@@ -93,7 +93,10 @@ def _copy(source: Path, parent: Path) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=parent) as scratch:
-            part = shutil.copytree(source, Path(scratch) / source.name)
+            part = Path(scratch) / source.name
+            part.mkdir()
+            for file in source.iterdir():  # copytree would hide the reason of a failure in a list
+                shutil.copy(file, part)
             try:
                 part.rename(target)
             except OSError:
@@ -101,6 +104,6 @@ def _copy(source: Path, parent: Path) -> Path:
                     raise
     except OSError as error:
         raise DataError(
-            f"{target}: can not be written ({error.strerror}); make room or name another"
+            f"{target}: can not be written ({error.strerror}); make room or name another folder"
         ) from error
     return target

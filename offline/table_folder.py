@@ -87,10 +87,7 @@ class TableFolder:
         try:
             path = table.save(self._out)
         except OSError as error:
-            raise DataError(
-                f"{self.path(table.trial)}: can not be written ({error.strerror}); make room or name another "
-                "--out, finished work is kept"
-            ) from error
+            raise _not_written(self.path(table.trial), error) from error
         state = _state(path, key)
         assert state is not None  # it has just been written
         self._tables[str(table.trial)] = state
@@ -103,7 +100,13 @@ class TableFolder:
         self._tables.pop(str(trial), None)
 
     def close(self, data: DataSet, notes: Sequence[str]) -> None:
-        """Say beside the tables what they are."""
+        """Say beside the tables what they are.
+
+        Raises
+        ------
+        DataError
+            It cannot be written.
+        """
         content = {
             "feature_set": self._spec.set_name,
             "version": self._spec.version,
@@ -116,8 +119,19 @@ class TableFolder:
             "notes": list(notes),
             "tables": self._tables,
         }
-        with replacing(self._out / DESCRIPTION_FILE) as part:
-            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        path = self._out / DESCRIPTION_FILE
+        try:
+            with replacing(path) as part:
+                part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: can not be written ({error.strerror}); make room or name another --out, finished work is "
+        "kept"
+    )
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -1,0 +1,107 @@
+"""A disk that is full ends in one line that names the place; what is there afterwards is whole."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from offline.atomic import replacing
+from offline.cache import Entry, FeatureCache
+from offline.encoders import provide_encoder
+from offline.feature_sets import feature_spec
+from offline.table_folder import TableFolder
+from offline.tables import TrialTable
+from rtasmr.dataset import DataSet
+from rtasmr.errors import DataError
+from rtasmr.grid import WARMUP_TICKS
+from rtasmr.types import TrialId
+
+DISK_BYTES = 2**20
+TRIAL = TrialId(1, "vid3")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small file system needs Linux and root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path, left_bytes: int = 0) -> Path:
+    """Leave so much room on a disk."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        file.write(bytes(DISK_BYTES - left_bytes))
+    return ballast
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_table_that_does_not_fit_is_not_there(disk: Path, simulated_set: Path) -> None:
+    spec = feature_spec("paper", "e" * 64)
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(550, spec.n_features)).astype(np.float32)
+    preroll = np.full((WARMUP_TICKS, spec.n_features), np.nan, np.float32)
+    table = TrialTable(
+        trial=TRIAL,
+        values=values,
+        valid=np.ones(values.shape, np.bool_),
+        rating=np.zeros(550, np.int8),
+        preroll_values=preroll,
+        preroll_valid=np.zeros(preroll.shape, np.bool_),
+        spec=spec,
+        simulated=True,
+    )
+    folder = TableFolder.open(disk / "out", spec, {TRIAL})
+    with pytest.raises(DataError, match=r"001_vid3\.npz: can not be written \(No space left on device\)"):
+        folder.save(table, "key")
+    assert files(disk) == []
+    fill(disk)
+    with pytest.raises(DataError, match=r"features\.json: can not be written \(No space left on device\)"):
+        folder.close(DataSet.open(simulated_set), ())
+    assert files(disk) == ["ballast"]
+
+
+def test_a_cache_without_room_keeps_nothing_and_costs_nothing(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = FeatureCache(disk / "cache")
+    entry = Entry({"values": np.zeros(2 * DISK_BYTES, np.uint8)})
+    cache.put("a" * 64, entry)
+    cache.put("b" * 64, entry)
+    assert cache.get("a" * 64) is None
+    assert files(disk) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{cache.folder}: can not be written (No space left on device); results are not kept for the next run"
+    ]
+
+
+def test_an_encoder_that_does_not_fit_is_not_there(disk: Path, tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    provide_encoder("random:7", tmp_path / "models", cache)
+    with pytest.raises(DataError, match=r"resnet18-random-.* \(No space left on device\); make room"):
+        provide_encoder("random:7", disk / "models", cache)
+    assert files(disk) == []
+
+
+def test_a_file_is_as_before_when_its_successor_does_not_fit(disk: Path) -> None:
+    path = disk / "results.json"
+    path.write_text("first")
+    fill(disk, left_bytes=8192)
+    with pytest.raises(OSError, match="No space left on device"), replacing(path) as part:
+        part.write_bytes(bytes(100_000))
+    assert path.read_text() == "first"
+    assert files(disk) == ["ballast", "results.json"]
