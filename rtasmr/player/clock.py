@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-MEMORY_S = 10.0
-"""Seconds of observations behind the line."""
+MEMORY_S = 30.0
+"""Seconds of observations behind the line: sound servers report times that wander by 2 ms in seconds."""
 
 STEADY_S = 1.0
 """Seconds of observations from which the line may be relied on."""

@@ -60,6 +60,11 @@ class Feeder:
     ----------
     specs : mapping of str to StreamSpec
         As `player_specs` gives them.
+
+    Attributes
+    ----------
+    worst_late_s : float
+        How long after its stamp the latest packet of sound left, in seconds.
     """
 
     def __init__(self, specs: Mapping[str, StreamSpec]) -> None:
@@ -68,6 +73,7 @@ class Feeder:
         self._shown: queue.SimpleQueue[tuple[float, Picture]] = queue.SimpleQueue()
         self._on_screen = BLACK
         self._picture_time_s = -np.inf
+        self.worst_late_s = 0.0
 
     def __enter__(self) -> Feeder:
         return self
@@ -136,6 +142,7 @@ class Feeder:
                 return
             self._to_be_heard.popleft()
             self._outlets["sound"].push(played.mono, last_time_s)
+            self.worst_late_s = max(self.worst_late_s, now_s - last_time_s)
 
     def _publish_pictures(self, now_s: float) -> None:
         while not self._shown.empty():

@@ -137,7 +137,7 @@ class Presenter:
         self._tell({"streams": {role: spec.source_id for role, spec in specs.items()}})
         if not self._config.hold or self._wait_for_consumers(feeder):
             self._play(feeder)
-        self._tell({"account": self._account()})
+        self._tell({"account": self._account(feeder)})
         self._turn_until(feeder, pylsl.local_clock() + LINGER_S)
 
     def _open_sound(self, stack: ExitStack) -> None:
@@ -261,7 +261,7 @@ class Presenter:
                 self._end_s = max(content_end_s, position_s)
         return self._end_s
 
-    def _account(self) -> dict[str, Any]:
+    def _account(self, feeder: Feeder) -> dict[str, Any]:
         """Return what was shown and heard, and how exactly."""
         late_ms = 1000 * np.array(self._lateness_s)
         return {
@@ -272,6 +272,7 @@ class Presenter:
             "pictures_late": int((late_ms > 1000 * LATE_S).sum()),
             "picture_lateness_ms": _quantiles(late_ms),
             "delay_ms": self._config.delay_ms,
+            "published_late_ms": round(1000 * feeder.worst_late_s, 1),
             "sound": self._sound_account if self._sound is None else self._sound.account(),
         }
 
