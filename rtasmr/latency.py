@@ -51,15 +51,12 @@ class _Newest:
     """The newest ``KEPT`` rows of durations and the maxima of all; seconds in, milliseconds out."""
 
     def __init__(self, n_columns: int) -> None:
-        self._rows = np.empty((0, n_columns))
+        # Written at once: memory that is only reserved grows for the first hour, as a leak does.
+        self._rows = np.full((KEPT, n_columns), math.nan, dtype=np.float32)
         self._n_seen = 0
         self._max = np.full(n_columns, -math.inf)
 
     def add(self, row: NDArray[np.float64]) -> None:
-        if self._n_seen == len(self._rows) < KEPT:
-            # Grown as needed: a run of a minute does not pay for an hour.
-            n_rows = min(max(2 * self._n_seen, 1024), KEPT)
-            self._rows = np.concatenate((self._rows, np.empty((n_rows - self._n_seen, row.size))))
         self._rows[self._n_seen % KEPT] = row
         self._n_seen += 1
         np.maximum(self._max, row, out=self._max)
