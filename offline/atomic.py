@@ -14,7 +14,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to, and put it in place once the block ends well.
 
     The name given keeps the suffix, which many writers look at. After an error ``path`` is as before
-    and nothing stays behind.
+    and nothing stays behind; an error of the system names ``path``.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,5 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
+    except OSError as error:
+        if error.filename is None:  # a full disk is met in writing, which knows no name
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
