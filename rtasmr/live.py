@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from rtasmr.recorder import Recorder
 from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, ServedModel
 from rtasmr.snapshot import PulseState, modalities_of
 from rtasmr.sources.outlet import Outlet
+from rtasmr.sources.supervisor import Sources
 from rtasmr.stream_specs import tingle_spec
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
@@ -74,6 +76,8 @@ def run_live(
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
         _stop_on_signals(stop, stack)
+        sources = stack.enter_context(Sources(config.queries or {}, say, network=config.network))
+        config = replace(config, queries=sources.queries)
         acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)
@@ -136,7 +140,7 @@ def run_live(
                     files.append(str(recorder.close()))
                 except RecordingFailedError as failure:
                     error = str(failure)
-        return {**account(engine, model, files, store), "error": error}
+        return {**account(engine, model, files, store), "sources": sources.account(), "error": error}
 
 
 def account(engine: Engine, model: ServedModel, files: list[str], store: SnapshotStore) -> dict[str, Any]:
