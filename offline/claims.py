@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from offline.pulse_gain import PulseAnswer, pulse_answer
+from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.reading import Reader, bound, digits_of, show
 from offline.results import Number, Results, Verdict, paper_numbers
 from rtasmr.types import ASMR_VIDEOS
@@ -137,6 +137,7 @@ def _pulse_claim(results: Results) -> Claim:
     answer, why = pulse_answer(results)
     verdict = {
         PulseAnswer.YES: ClaimVerdict.REPRODUCED,
+        PulseAnswer.NO_GAIN: ClaimVerdict.NOT_REPRODUCED,
         PulseAnswer.NOT_USED: ClaimVerdict.NOT_REPRODUCED,
         PulseAnswer.NO: ClaimVerdict.NOT_REPRODUCED,
         PulseAnswer.UNKNOWN: ClaimVerdict.NOT_COMPUTABLE,
@@ -151,6 +152,7 @@ def _pulse_claim(results: Results) -> Claim:
         f"Does the pulse add anything: {answer}. {why}",
         (
             "caveat.pulse.shuffled.brier_gain",
+            "caveat.pulse.without.brier_gain",
             "caveat.pulse.correlation",
             "caveat.pulse.amplitude.correlation",
         ),
@@ -214,7 +216,7 @@ def _slowing(read: Reader) -> _Finding:
     return _Finding(
         holds=holds,
         said=f"Mean r {read('cardio.asmr.mean_r', 3)} on ASMR and {read('cardio.nature.mean_r', 3)} on "
-        f"nature clips, t = {read('cardio.t', 3)}, p = {read('cardio.p', 4)}",
+        f"nature clips, t = {read('cardio.t', 3)}, p {bound(p) if p is not None else 'undefined'}",
         limits=f"The conclusion turns {' and '.join(turned)}" if turned else "",
     )
 

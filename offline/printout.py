@@ -9,24 +9,31 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from offline.pulse_gain import pulse_answer
+from offline.labels import long_labels
+from offline.pulse_answer import pulse_answer
 from offline.remarks import remarks
-from offline.results import Number, Results, Verdict, paper_numbers
+from offline.results import Number, PaperNumber, Results, Verdict, paper_numbers
 
 _PLAIN_WIDTH = 150  # a pipe or file has no width of its own; rows stay on one line
+
+_NOT_IN_PAPER = PaperNumber("", None, "", "", "", decimals=2)
 
 _STYLES = {Verdict.REPRODUCED: "green", Verdict.DIFFERS: "yellow"}
 
 
 def print_results(results: Results, console: Console | None = None) -> None:
-    """Print Table 1, the video level and the caveats; plain text where there is no terminal."""
+    """Print what the data are, Table 1, the video level and the caveats; plain where there is no terminal."""
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, highlight=False)
+    for label in long_labels(results.config):
+        console.print(label, style="bold", soft_wrap=True, markup=False, highlight=False)
     for title, prefix in (
         ("Table 1: fusion model, mean +- SD over folds [%]", "table1."),
         ("Video level: whole clips, ASMR or nature", "video_level."),
         ("Table 2 and XGBoost", "table2."),
         ("", "xgboost."),
+        ("Sound and picture, without the pulse", "ablation.audio_video."),
+        ("Pulse only", "ablation.ppg_only."),
     ):
         numbers = [n for n in results.numbers if n.id.startswith(prefix) and n.value is not None]
         if numbers:
@@ -53,7 +60,7 @@ def _comparison(title: str, numbers: list[Number], *, plain: bool) -> Table:
             table.add_column(f"{heading} {source}", justify="right", no_wrap=True)
     table.add_column("verdict")
     for number in numbers:
-        paper = paper_numbers()[number.id]
+        paper = paper_numbers().get(number.id, _NOT_IN_PAPER)
         digits = paper.decimals
         difference = ""
         if isinstance(number.paper, (int, float)) and number.value is not None:

@@ -1,25 +1,31 @@
 """Whether the pulse adds anything, put so that sound and picture can not answer for it.
 
 A model that uses the pulse must predict worse once each person gets another's: the squared error of its
-probability rises. Whether there is anything to use shows in what is the person's own (`person_specific`):
-the model's, that of a model of the pulse alone, and that of the pulse wave's amplitude, which needs no model.
+probability rises. That it predicts better than without a pulse is another question: a second model, trained
+alike on sound and picture alone, answers it. Whether there is anything to use shows in what is the person's
+own (`person_specific`): the model's, that of a model of the pulse alone, and that of the pulse wave's
+amplitude, which needs no model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.metrics import Scores
+from offline.metrics import Scores, macro_f1
 from offline.person_specific import PersonScores
 from offline.predictions import Predictions
-from offline.reading import Reader
-from offline.results import Measured, Results
+from offline.results import Measured
 from offline.scores import asmr_trials
-from offline.statistics import N_BOOTSTRAP, bootstrap_multiplicities, percentile_interval
+from offline.statistics import (
+    N_BOOTSTRAP,
+    bootstrap_multiplicities,
+    percentile_interval,
+    resample_participants,
+    trial_counts,
+)
 from rtasmr.errors import DataError
 
 PREFIX = "caveat.pulse."
@@ -54,6 +60,7 @@ def measure_pulse_gain(
     *,
     shuffled: Sequence[Predictions] = (),
     pulse_only: Predictions | None = None,
+    without_pulse: Predictions | None = None,
     n_bootstrap: int = N_BOOTSTRAP,
 ) -> dict[str, Measured]:
     """Return what the pulse adds within ASMR clips, padding left out, with participant intervals.
@@ -67,8 +74,10 @@ def measure_pulse_gain(
         errors of several shuffles are averaged.
     pulse_only : Predictions or None
         A model trained on the pulse alone.
+    without_pulse : Predictions or None
+        A model trained as the fusion model was, on sound and picture alone.
     """
-    fusion = asmr_trials(fusion).without_padding()
+    whole, fusion = fusion, asmr_trials(fusion).without_padding()
     interval = _Resampling(fusion, n_bootstrap, rng)
     own = PersonScores.of([fusion])
     found = {
@@ -97,7 +106,49 @@ def measure_pulse_gain(
         alone = PersonScores.of([_alike(fusion, pulse_only)])
         note = f"a model of the pulse alone, {_CORRELATION}"
         found["alone.correlation"] = interval(alone.correlation, "r", note)
+    if without_pulse is not None:
+        found |= _compare(whole, without_pulse, own, interval, n_bootstrap, rng)
     return {f"{PREFIX}{name}": number for name, number in found.items()}
+
+
+def _compare(
+    fusion: Predictions,
+    without_pulse: Predictions,
+    own: PersonScores,
+    interval: _Resampling,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> dict[str, Measured]:
+    """Return how much better the fusion model predicts than one without the pulse.
+
+    The same participants are drawn for both, so what makes a person easy or hard to predict cancels.
+    """
+    bare = PersonScores.of([_alike(asmr_trials(fusion).without_padding(), without_pulse)])
+
+    def gain(weights: NDArray[np.int64]) -> Scores:
+        return np.asarray(bare.brier(weights) - own.brier(weights))
+
+    order = {trial.trial: i for i, trial in enumerate(fusion.trials)}
+    same = Predictions(
+        without_pulse.model, tuple(sorted(without_pulse.trials, key=lambda trial: order[trial.trial]))
+    )
+    totals = resample_participants(fusion, n_bootstrap, rng)
+    counts, bare_counts = trial_counts(fusion), trial_counts(same)
+    told = "same participants drawn for both, one training run each"
+    return {
+        "without.brier_gain": interval(
+            gain,
+            "squared error",
+            f"mean squared error of a model of sound and picture, less that with the pulse; {told}",
+        ),
+        "without.macro_f1_gain": Measured(
+            100 * float(macro_f1(counts.total()) - macro_f1(bare_counts.total())),
+            ci95=percentile_interval(100 * (macro_f1(totals(counts)) - macro_f1(totals(bare_counts)))),
+            unit="percentage points",
+            note="pooled macro F1, ASMR and nature clips, with the pulse less that of a model of sound and "
+            f"picture; {told}",
+        ),
+    }
 
 
 def measure_amplitude(
@@ -139,83 +190,3 @@ def mean_change(first: Predictions, second: Predictions) -> float:
     """Return the mean absolute difference of the probabilities of the same trials, over all steps."""
     pairs = zip(first.trials, second.trials, strict=True)
     return float(np.mean(np.concatenate([np.abs(a.p - b.p) for a, b in pairs])))
-
-
-class PulseAnswer(StrEnum):
-    """Answer to whether the pulse adds anything."""
-
-    YES = "yes"
-    NOT_USED = "carried, not used"
-    NO = "no evidence"
-    UNKNOWN = "not computable"
-
-
-def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
-    """Answer from the 95 % intervals, in words.
-
-    *Yes* if the fusion model's squared error is smaller with a person's own pulse than with another's (or,
-    where that was not run, if what it says of the person correlates with their report). *Carried, not used*
-    if not, but the amplitude of the pulse wave or a model of the pulse alone does. *No evidence* else.
-    """
-    read = Reader(results)
-    own, gain = f"{PREFIX}correlation", f"{PREFIX}shuffled.brier_gain"
-    sources = {
-        f"{PREFIX}amplitude.correlation": "the amplitude of the pulse wave",
-        f"{PREFIX}alone.correlation": "a model of the pulse alone",
-    }
-    # An amplitude may rise or fall with a tingle; a model has learned which.
-    follows = {
-        number_id: read.ends(number_id)[0] > 0
-        or (number_id.endswith("amplitude.correlation") and read.ends(number_id)[1] < 0)
-        for number_id in sources
-        if read.has(number_id)
-    }
-    if read.has(own):
-        low, high = read.ends(gain if read.has(gain) else own)
-        not_used = PulseAnswer.NOT_USED if any(follows.values()) else PulseAnswer.NO
-        answer = PulseAnswer.YES if low > 0 else not_used
-        parts = [_of_fusion(read, gain, own, low, high)]
-    else:
-        answer = PulseAnswer.UNKNOWN
-        parts = [read.note(own) or "Needs the fusion model's predictions of ASMR trials"]
-    parts += [
-        f"{source[0].upper()}{source[1:]} {'follows' if follows[number_id] else 'does not follow'} what is "
-        f"each person's own in the reports (r = {_with_interval(read, number_id)})"
-        for number_id, source in sources.items()
-        if number_id in follows
-    ]
-    concordance = f"{PREFIX}concordance"
-    if read.has(concordance):
-        low, high = (100 * end for end in read.ends(concordance))
-        parts.append(
-            "Of two people at the same instant of the same clip, one with a tingle and one without, the "
-            "fusion model gives the higher probability to the one who feels it in "
-            f"{100 * (read.value(concordance) or 0.0):.1f} % [{low:.1f}, {high:.1f}] of the cases; 50 % is "
-            "chance"
-        )
-    return answer, ". ".join(parts) + "."
-
-
-def _of_fusion(read: Reader, gain: str, own: str, low: float, high: float) -> str:
-    against = "lies above 0" if low > 0 else "lies below 0" if high < 0 else "holds 0"
-    if read.has(gain):
-        verb = "rises" if (read.value(gain) or 0.0) > 0 else "does not rise"
-        return (
-            f"The squared error of the fusion model's probability {verb} when each person gets another's "
-            f"pulse (by {_small(read, gain)}): the interval {against}; the probability moves by "
-            f"{read(f'{PREFIX}shuffled.change', 4)} on average"
-        )
-    return (
-        "The fusion model was not run on exchanged pulses. What it says differently of two people at one "
-        f"instant correlates with their reports by r = {_with_interval(read, own)}: the interval {against}"
-    )
-
-
-def _small(read: Reader, number_id: str) -> str:
-    """Write a number that may be many powers of ten below one."""
-    low, high = read.ends(number_id)
-    return f"{read.value(number_id) or 0.0:.2g} [{low:.2g}, {high:.2g}]"
-
-
-def _with_interval(read: Reader, number_id: str, digits: int = 3) -> str:
-    return f"{read(number_id, digits)} {read.interval(number_id, digits)}"

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from offline.reading import Reader
+from offline.reading import Reader, bound
 from offline.results import Results
 from rtasmr.types import ASMR_VIDEOS
+
+_FOLD_TESTS = {
+    "video_only": "table2.video_only.p_vs_fusion",
+    "audio_only": "table2.audio_only.p_vs_fusion",
+    "audio_video": "ablation.audio_video.p_vs_fusion",
+}
+"""Models that the fusion model is compared with fold by fold, and the id of the test."""
 
 TABLE_1 = ("table1.accuracy", "table1.macro_f1", "table1.macro_precision", "table1.macro_recall")
 
@@ -163,17 +170,20 @@ def _time_course(read: Reader) -> Iterable[Remark]:
 
 
 def _fold_tests(read: Reader) -> Iterable[Remark]:
-    for name in ("video_only", "audio_only"):
-        bootstrap = f"table2.{name}.p_vs_fusion"
+    for name, bootstrap in _FOLD_TESTS.items():
         if not read.has(bootstrap):
             continue
         yield Remark(
             f"folds-{name.replace('_', '-')}",
-            f"Fusion above {name.replace('_', '-')}: bootstrap over folds p = {read(bootstrap, 4)}, paper "
-            f"{read.paper(bootstrap)} ({read.note(bootstrap)}); sign-flip p = "
+            f"Fusion above {name.replace('_', '-')}: bootstrap over folds p = {read(bootstrap, 4)}"
+            f"{_beside(read.paper(bootstrap))} ({read.note(bootstrap)}); sign-flip p = "
             f"{read(f'caveat.{name}.sign_flip_p', 3)}, t-test p = {read(f'caveat.{name}.paired_t_p', 3)}.",
             (bootstrap,),
         )
+
+
+def _beside(paper: float | str | None) -> str:
+    return "" if paper is None else f", paper {paper}"
 
 
 def _permutation(read: Reader) -> Iterable[Remark]:
@@ -220,11 +230,16 @@ def _pulse_rate(read: Reader) -> Iterable[Remark]:
         yield Remark(
             "pulse-rate",
             "The published rule needs four peaks of 0.5 in the signal's own unit within 5 s. It gives "
-            f"p = {read('cardio.p', 4)} on Fisher's z and {read('cardio.raw_r.p', 4)} on r itself, which the "
+            f"p {_p(read, 'cardio.p')} on Fisher's z and {_p(read, 'cardio.raw_r.p')} on r itself, which the "
             "authors' notebook calls significant or not; a beat detector that does not depend on the unit "
-            f"gives t = {read('cardio.robust.t', 3)}, p = {read('cardio.robust.p', 4)}.",
+            f"gives t = {read('cardio.robust.t', 3)}, p {_p(read, 'cardio.robust.p')}.",
             ("cardio.",),
         )
+
+
+def _p(read: Reader, number_id: str) -> str:
+    p = read.value(number_id)
+    return "undefined" if p is None else bound(p)
 
 
 _MAKERS: tuple[Callable[[Reader], Iterable[Remark]], ...] = (

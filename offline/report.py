@@ -17,7 +17,7 @@ from offline.claims import Claim, ClaimVerdict, judge_claims
 from offline.data_notes import read_notes
 from offline.labels import long_labels
 from offline.predictions import Predictions, load_predictions
-from offline.pulse_gain import PulseAnswer, pulse_answer
+from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.remarks import remarks
 from offline.report_drawings import drawings, trial_index
 from offline.report_tables import (
@@ -38,6 +38,7 @@ _PACKAGES = ("numpy", "scipy", "librosa", "torch", "xgboost", "onnxruntime", "on
 
 _ANSWER_TONES = {
     PulseAnswer.YES: "yes",
+    PulseAnswer.NO_GAIN: "partly",
     PulseAnswer.NOT_USED: "partly",
     PulseAnswer.NO: "no",
     PulseAnswer.UNKNOWN: "none",

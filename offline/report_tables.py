@@ -22,6 +22,8 @@ _TABLES: tuple[tuple[str, str, str], ...] = (
     ("table2.video_only.", "Table 2: video only", "table-2-video"),
     ("table2.audio_only.", "Table 2: audio only", "table-2-audio"),
     ("xgboost.", "XGBoost, without temporal context", "xgboost"),
+    ("ablation.audio_video.", "Beyond the paper: sound and picture, without the pulse", "no-pulse"),
+    ("ablation.ppg_only.", "Beyond the paper: the pulse alone", "pulse-alone"),
     ("dataset.", "The data set", "data-set"),
     ("behaviour.", "What the participants reported", "behaviour"),
     ("isa.", "Agreement between raters of a clip, the rater left out", "agreement"),

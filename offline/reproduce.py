@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
-from offline.compared import AUDIO_ONLY, FUSION, PPG_ONLY, VIDEO_ONLY, XGBOOST
+from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, FUSION, PPG_ONLY, VIDEO_ONLY, XGBOOST
 from offline.labels import short_label
 from offline.metrics import macro_f1
 from offline.predictions import Predictions, load_origin, load_predictions, load_published, save_predictions
@@ -35,7 +35,11 @@ SEED = 42
 """The paper's seed."""
 
 ABLATIONS = (VIDEO_ONLY, AUDIO_ONLY)
-BASELINES: Mapping[str, str] = {**{name: f"table2.{name}" for name in ABLATIONS}, XGBOOST: "xgboost"}
+BASELINES: Mapping[str, str] = {
+    **{name: f"table2.{name}" for name in ABLATIONS},
+    XGBOOST: "xgboost",
+    **{name: f"ablation.{name}" for name in (AUDIO_VIDEO, PPG_ONLY)},
+}
 """Models beside the fusion model, and the prefix of their ids."""
 
 SHUFFLED = "fusion_shuffled_ppg"
@@ -114,12 +118,15 @@ def measure_models(
     for name in ABLATIONS:
         if published or name in models:
             found |= compare_with_fusion(models, name)
+    if AUDIO_VIDEO in models:
+        found |= compare_with_fusion(models, AUDIO_VIDEO)
     found |= caveats(fusion, caveat_rng) | time_course(fusion, FIGURE_6_PARTICIPANT)
     return found | measure_pulse_gain(
         fusion,
         pulse_rng,
         shuffled=[model for name, model in models.items() if name.startswith(SHUFFLED)],
         pulse_only=models.get(PPG_ONLY),
+        without_pulse=models.get(AUDIO_VIDEO),
     )
 
 
@@ -139,7 +146,7 @@ def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dic
     p = paired_bootstrap_p(first, second)
     told = f"exact: {round(p * n_resamples)} of {n_resamples} resamples, from {source}"
     return {
-        f"table2.{ablation}.p_vs_fusion": Measured(p, unit="p", note=told),
+        f"{BASELINES[ablation]}.p_vs_fusion": Measured(p, unit="p", note=told),
         f"caveat.{ablation}.sign_flip_p": Measured(
             sign_flip_p(first, second), unit="p", note=f"exact, one-sided, from {source}"
         ),
@@ -151,5 +158,9 @@ def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dic
 
 def draw_figure_6(fusion: Predictions, out: Path, note: str) -> dict[str, Measured]:
     """Draw the trials of figure 6, or those in its place, to ``figures/figure6.png``."""
-    draw_tinglegram(figure_6_trials(fusion), out / "figures" / "figure6.png", note)
-    return {"figure6": Measured(None, note="figures/figure6.png")}
+    trials = figure_6_trials(fusion)
+    participant = trials[0].trial.participant
+    instead = "" if participant == FIGURE_6_PARTICIPANT else f"_participant{participant:03d}"
+    path = f"figures/figure6{instead}.png"
+    draw_tinglegram(trials, out / path, note)
+    return {"figure6": Measured(None, note=path)}

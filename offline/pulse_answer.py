@@ -1,0 +1,127 @@
+"""The answer to whether the pulse adds anything, from the numbers of `offline.pulse_gain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from offline.pulse_gain import PREFIX
+from offline.reading import Reader
+from offline.results import Results
+
+_OWN = f"{PREFIX}correlation"
+_EXCHANGED = f"{PREFIX}shuffled.brier_gain"
+_WITHOUT = f"{PREFIX}without.brier_gain"
+_AMPLITUDE = f"{PREFIX}amplitude.correlation"
+_ALONE = f"{PREFIX}alone.correlation"
+_CONCORDANCE = f"{PREFIX}concordance"
+
+_SOURCES: Mapping[str, str] = {
+    _AMPLITUDE: "The amplitude of the pulse wave",
+    _ALONE: "A model of the pulse alone",
+}
+
+
+class PulseAnswer(StrEnum):
+    """Answer to whether the pulse adds anything."""
+
+    YES = "yes"
+    NO_GAIN = "used, no gain shown"
+    NOT_USED = "carried, not used"
+    NO = "no evidence"
+    UNKNOWN = "not computable"
+
+
+def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
+    """Answer from the 95 % intervals, in words.
+
+    *Yes* if the fusion model errs less with a person's own pulse than with another's and, where one was
+    trained, less than a model without any. *Used, no gain shown* if the first holds and the second does not.
+    *Carried, not used* if the first does not, but the amplitude of the pulse wave or a model of the pulse
+    alone follows what is the person's own in the reports. *No evidence* else.
+
+    Where no pulses were exchanged, the person's own part of what the fusion model says stands in for that.
+    """
+    read = Reader(results)
+    if not read.has(_OWN):
+        answer = PulseAnswer.UNKNOWN
+        parts = [read.note(_OWN) or "Needs the fusion model's predictions of ASMR trials"]
+    else:
+        answer = _answer(read)
+        parts = [_of_exchange(read) if read.has(_EXCHANGED) else _of_own_part(read)]
+    if read.has(_WITHOUT):
+        parts.append(_of_comparison(read))
+    parts += [
+        f"{source} {'follows' if _follows(read, number_id) else 'does not follow'} what is each person's own "
+        f"in the reports (r = {_with_interval(read, number_id)})"
+        for number_id, source in _SOURCES.items()
+        if read.has(number_id)
+    ]
+    if read.has(_CONCORDANCE):
+        parts.append(_of_concordance(read))
+    return answer, ". ".join(parts) + "."
+
+
+def _answer(read: Reader) -> PulseAnswer:
+    if read.ends(_EXCHANGED if read.has(_EXCHANGED) else _OWN)[0] > 0:
+        shown = not read.has(_WITHOUT) or read.ends(_WITHOUT)[0] > 0
+        return PulseAnswer.YES if shown else PulseAnswer.NO_GAIN
+    if any(_follows(read, number_id) for number_id in _SOURCES if read.has(number_id)):
+        return PulseAnswer.NOT_USED
+    return PulseAnswer.NO
+
+
+def _follows(read: Reader, number_id: str) -> bool:
+    """Whether something follows what is the person's own in the reports."""
+    low, high = read.ends(number_id)
+    # An amplitude may rise or fall with a tingle; a model has learned which.
+    return low > 0 or (number_id == _AMPLITUDE and high < 0)
+
+
+def _of_exchange(read: Reader) -> str:
+    low, high = read.ends(_EXCHANGED)
+    changed = "rises" if low > 0 else "falls" if high < 0 else "does not change measurably"
+    return (
+        f"The squared error of the fusion model's probability {changed} when each person gets another's "
+        f"pulse ({_small(read, _EXCHANGED)}); the probability moves by "
+        f"{read(f'{PREFIX}shuffled.change', 4)} on average"
+    )
+
+
+def _of_own_part(read: Reader) -> str:
+    low, high = read.ends(_OWN)
+    against = "lies above 0" if low > 0 else "lies below 0" if high < 0 else "holds 0"
+    return (
+        "The fusion model was not run on exchanged pulses. What it says differently of two people at one "
+        f"instant correlates with their reports by r = {_with_interval(read, _OWN)}: the interval {against}"
+    )
+
+
+def _of_comparison(read: Reader) -> str:
+    low, high = read.ends(_WITHOUT)
+    better = "smaller than" if low > 0 else "larger than" if high < 0 else "not measurably different from"
+    text = f"It is {better} that of a model trained on sound and picture alone (gain {_small(read, _WITHOUT)}"
+    f1 = f"{PREFIX}without.macro_f1_gain"
+    if read.has(f1):
+        text += f"; macro F1 over all clips {read.value(f1) or 0.0:+.2f} points {read.interval(f1)}"
+    return text + ")"
+
+
+def _of_concordance(read: Reader) -> str:
+    low, high = (100 * end for end in read.ends(_CONCORDANCE))
+    return (
+        "Of two people at the same instant of the same clip, one with a tingle and one without, the fusion "
+        "model gives the higher probability to the one who feels it in "
+        f"{100 * (read.value(_CONCORDANCE) or 0.0):.1f} % [{low:.1f}, {high:.1f}] of the cases; 50 % is "
+        "chance"
+    )
+
+
+def _small(read: Reader, number_id: str) -> str:
+    """Write a change that may be many powers of ten below one."""
+    low, high = read.ends(number_id)
+    return f"{read.value(number_id) or 0.0:+.2g} [{low:.2g}, {high:.2g}]"
+
+
+def _with_interval(read: Reader, number_id: str, digits: int = 3) -> str:
+    return f"{read(number_id, digits)} {read.interval(number_id, digits)}"
