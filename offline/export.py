@@ -203,7 +203,7 @@ def export_encoder(
     Raises
     ------
     ModelError
-        If the folder exists.
+        If the folder exists or can not be written.
     """
     name = encoder_id(encoder, architecture)
 
@@ -244,14 +244,16 @@ def _write(network: nn.Module, models_folder: Path, name: str, card: Callable[[s
     if target.exists():
         raise ModelError(f"expected no model in {target}, found one; choose another name or remove it")
     content = to_onnx(network).SerializeToString(deterministic=True)
-    models_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=models_folder) as scratch:
-        part = Path(scratch) / name
-        part.mkdir()
-        (part / MODEL_FILE).write_bytes(content)
-        write_card(card(hashlib.sha256(content).hexdigest()), part)
-        try:
+    try:
+        models_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=models_folder) as scratch:
+            part = Path(scratch) / name
+            part.mkdir()
+            (part / MODEL_FILE).write_bytes(content)
+            write_card(card(hashlib.sha256(content).hexdigest()), part)
             part.rename(target)
-        except OSError as error:  # somebody else was faster
-            raise ModelError(f"could not write {target} ({error.strerror}); choose another name") from error
+    except OSError as error:  # a full disk, or somebody else was faster
+        raise ModelError(
+            f"{target}: can not be written ({error.strerror}); make room or choose another name"
+        ) from error
     return target

@@ -196,6 +196,8 @@ def _folder_files(root: Path, name: str, warnings: list[str]) -> list[Path]:
         state = "empty" if folder.is_dir() else "missing"
         archives = ", ".join(sorted(path.name for path in root.glob("*.zip")))
         todo = f"{archives} may hold it: {_UNPACK}" if archives else "a data set holds log/, ppg/ and stim/"
+        if (root / DOWNLOAD_MARKER).exists():
+            todo = "its download was not finished: run 'offline download' on this folder again"
         raise DataError(f"{folder}: the folder is {state}; {todo}")
     return files
 

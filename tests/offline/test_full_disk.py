@@ -12,11 +12,12 @@ import pytest
 from offline.atomic import replacing
 from offline.cache import Entry, FeatureCache
 from offline.encoders import provide_encoder
+from offline.export import export_encoder, load_encoder
 from offline.feature_sets import feature_spec
 from offline.table_folder import TableFolder
 from offline.tables import TrialTable
 from rtasmr.dataset import DataSet
-from rtasmr.errors import DataError
+from rtasmr.errors import DataError, ModelError
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.types import TrialId
 
@@ -94,6 +95,12 @@ def test_an_encoder_that_does_not_fit_is_not_there(disk: Path, tmp_path: Path) -
     provide_encoder("random:7", tmp_path / "models", cache)
     with pytest.raises(DataError, match=r"resnet18-random-.* \(No space left on device\); make room"):
         provide_encoder("random:7", disk / "models", cache)
+    assert files(disk) == []
+
+
+def test_a_model_that_does_not_fit_is_not_there(disk: Path) -> None:
+    with pytest.raises(ModelError, match=r"can not be written \(No space left on device\); make room"):
+        export_encoder(load_encoder("random:7"), disk / "models")
     assert files(disk) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtasmr.dataset import DataSet, rating_track, stimulus_file_name
+from rtasmr.dataset import DOWNLOAD_MARKER, DataSet, rating_track, stimulus_file_name
 from rtasmr.errors import DataError
 from rtasmr.types import VIDEOS, TrialId
 
@@ -140,6 +140,13 @@ def test_an_unfinished_download_is_said(tiny_set: Path) -> None:
     assert said in DataSet.open(tiny_set).warnings
     (tiny_set / "download.json").write_text('{"complete": true}')
     assert said not in DataSet.open(tiny_set).warnings
+
+
+def test_a_download_that_got_only_some_folders_is_said(tiny_set: Path) -> None:
+    (tiny_set / DOWNLOAD_MARKER).write_text('{"complete": false}')
+    shutil.rmtree(tiny_set / "ppg")
+    with pytest.raises(DataError, match=r"ppg: the folder is missing; its download was not finished: run"):
+        DataSet.open(tiny_set)
 
 
 def test_an_archive_is_refused_with_the_way_to_unpack_it(tiny_set: Path) -> None:
