@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from replay.controls import KEYS_HELP, LINES_HELP, Controls, listening
+from replay.faults import Faults, Gap
 from replay.from_dataset import dataset_session
-from replay.from_xdf import xdf_session
+from replay.from_xdf import Stamps, xdf_session
 from replay.player import ReplayConfig, replay
 from replay.recorded import ReplaySession
-from replay.schedule import Chunking, Faults
+from replay.schedule import Chunking
 from rtasmr import console, lslconfig
 from rtasmr.errors import ConfigError
 from rtasmr.sources.pacing import stop_on_signal
@@ -42,8 +45,26 @@ def play(
     wait_for_consumer: Annotated[
         bool, typer.Option("--wait-for-consumer", help="Begin when somebody takes the pulse.")
     ] = False,
+    control: Annotated[
+        bool, typer.Option("--control", help=f"Listen on stdin. A terminal: {KEYS_HELP}; else {LINES_HELP}.")
+    ] = False,
+    timestamps: Annotated[
+        Stamps, typer.Option("--timestamps", help="Stamps as recorded, or at the nominal rate (XDF).")
+    ] = "original-spacing",
     jitter: Annotated[float, typer.Option("--jitter", help="Late arrivals, standard deviation in ms.")] = 0.0,
     drop: Annotated[float, typer.Option("--drop", help="Probability that a packet is lost.")] = 0.0,
+    drift: Annotated[float, typer.Option("--drift", help="Devices run so many ppm fast.")] = 0.0,
+    gap: Annotated[
+        list[str] | None,
+        typer.Option("--gap", help="AT,LEN: lose LEN seconds, AT seconds after the start; repeatable."),
+    ] = None,
+    restart_every: Annotated[
+        float | None, typer.Option("--restart-every", help="Sources go away for 1 s, every so many seconds.")
+    ] = None,
+    faults_on: Annotated[
+        str,
+        typer.Option("--faults-on", help="Streams that suffer, by name or type; default: signals."),
+    ] = "",
     chunk: Annotated[str, typer.Option("--chunk", help="Packet length: 'random' or ms.")] = "20",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of packets and faults.")] = 0,
     lead: Annotated[
@@ -54,11 +75,17 @@ def play(
     ] = False,
 ) -> None:
     """Publish a recorded session as LSL streams."""
-    config = ReplayConfig(
-        speed, loop, wait_for_consumer, lead, Chunking.parse(chunk), Faults(jitter / 1000, drop), seed
+    faults = Faults(
+        jitter / 1000,
+        drop,
+        drift,
+        tuple(Gap.parse(text) for text in gap or ()),
+        restart_every,
+        tuple(_words(faults_on)),
     )
-    recorded = _open(session, participant, clip, start, stop)
-    recorded = recorded.select([word.strip() for word in select.split(",") if word.strip()])
+    config = ReplayConfig(speed, loop, wait_for_consumer, lead, Chunking.parse(chunk), faults, seed)
+    recorded = _open(session, participant, clip, start, stop, timestamps)
+    recorded = recorded.select(_words(select))
     lslconfig.configure(network)
     names = [stream.spec.name for stream in recorded.streams]
 
@@ -72,14 +99,24 @@ def play(
         f"{lslconfig.scope_line(network)}",
         flush=True,
     )
-    with stop_on_signal() as asked_to_stop:
-        report = replay(recorded, config, asked_to_stop, announce)
+    listener: AbstractContextManager[Controls | None] = listening(sys.stdin) if control else nullcontext()
+    with stop_on_signal() as asked_to_stop, listener as controls:
+        report = replay(recorded, config, asked_to_stop, announce, controls)
     counts = ", ".join(f"{name} {n}" for name, n in zip(names, report.n_samples, strict=True))
     print(f"sent {counts}; worst lateness {1000 * report.worst_late_s:.1f} ms", flush=True)
 
 
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def _open(
-    path: Path, participant: int | None, clip: str | None, start: float | None, stop: float | None
+    path: Path,
+    participant: int | None,
+    clip: str | None,
+    start: float | None,
+    stop: float | None,
+    timestamps: Stamps,
 ) -> ReplaySession:
     if path.is_dir():
         if participant is None:
@@ -89,7 +126,7 @@ def _open(
         raise ConfigError(
             f"--participant and --clip need the folder of a data set, got {path}. Leave them out."
         )
-    return xdf_session(path, start, stop)
+    return xdf_session(path, start, stop, timestamps)
 
 
 def main() -> None:

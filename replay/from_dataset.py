@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -76,6 +76,9 @@ def dataset_session(
         """Look the stimuli up only where they are played: pulse and markers go without them."""
         return {clip.video: dataset.stimulus(clip.video) for clip in clips}
 
+    def left(from_s: float) -> tuple[Clip, ...]:
+        return tuple(clip for clip in clips if clip.stop_s > from_s)
+
     events = _Events(log, clips, start, stop)
     prefix = f"replay-{participant:03d}"
     return ReplaySession(
@@ -85,16 +88,16 @@ def dataset_session(
         (
             ReplayStream(
                 ppg_spec(recording.sfreq, source_id=f"{prefix}-ppg", units=recording.units),
-                _pulse(recording, start, stop),
+                lambda durations_s, from_s: pulse_packets(recording, from_s, stop, durations_s),
             ),
             ReplayStream(
                 sound_spec(source_id=f"{prefix}-sound"),
-                lambda durations_s: sound_packets(clips, files(), start, stop, durations_s),
+                lambda durations_s, from_s: sound_packets(left(from_s), files(), from_s, stop, durations_s),
                 is_decoded=True,
             ),
             ReplayStream(
                 picture_spec(source_id=f"{prefix}-picture"),
-                lambda _: single_packets(session_pictures(clips, files(), start, stop)),
+                lambda _, from_s: single_packets(session_pictures(left(from_s), files(), from_s, stop)),
                 is_decoded=True,
             ),
             ReplayStream(rating_spec(source_id=f"{prefix}-rating"), events.ratings),
@@ -116,24 +119,23 @@ class _Events:
         )
         self._clips = [edge for edge in edges if start <= edge[0] <= stop]
 
-    def ratings(self, _durations_s: Iterator[float]) -> Iterator[Packet]:
-        return single_packets(self._ratings)
+    def ratings(self, _durations_s: Iterator[float], from_s: float) -> Iterator[Packet]:
+        return single_packets(press for press in self._ratings if press[0] >= from_s)
 
-    def clips(self, _durations_s: Iterator[float]) -> Iterator[Packet]:
-        return single_packets(self._clips)
+    def clips(self, _durations_s: Iterator[float], from_s: float) -> Iterator[Packet]:
+        return single_packets(edge for edge in self._clips if edge[0] >= from_s)
 
 
-def _pulse(
-    recording: PpgRecording, start: float, stop: float
-) -> Callable[[Iterator[float]], Iterator[Packet]]:
+def pulse_packets(
+    recording: PpgRecording, start: float, stop: float, durations_s: Iterator[float]
+) -> Iterator[Packet]:
+    """Yield the pulse of a session."""
     first, end = (
         max(0, math.ceil((edge - recording.start_s) * recording.sfreq - _ROUNDING_S))
         for edge in (start, stop)
     )
     samples = recording.samples[first:end]
-    return lambda durations_s: regular_packets(
-        [samples], recording.start_s, recording.sfreq, durations_s, first
-    )
+    return regular_packets([samples], recording.start_s, recording.sfreq, durations_s, first)
 
 
 def sound_packets(

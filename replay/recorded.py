@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from replay.schedule import MakePackets
 from rtasmr.errors import ConfigError
-from rtasmr.sources.packets import Packet
 from rtasmr.types import StreamSpec
 
 
@@ -19,13 +19,14 @@ class ReplayStream:
     spec : StreamSpec
         As it was recorded, with its rate per session second.
     packets : callable
-        Given packet lengths in seconds, returns the packets from the session's start to its stop.
+        Given packet lengths in seconds and a session second, returns the packets from there to the
+        session's stop.
     is_decoded : bool
         Whether packets cost time to make.
     """
 
     spec: StreamSpec
-    packets: Callable[[Iterator[float]], Iterator[Packet]]
+    packets: MakePackets
     is_decoded: bool = False
 
     @property
@@ -38,13 +39,14 @@ class ReplayStream:
 class ReplaySession:
     """A recorded session, cut to what is to be replayed.
 
-    ``start_s`` and ``stop_s`` are session seconds.
+    ``start_s`` and ``stop_s`` are session seconds; ``zero_s`` is the one that users count from.
     """
 
     title: str
     start_s: float
     stop_s: float
     streams: tuple[ReplayStream, ...]
+    zero_s: float = 0.0
 
     def select(self, wanted: Sequence[str]) -> ReplaySession:
         """Keep the streams whose name, type or last part of the name is wanted; all if none is named.
@@ -54,8 +56,10 @@ class ReplaySession:
         ConfigError
             If something wanted is not there.
         """
-        if not wanted:
-            return self
+        return replace(self, streams=tuple(self.matching(wanted, "--select"))) if wanted else self
+
+    def matching(self, wanted: Sequence[str], option: str) -> list[ReplayStream]:
+        """Return the streams that words mean, as in `select`; ``option`` is where the words come from."""
         chosen: list[ReplayStream] = []
         for word in wanted:
             fits = [
@@ -66,17 +70,23 @@ class ReplaySession:
             if not fits:
                 names = ", ".join(stream.spec.name for stream in self.streams)
                 raise ConfigError(
-                    f"expected --select with names or types of {self.title}, got {word!r}; "
+                    f"expected {option} with names or types of {self.title}, got {word!r}; "
                     f"there are {names}. Correct it."
                 )
             chosen += [stream for stream in fits if stream not in chosen]
-        return replace(self, streams=tuple(chosen))
+        return chosen
 
 
 def cut(
-    begin_s: float, end_s: float, start_s: float | None, stop_s: float | None, title: str
+    begin_s: float,
+    end_s: float,
+    start_s: float | None,
+    stop_s: float | None,
+    title: str,
+    *,
+    zero_s: float = 0.0,
 ) -> tuple[float, float]:
-    """Return the part of a session to replay, in session seconds.
+    """Return the part of a session to replay, in session seconds; messages count from ``zero_s``.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def cut(
     stop = end_s if stop_s is None else min(stop_s, end_s)
     if not start < stop:
         raise ConfigError(
-            f"expected --start before --stop within {title} ({begin_s:g} to {end_s:g} s), "
-            f"got {start:g} to {stop:g} s. Correct them."
+            f"expected --start before --stop within {title} ({begin_s - zero_s:g} to {end_s - zero_s:g} s), "
+            f"got {start - zero_s:g} to {stop - zero_s:g} s. Correct them."
         )
     return start, stop

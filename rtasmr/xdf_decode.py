@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ class SampleDecoder:
         return self.last_stamp, end
 
 
-def read_varint(content: bytes, position: int) -> tuple[int, int]:
+def read_varint(content: bytes | mmap, position: int) -> tuple[int, int]:
     """Return a length and the position behind it; IndexError where the content ends within it."""
     n_bytes = content[position]
     if n_bytes not in (1, 4, 8):

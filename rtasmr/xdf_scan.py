@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from mmap import mmap
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Scan:
 
     Parameters
     ----------
-    content : bytes
+    content : bytes or mmap
         The whole file.
     name : str
         Name of the file, for messages.
@@ -106,7 +107,7 @@ class Scan:
         Corrupt bytes that were left out.
     """
 
-    def __init__(self, content: bytes, name: str, *, salvage: bool = False) -> None:
+    def __init__(self, content: bytes | mmap, name: str, *, salvage: bool = False) -> None:
         self.streams: dict[int, StreamScan] = {}
         self.n_bytes = 0
         self.truncated = False
@@ -132,7 +133,7 @@ class Scan:
             The content is no XDF file, corrupt before its last chunk, or beyond any sane size.
         """
         content = self._content
-        if not content.startswith(MAGIC):
+        if content[: len(MAGIC)] != MAGIC:
             raise DataError(
                 f"{self._name}: expected an XDF file (it starts with {MAGIC.decode()!r}), "
                 f"got {content[:4]!r}; decompress it or choose another file"
@@ -254,7 +255,7 @@ def scan(content: bytes, name: str, *, salvage: bool = False) -> Scan:
     return result
 
 
-def _chunk_bounds(content: bytes, position: int) -> tuple[int, int] | None:
+def _chunk_bounds(content: bytes | mmap, position: int) -> tuple[int, int] | None:
     """Return where a chunk's tag begins and the chunk ends; None if the file ends within the chunk."""
     try:
         length, start = read_varint(content, position)

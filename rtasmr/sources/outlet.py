@@ -20,7 +20,7 @@ _BUFFER_S = 60
 _BUFFER_PICTURES = 90
 _PORT = re.compile(r"<v4(?:data|service)_port>(\d+)<")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 
 class Outlet:
@@ -29,7 +29,8 @@ class Outlet:
     Parameters
     ----------
     spec : StreamSpec
-        What to publish. Picture streams carry no label per byte on the wire.
+        What to publish. Picture streams carry no label per byte on the wire; a metadata key
+        ``outer.inner`` becomes an element inside another.
 
     Raises
     ------
@@ -136,7 +137,12 @@ def _open(spec: StreamSpec) -> pylsl.StreamOutlet:
         if not _XML_NAME.fullmatch(key):
             raise ConfigError(f"expected a plain word as metadata key, got {key[:80]!r}. Rename it.")
         _check_text(key, value)
-        root.append_child_value(key, value)
+        *outer, leaf = key.split(".")
+        place = root
+        for name in outer:
+            inside = place.child(name)
+            place = place.append_child(name) if inside.empty() else inside
+        place.append_child_value(leaf, value)
     # One entry per byte would make 10 MB of text; the layout entry says it all.
     if not is_picture:
         channels = root.append_child("channels")

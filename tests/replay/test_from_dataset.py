@@ -24,8 +24,8 @@ def sound(start: float, stop: float, clips: tuple[Clip, ...], path: Path) -> tup
     return np.concatenate([p.times for p in packets]), np.concatenate([p.data for p in packets])
 
 
-def everything(stream: ReplayStream) -> tuple[np.ndarray, np.ndarray]:
-    packets = list(stream.packets(itertools.repeat(0.1)))
+def everything(stream: ReplayStream, from_s: float) -> tuple[np.ndarray, np.ndarray]:
+    packets = list(stream.packets(itertools.repeat(0.1), from_s))
     return np.concatenate([p.times for p in packets]), np.concatenate([p.data for p in packets])
 
 
@@ -95,18 +95,18 @@ def test_a_clip_is_replayed_with_its_surroundings(simulated_set: Path) -> None:
         "rtasmr-rating",
         "rtasmr-clip",
     ]
-    times, samples = everything(ppg)
+    times, samples = everything(ppg, session.start_s)
     first = round(times[0] * 2000)
     assert session.start_s <= times[0] < session.start_s + 1 / 2000
     np.testing.assert_array_equal(samples, dataset.ppg(participant).samples[first : first + len(samples)])
     np.testing.assert_array_equal(times, np.arange(first, first + len(samples)) / 2000)
     assert len(samples) == pytest.approx(62.5 * 2000, abs=1)
-    marker_times, markers = everything(clip_stream)
+    marker_times, markers = everything(clip_stream, session.start_s)
     assert marker_times.tolist() == [clip.start_s, clip.stop_s]
     assert markers.tolist() == [f"clip_start {clip.video}", f"clip_end {clip.video}"]
     presses = [p for p in log.presses if session.start_s <= p.time_s <= session.stop_s]
     assert presses
-    rating_times, ratings = everything(rating)
+    rating_times, ratings = everything(rating, session.start_s)
     assert rating_times.tolist() == [p.time_s for p in presses]
     assert ratings.tolist() == [f"rating={p.level}" for p in presses]
     assert len({s.spec.source_id for s in session.streams}) == 5
@@ -135,10 +135,10 @@ def test_missing_stimuli_keep_only_sound_and_pictures_back(simulated_set: Path, 
     (tmp_path / "stim" / "ASMR1.avi").symlink_to(simulated_set / "stim" / "ASMR1.avi")
     session = dataset_session(tmp_path, 1, "vid3")
     by_name = {stream.spec.name: stream for stream in session.streams}
-    assert len(everything(by_name["rtasmr-ppg"])[0]) > 100_000
+    assert len(everything(by_name["rtasmr-ppg"], session.start_s)[0]) > 100_000
     for name in ("rtasmr-sound", "rtasmr-picture"):
         with pytest.raises(DataError, match=r"ASMR3\.avi"):
-            everything(by_name[name])
+            everything(by_name[name], session.start_s)
 
 
 def test_cut_keeps_within_the_session() -> None:
@@ -146,3 +146,31 @@ def test_cut_keeps_within_the_session() -> None:
     assert cut(0.0, 10.0, -5.0, 99.0, "x") == (0.0, 10.0)
     with pytest.raises(ConfigError, match="--start before --stop"):
         cut(0.0, 10.0, 8.0, 3.0, "x")
+
+
+def test_a_replay_may_go_on_anywhere_in_the_session(simulated_set: Path) -> None:
+    """In a clip, and in the rest between two: every stream has what it has in the whole session."""
+    log = DataSet.open(simulated_set).log(1)
+    clip, following = log.clips[1:3]
+    start, stop = clip.stop_s - 1.5, following.start_s + 0.5
+    session = dataset_session(simulated_set, 1, start_s=start, stop_s=stop)
+    for from_s in (clip.stop_s - 0.5, (clip.stop_s + following.start_s) / 2):
+        for stream in session.streams:
+            if not stream.is_marker and not stream.spec.name.endswith("ppg"):
+                continue  # decoded from video files: their own tests show where they begin
+            times, data = everything(stream, start) if has_any(stream, start) else EMPTY
+            keep = times >= from_s
+            there = everything(stream, from_s) if has_any(stream, from_s) else EMPTY
+            np.testing.assert_array_equal(there[0], times[keep])
+            np.testing.assert_array_equal(there[1], data[keep])
+        pictures = session.streams[2].packets(itertools.repeat(0.1), from_s)
+        assert from_s <= next(pictures).times[0] <= from_s + 0.1
+        sound = session.streams[1].packets(itertools.repeat(0.02), from_s)
+        assert from_s - 1e-9 <= next(sound).times[0] < from_s + 1 / 44_100
+
+
+EMPTY = (np.empty(0), np.empty(0))
+
+
+def has_any(stream: ReplayStream, from_s: float) -> bool:
+    return next(stream.packets(itertools.repeat(0.1), from_s), None) is not None

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.schedule import RANDOM_CHUNK_S, Chunking, Faults
+from replay.faults import Faults
+from replay.schedule import RANDOM_CHUNK_S, Chunking
 from rtasmr.errors import ConfigError
 from rtasmr.sources.packets import (
     Item,
@@ -38,9 +39,9 @@ def session(seed: int, faults: Faults) -> list[Item]:
     return list(
         merge(
             [
-                faults.apply(items_on_time(0, False, pulse), rng_pulse),
-                faults.apply(items_on_time(1, False, pictures), rng_pictures),
-                faults.apply(items_on_time(2, True, markers), rng_markers),
+                faults.on_items(items_on_time(0, False, pulse), rng_pulse),
+                faults.on_items(items_on_time(1, False, pictures), rng_pictures),
+                faults.on_items(items_on_time(2, True, markers), rng_markers),
             ]
         )
     )

@@ -1,0 +1,165 @@
+"""Streams of an XDF file, read where they are needed: what is in memory is an index, not the samples."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.schedule import NominalStamps
+from rtasmr.errors import DataError
+from rtasmr.timebase import TimeBase
+from rtasmr.types import StreamSpec
+from rtasmr.xdf_decode import SampleDecoder, Samples
+from rtasmr.xdf_format import STRING, Tag
+from rtasmr.xdf_scan import Scan
+
+logger = logging.getLogger(__name__)
+
+MIN_LINE_S = 30.0
+"""Clock offsets over less time than this show where the clock stands, not how fast it runs."""
+
+Times = TypeVar("Times", float, NDArray[np.float64])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """Where a chunk of samples lies in the file, what its stamps span, and what decoding it rests on.
+
+    ``first_s`` and ``last_s`` are the least and the greatest stamp; ``stamp_before`` is that of the sample
+    before the chunk, ``nominal`` the state of the stream's nominal stamps there.
+    """
+
+    start: int
+    end: int
+    first_s: float
+    last_s: float
+    stamp_before: float
+    nominal: NominalStamps
+
+
+@dataclass(slots=True)
+class StoredStream:
+    """One stream of a file.
+
+    Parameters
+    ----------
+    path : Path
+    spec : StreamSpec
+        As recorded.
+    chunks : list of StoredChunk
+        In the order of the file.
+    offset_s, offset_rate : float
+        What is to be added to the stamps of another machine: a line over them.
+    """
+
+    path: Path
+    spec: StreamSpec
+    chunks: list[StoredChunk] = field(default_factory=list)
+    offset_s: float = 0.0
+    offset_rate: float = 0.0
+
+    @property
+    def first_s(self) -> float:
+        """Session second of the earliest sample."""
+        return self._to_session(min(chunk.first_s for chunk in self.chunks))
+
+    @property
+    def last_s(self) -> float:
+        """Session second of the latest sample."""
+        return self._to_session(max(chunk.last_s for chunk in self.chunks))
+
+    def read(self, start_s: float, stop_s: float, *, nominal: bool = False) -> Iterator[Samples]:
+        """Yield stamps and values between two session seconds, one chunk of the file at a time.
+
+        Parameters
+        ----------
+        start_s, stop_s : float
+        nominal : bool
+            Lay the stamps of a regular stream on its nominal rate.
+        """
+        with self.path.open("rb") as file:
+            for chunk in self.chunks:
+                if self._to_session(chunk.last_s) < start_s or self._to_session(chunk.first_s) >= stop_s:
+                    continue
+                file.seek(chunk.start)
+                decoder = SampleDecoder(self.spec.dtype, self.spec.n_channels, self.spec.sfreq)
+                decoder.last_stamp = chunk.stamp_before
+                stamps, values = decoder.decode(file.read(chunk.end - chunk.start))
+                if nominal and self.spec.sfreq > 0:
+                    stamps = replace(chunk.nominal).lay(stamps)
+                times = self._to_session(stamps)
+                keep = (times >= start_s) & (times < stop_s)
+                if keep.any():
+                    is_text = self.spec.dtype == STRING and self.spec.n_channels == 1
+                    yield times[keep], (values[:, 0] if is_text else values)[keep]
+
+    def _to_session(self, stamps: Times) -> Times:
+        base = TimeBase.from_desc(self.spec.desc) or TimeBase()
+        return base.to_session(stamps + (self.offset_s + self.offset_rate * stamps))
+
+
+def index_xdf(path: Path) -> list[StoredStream]:
+    """Walk through a recording once and note where the samples of each stream lie.
+
+    Raises
+    ------
+    DataError
+        The file is missing, no XDF file, or corrupt.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path}: expected an XDF file, got an empty one; name another recording")
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            walk = Scan(content, path.name)
+            chunks = _index(walk)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; name an XDF recording") from error
+    if walk.truncated:
+        logger.warning("%s was cut off: read up to its last whole chunk, byte %d", path.name, walk.n_bytes)
+    elif not walk.complete:
+        logger.warning("%s was not closed by its writer: read what there is", path.name)
+    streams = []
+    for stream_id, found in walk.streams.items():
+        rate, offset_s = _clock_line(found.totals.clock_offsets)
+        streams.append(StoredStream(path, found.spec, chunks[stream_id], offset_s, rate))
+    return streams
+
+
+def _index(walk: Scan) -> dict[int, list[StoredChunk]]:
+    chunks: dict[int, list[StoredChunk]] = {}
+    nominal: dict[int, NominalStamps] = {}
+    stamp_before: dict[int, float] = {}
+    for chunk in walk.chunks():
+        number = chunk.stream_id
+        if chunk.tag is Tag.STREAM_HEADER:  # comes before the samples: the walk sees to that
+            chunks[number] = []
+            nominal[number] = NominalStamps(walk.streams[number].spec.sfreq)
+            stamp_before[number] = 0.0
+        if chunk.samples is None or len(times := chunk.samples[0]) == 0:
+            continue
+        state = replace(nominal[number])
+        if state.sfreq > 0:
+            nominal[number].lay(times)
+        span = float(times.min()), float(times.max())
+        chunks[number].append(StoredChunk(chunk.start, chunk.end, *span, stamp_before[number], state))
+        stamp_before[number] = float(times[-1])
+    return chunks
+
+
+def _clock_line(offsets: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return slope and value at 0 of the line through a source's clock offsets; zeros for our own clock."""
+    if not any(offset for _, offset in offsets):
+        return 0.0, 0.0
+    times, values = np.array(offsets).T
+    if np.ptp(times) < MIN_LINE_S:
+        return 0.0, float(np.median(values))
+    middle = times.mean()
+    slope, level = np.polyfit(times - middle, values, 1)
+    return float(slope), float(level - slope * middle)
