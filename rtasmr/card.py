@@ -171,11 +171,16 @@ def check_id(model_id: str) -> str:
     return model_id
 
 
-def write_card(card: AnyCard, folder: Path) -> None:
-    """Write ``folder/card.json``."""
+def card_text(card: AnyCard, indent: int | None = None) -> str:
+    """Return a card as JSON, as it stands in ``card.json`` and in the header of a recording."""
     kind = KIND_TINGLE if isinstance(card, ModelCard) else KIND_ENCODER
     content = {"card_version": CARD_VERSION, "kind": kind, **asdict(card)}
-    (folder / CARD_FILE).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return json.dumps(content, indent=indent, allow_nan=False)
+
+
+def write_card(card: AnyCard, folder: Path) -> None:
+    """Write ``folder/card.json``."""
+    (folder / CARD_FILE).write_text(card_text(card, indent=1) + "\n", encoding="utf-8")
 
 
 def read_card(folder: Path) -> AnyCard:

@@ -18,14 +18,14 @@ import pylsl
 
 from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
-from rtasmr.card import ModelCard
+from rtasmr.card import ModelCard, card_text
 from rtasmr.config import LiveConfig
 from rtasmr.engine import Engine
 from rtasmr.latency import DRAW, Percentiles
 from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
-from rtasmr.recorder import Recorder
+from rtasmr.recorder import Recorder, RecorderState
 from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, ServedModel
 from rtasmr.snapshot import PulseState, modalities_of
 from rtasmr.sources.outlet import Outlet
@@ -85,6 +85,7 @@ def run_live(
         recorder = None
         if config.record and not stop.is_set():
             recorder = Recorder(Path(config.record), _header(config, model.card))
+            say(f"recording to {recorder.snapshot().path}")
         store = SnapshotStore()
         server = stack.enter_context(SnapshotServer(store))
         outlet = stack.enter_context(
@@ -140,7 +141,12 @@ def run_live(
                     files.append(str(recorder.close()))
                 except RecordingFailedError as failure:
                     error = str(failure)
-        return {**account(engine, model, files, store), "sources": sources.account(), "error": error}
+        return {
+            **account(engine, model, files, store),
+            "recording": None if recorder is None else recording_account(recorder.snapshot()),
+            "sources": sources.account(),
+            "error": error,
+        }
 
 
 def account(engine: Engine, model: ServedModel, files: list[str], store: SnapshotStore) -> dict[str, Any]:
@@ -172,6 +178,16 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
     }
 
 
+def recording_account(state: RecorderState) -> dict[str, Any]:
+    """Return what a recording came to: its size, and the chunks that are not in it."""
+    return {
+        "seconds": round(state.seconds, 3),
+        "bytes": state.n_bytes,
+        "overruns": state.overruns,
+        "refused": state.refused,
+    }
+
+
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
     return f"{sys.executable} -P -m rtasmr.view --attach {server.link_file}"
@@ -198,6 +214,7 @@ def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
         "demo": "true" if card.demo else "false",
         "warnings": "; ".join(card.warnings),
         "fingerprint": card.fingerprint,
+        "card": card_text(card),
         "config": config.to_json(),
     }
 

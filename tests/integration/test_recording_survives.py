@@ -82,7 +82,7 @@ def person() -> Iterator[Person]:
 
 
 def start_runtime(home: Path, *options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-P", "-m", "rtasmr", "live", "--headless", "--json", "--wait", "3"]
+    command = [sys.executable, "-P", "-m", "rtasmr", "live", "--headless", "--json", "--wait", "5"]
     return subprocess.Popen(
         [*command, *map(str, options)],
         env={**os.environ, "RTASMR_HOME": str(home)},
@@ -96,6 +96,8 @@ def check_killed(path: Path, person: Person, killed_at: float, newest: float, al
     """Judge what pyxdf reads of a killed recording; return the seconds of pulse that were lost."""
     streams, header = pyxdf.load_xdf(path, synchronize_clocks=False, dejitter_timestamps=False)
     assert header["info"]["participant"] == ["P07"]
+    assert json.loads(header["info"]["card"][0])["id"] == header["info"]["model"][0] == "tiny"
+    assert json.loads(header["info"]["config"][0])["participant"] == "P07"
     got = {stream["info"]["name"][0]: stream for stream in streams}
     numbers = got["rtasmr-ppg"]["time_series"][:, 0]
     np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
@@ -182,10 +184,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_recording_and_not_the_run(tiny_home, small_disk, person) -> None:
     runtime = start_runtime(tiny_home, "--record", small_disk / "s.xdf", "--duration", 8)
     out, error = runtime.communicate()
-    assert runtime.returncode == 1
+    assert runtime.returncode == 1, error
+    assert out, error
     account = json.loads(out.splitlines()[-1])
     assert (account["ticks"], account["missing"], account["duplicates"]) == (80, 0, 0)
     assert account["files"] == []
+    assert account["recording"]["overruns"] > 0
+    assert 100_000 < account["recording"]["bytes"] <= 160 * 1024
     alarm = "recording s.xdf.part stopped after"
     assert [line.partition(":")[0] for line in error.splitlines() if alarm in line] == [
         "ERROR rtasmr.recorder",  # when it happened
