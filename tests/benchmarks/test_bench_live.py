@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import PROC, cpu_seconds, resident_mb
 
 STOPWATCH = Path(__file__).with_name("stopwatch.py")
 DURATION_S = float(os.environ.get("RTASMR_BENCH_S", "130"))
@@ -25,7 +26,6 @@ DURATION_S = float(os.environ.get("RTASMR_BENCH_S", "130"))
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(DURATION_S + 600)]
 
 PPG_SFREQ = 2000
-PROC = Path("/proc")
 WARMUP_TICKS = 50
 SETTLED_TICK = min(250, round(5 * DURATION_S))
 """Tick from which CPU counts: by then the model's window has its full length."""
@@ -53,17 +53,6 @@ class Mark:
             {name: cpu_seconds(folder) for name, folder in folders.items()},
             {name: resident_mb(folder) for name, folder in folders.items()},
         )
-
-
-def cpu_seconds(folder: Path) -> float:
-    """Read user and system time; the process's name, which may hold spaces, stands in brackets before."""
-    fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(folder: Path) -> float:
-    pages = int((folder / "statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @contextmanager

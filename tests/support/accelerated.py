@@ -112,7 +112,7 @@ def state(engine: Engine, hours: float) -> dict[str, float]:
         "hours": round(hours, 3),
         "rss_mb": round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 3),
         "threads": threading.active_count(),
-        "files": len(os.listdir("/proc/self/fd")),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
         "ticks": engine.tally.ticks,
         "missing": engine.tally.missing,
         "duplicates": engine.tally.duplicates,
