@@ -12,6 +12,7 @@ from rtasmr import lslconfig
 from rtasmr.display import NO_SCREEN, has_display
 from rtasmr.errors import ConfigError, RtasmrError
 from rtasmr.player.config import PlayerConfig
+from rtasmr.sources.tied import end_with_parent
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,8 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--duration", type=float, metavar="S", help="show only so much")
     parser.add_argument("--wait-for-consumer", action="store_true", help="begin when somebody takes it")
     parser.add_argument("--full-screen", action="store_true")
+    parser.add_argument("--tied", action="store_true", help="end when standard input closes")
     parser.add_argument("--network", action="store_true", help="open the streams to the local network")
     options = parser.parse_args(argv)
+    if options.tied:
+        end_with_parent()
     try:
         config = PlayerConfig(
             file=options.file,

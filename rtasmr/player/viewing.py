@@ -85,7 +85,8 @@ class PlayerProcess:
 
     def __init__(self, words: list[str], say: Callable[[str], None]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "rtasmr.player", *words],
+            [sys.executable, "-P", "-m", "rtasmr.player", "--tied", *words],
+            stdin=subprocess.PIPE,  # the system closes it when this process ends, even if it is killed
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -124,9 +125,8 @@ class PlayerProcess:
         """Wait until the clip is over and everything of it is sent, or the player is gone."""
         self._ended.wait()
         if self.account is None:
-            self._say(
-                f"the player is gone {self._complaint and f'({self._complaint})'}; the recording ends here"
-            )
+            reason = self._complaint or "it gave no reason"
+            self._say(f"the player has ended early ({reason}); what was recorded is kept")
 
     def close(self) -> None:
         """End the player in order if it still runs."""
@@ -166,12 +166,13 @@ class PlayerProcess:
 def _player(
     config: PlayerConfig, *, full_screen: bool, network: bool, say: Callable[[str], None]
 ) -> Iterator[PlayerProcess]:
-    words = [str(config.file), "--wait-for-consumer", f"--delay={config.delay_ms}"]
+    words = ["--wait-for-consumer", f"--delay={config.delay_ms}"]
     words += [f"--clip={config.label}", f"--source-id={config.identity}"]
     words += [f"--sound-device={config.sound_device}"]
     if config.duration_s is not None:
         words.append(f"--duration={config.duration_s}")
     words += ["--full-screen"] * full_screen + ["--network"] * network
+    words += ["--", str(config.file)]
     process = PlayerProcess(words, say)
     try:
         yield process

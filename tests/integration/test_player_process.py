@@ -1,0 +1,157 @@
+"""The player by itself, and what a viewing makes of trouble: real window, real LSL."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rtasmr.session import read_xdf
+
+pytestmark = [pytest.mark.lsl, pytest.mark.gui, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def started() -> Iterator[Any]:
+    """Start a module of ours in a process; whatever still runs at the end is ended."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(module: str, *words: object, environment: Mapping[str, str] | None = None) -> Any:
+        session = {"RTASMR_LSL_SESSION": f"p-{uuid.uuid4().hex[:8]}"}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *map(str, words)],
+                env={**os.environ, **session, **(environment or {})},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+
+@pytest.fixture(scope="module")
+def silent_video(tmp_path_factory) -> Path:
+    """2 s of pictures with no sound."""
+    path = tmp_path_factory.mktemp("silent") / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for k in range(50):
+            image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * k, np.uint8), format="rgb24")
+            container.mux(video.encode(image))
+        container.mux(video.encode())
+    return path
+
+
+def facts_of(process: subprocess.Popen[str]) -> tuple[dict[str, str], dict[str, Any], str]:
+    """Wait for the player's end; return its streams, its account and what it said."""
+    out, words = process.communicate(timeout=60)
+    assert process.returncode == 0, words
+    first, last = (json.loads(line) for line in out.splitlines())
+    return first["streams"], last["account"], words
+
+
+def test_a_video_without_sound_follows_the_computers_clock(started, silent_video):
+    streams, account, words = facts_of(started("rtasmr.player", silent_video))
+    assert set(streams) == {"clip", "rating", "picture"}
+    assert account["pictures"] + account["pictures_dropped"] == 50
+    assert (account["seconds"], account["sound"]) == (2.0, None)
+    assert "silent.mp4 has no sound" in words
+
+
+def test_without_a_sound_card_the_pictures_go_on(started, tiny_video):
+    player = started("rtasmr.player", tiny_video, "--duration", 1, "--sound-device", "no such device")
+    streams, account, words = facts_of(player)
+    assert set(streams) == {"clip", "rating", "picture"}
+    assert (account["seconds"], account["sound"]) == (1.0, None)
+    (line,) = [line for line in words.splitlines() if line.startswith("no sound: ")]
+    assert "no such device" in line
+    assert line.endswith("Going on without sound")
+
+
+def test_a_sound_file_is_heard_before_a_black_screen(started, sound_server, tmp_path):
+    path = tmp_path / "noise.wav"
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("pcm_s16le", rate=44_100, layout="mono")
+        block = av.AudioFrame.from_ndarray(np.full((1, 44_100), 1000, np.int16), format="s16", layout="mono")
+        block.sample_rate = 44_100
+        container.mux(track.encode(block))
+        container.mux(track.encode())
+    streams, account, _ = facts_of(
+        started("rtasmr.player", path, "--sound-device", "pulse", environment=sound_server.environment)
+    )
+    assert set(streams) == {"clip", "rating", "sound"}
+    assert (account["seconds"], account["pictures"]) == (1.0, 0)
+    assert account["sound"]["samples_late"] == 0
+
+
+def test_a_file_that_breaks_off_ends_where_it_breaks(started, silent_video, tmp_path):
+    """The header of the whole 8 s, and a quarter of the data."""
+    whole, broken = tmp_path / "whole.mkv", tmp_path / "broken.mkv"
+    with av.open(str(whole), "w") as container:
+        video = container.add_stream("ffv1", rate=25, width=64, height=48, pix_fmt="bgr0")
+        rng = np.random.default_rng(5)
+        for _ in range(200):
+            noise = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(video.encode())
+    content = whole.read_bytes()
+    broken.write_bytes(content[: len(content) // 4])
+    _, account, words = facts_of(started("rtasmr.player", broken))
+    assert 1.5 < account["seconds"] < 2.5
+    assert "its header says 8.0 s" in words
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_player_that_dies_leaves_a_whole_recording(started, silent_video, tiny_home, tmp_path, number):
+    """Killed, it leaves no end of the clip; told to end, it closes the clip first."""
+    recording = tmp_path / "died.xdf"
+    viewer = started(
+        "rtasmr",
+        *("view", silent_video, "--headless", "--json", "--wait", 2, "--record", recording),
+        environment={"RTASMR_HOME": str(tiny_home)},
+    )
+    for line in viewer.stdout:
+        if json.loads(line).get("segment") == "silent":
+            break
+    (player,) = subprocess.run(
+        ["pgrep", "-P", str(viewer.pid), "-f", "rtasmr.player"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    os.kill(int(player), number)
+    out, words = viewer.communicate(timeout=60)
+    assert viewer.returncode == 0, words
+    account = json.loads(out.splitlines()[-1])
+    assert (account["missing"], account["duplicates"]) == (0, 0)
+    texts = list(read_xdf(recording).stream("rtasmr-clip").data)
+    if number is signal.SIGKILL:
+        assert account["player"] is None
+        assert texts == ["clip_start silent"]
+        assert "the player has ended early" in words
+    else:
+        assert account["player"]["seconds"] <= 2.0
+        assert texts == ["clip_start silent", "clip_end silent"]
+
+
+def test_the_player_ends_with_the_process_that_started_it(started, silent_video):
+    player = started("rtasmr.player", silent_video, "--tied", "--wait-for-consumer")
+    player.stdout.readline()  # its streams are open, and nobody takes them
+    player.stdin.close()
+    assert player.wait(30) == 0

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtasmr.player.sound import PlayQueue, SoundDeviceError, SoundOutput
+
+
+def numbered(first: int, stop: int) -> np.ndarray:
+    """Samples that show their own number, on all three columns."""
+    return np.repeat(np.arange(first, stop, dtype=np.int16)[:, None], 3, axis=1)
+
+
+def test_there_is_silence_around_what_is_queued():
+    queue = PlayQueue()
+    queue.push(10, numbered(10, 14))
+    np.testing.assert_array_equal(queue.take(8, 8)[:, 2], [0, 0, 10, 11, 12, 13, 0, 0])
+    np.testing.assert_array_equal(queue.take(16, 3), 0)
+
+
+def test_blocks_and_calls_of_any_size_give_the_same_sound(rng):
+    queue, taken, position = PlayQueue(), [], 0
+    cuts = [0, *np.sort(rng.choice(np.arange(1, 500), 20, replace=False)), 500]
+    for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        queue.push(int(first), numbered(first, stop))
+    while position < 500:
+        n_samples = int(rng.integers(1, 60))
+        taken.append(queue.take(position, n_samples))
+        position += n_samples
+    np.testing.assert_array_equal(np.concatenate(taken)[:500], numbered(0, 500))
+    assert queue.n_late == 0
+
+
+def test_what_comes_late_is_left_out_and_counted():
+    queue = PlayQueue()
+    queue.take(0, 10)
+    queue.push(4, numbered(4, 8))
+    queue.push(8, numbered(8, 14))
+    np.testing.assert_array_equal(queue.take(10, 6)[:, 0], [10, 11, 12, 13, 0, 0])
+    assert queue.n_late == 4 + 2
+
+
+def test_nothing_sounds_after_the_queue_is_cleared():
+    queue = PlayQueue()
+    queue.push(0, numbered(1, 9))
+    queue.take(0, 2)
+    queue.clear()
+    np.testing.assert_array_equal(queue.take(2, 8), 0)
+
+
+def test_a_device_that_is_not_there_is_named_in_one_line():
+    with pytest.raises(SoundDeviceError, match="no such card") as caught:
+        SoundOutput("no such card")
+    assert "\n" not in str(caught.value)
+    assert "--sound-device" in str(caught.value)
