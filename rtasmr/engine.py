@@ -253,7 +253,7 @@ class Engine:
         if isinstance(event, Joined):
             self._specs[role] = event.spec
             if role is Role.PPG:
-                self.pulse.join(event.spec.sfreq)
+                self.pulse.join(event.spec.sfreq, modality_format(event.spec).burst_s)
             if modality is not None:
                 self._pipeline.add_stream(
                     modality, modality_format(event.spec), filtered=is_filtered(event.spec)
@@ -374,10 +374,12 @@ class Engine:
         self._records = []
         self._update_latency()
         times, values = self._waveform.points()
+        now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
+        self.pulse.expire(now_s)
         self._store.update(
             state=state,
             message=message,
-            now_s=self._acquisition.timebase.to_session(pylsl.local_clock()),
+            now_s=now_s,
             streams=self._stream_states(),
             ppg_times=times,
             ppg_values=values,

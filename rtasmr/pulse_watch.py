@@ -16,6 +16,9 @@ from rtasmr.types import Chunk
 KEPT_READINGS = 36_000
 """Readings behind the account's medians: ten hours."""
 
+STALE_S = 3.0
+"""Session time after which a reading, due once a second, is out of date; bursts may hold it back longer."""
+
 
 class PulseWatch:
     """Reads the pulse while there is one.
@@ -28,6 +31,7 @@ class PulseWatch:
 
     def __init__(self) -> None:
         self._monitor: PulseMonitor | None = None
+        self._stale_s = STALE_S
         self._n_good = 0
         self._troubles: Counter[str] = Counter()
         self._rates: deque[float] = deque(maxlen=KEPT_READINGS)
@@ -35,13 +39,19 @@ class PulseWatch:
         self._n_readings = 0
         self.state: PulseState | None = None
 
-    def join(self, sfreq: float) -> None:
-        """Begin with a stream of this rate in Hz, new or back."""
+    def join(self, sfreq: float, burst_s: float = 0.0) -> None:
+        """Begin with a stream of this rate in Hz and this length of its bursts, new or back."""
         self._monitor = PulseMonitor(sfreq)
+        self._stale_s = STALE_S + burst_s
 
     def leave(self) -> None:
         """Note that the stream is gone: what it said last holds no more."""
         self._monitor = self.state = None
+
+    def expire(self, now_s: float) -> None:
+        """Drop a reading that nothing has followed: a stream that says nothing has no pulse to show."""
+        if self.state is not None and now_s - self.state.time_s > self._stale_s:
+            self.state = None
 
     def push(self, chunk: Chunk) -> list[PulseReading]:
         """Take samples of the pulse stream and return the readings that fell due."""

@@ -59,11 +59,12 @@ def _figures(values_ms: NDArray[np.float64]) -> dict[str, float | None]:
 def _pulse(samples: NDArray[np.float64]) -> dict[str, object]:
     rate, quality, bits = samples.T
     # Bits beyond the known ones, or no number at all, are a damaged file's: they name nothing.
-    codes = np.where(np.isfinite(bits), bits, 0.0).astype(np.int64)
+    known = (bits >= 0) & (bits < 1 << len(Trouble))
+    codes = np.where(known, bits, 0.0).astype(np.int64)
     counts = {t.value: int(np.count_nonzero(codes >> bit & 1)) for bit, t in enumerate(Trouble)}
     return {
         "readings": len(samples),
-        "good": int(np.count_nonzero(codes == 0)),
+        "good": int(np.count_nonzero(bits == 0)),
         "rate_bpm": _median(rate),
         "quality": _median(quality),
         "troubles": {name: n for name, n in counts.items() if n},

@@ -13,6 +13,8 @@ from rtasmr.view.state import Level, ViewState, clean, clock_text
 from rtasmr.view.tracks import RatingStep, SegmentMark, Span
 
 PULSE_WINDOW_S = 10.0
+PULSE_HEADROOM = 0.75
+"""Room above the wave for its beats and its reading, as a share of half its height."""
 PENDING_WORD = "pending"
 FREE_WORD = "free"
 Y_LOW, Y_HIGH = -0.09, 1.1
@@ -314,7 +316,7 @@ class PulsePlot:
         self.reading = pg.TextItem(color=theme.text, anchor=(0, 0))
         self.item.addItem(self.reading, ignoreBounds=True)
         self.beats = self.item.plot(
-            pen=None, symbol="t", symbolSize=7, symbolPen=None, symbolBrush=theme.threshold
+            pen=None, symbol="t", symbolSize=8, symbolPen=None, symbolBrush=theme.threshold
         )
 
     def draw(self, state: ViewState, clock_s: float) -> None:
@@ -329,14 +331,15 @@ class PulsePlot:
         # A flat line stands in the middle; without the floor its range would be empty.
         half = max((high - low) / 2, 1e-6) * 1.1
         middle = (low + high) / 2
-        self.item.setYRange(middle - half, middle + half, padding=0)
+        top = middle + (1 + PULSE_HEADROOM) * half
+        self.item.setYRange(middle - half, top, padding=0)
         pulse = state.snapshot.pulse
         beats_ago_s = np.array(() if pulse is None else pulse.beats) - state.now_s(clock_s)
         beats_ago_s = beats_ago_s[beats_ago_s >= -PULSE_WINDOW_S]
-        # Over the wave, at a height of their own: a reading is up to a second older than the newest wave.
-        self.beats.setData(beats_ago_s, np.full(len(beats_ago_s), middle + 0.97 * half))
+        # Above the wave and not on it: a reading is up to a second older than the newest wave.
+        self.beats.setData(beats_ago_s, np.full(len(beats_ago_s), middle + 1.12 * half))
         self.reading.setText(state.pulse_text)
-        self.reading.setPos(-PULSE_WINDOW_S, middle + half)
+        self.reading.setPos(-PULSE_WINDOW_S, top)
         self.hint.setPos(-PULSE_WINDOW_S / 2, middle)
 
 
