@@ -25,7 +25,7 @@ def known_names(monkeypatch):
     [
         ("Polar 24:AC:AC:01:02:fF end", "Polar removed end"),
         ("24-ac-ac-01-02-ff", "removed"),
-        ("/srv/data/p 7", "p 7"),
+        ("/data/lab/p 7", "p 7"),
         ("'~/data/pulse.txt'", "'pulse.txt'"),
         (r"C:\lab\data\pulse.txt", "pulse.txt"),
         (r"\\server\share\pulse.txt", "pulse.txt"),
