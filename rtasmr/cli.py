@@ -247,11 +247,12 @@ def doctor(
 
     from rtasmr.doctor import diagnose
 
-    findings = diagnose(network)
+    pulse: list[Finding] = []
     if ppg:
         from rtasmr.pulse_check import check_pulse
 
-        findings += check_pulse(ppg, network, say=lambda text: typer.echo(text, err=True))
+        pulse = check_pulse(ppg, network, say=lambda text: typer.echo(text, err=True))
+    findings = [*diagnose(network), *pulse]
     if json_:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
