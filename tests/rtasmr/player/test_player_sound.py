@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def test_there_is_silence_around_what_is_queued():
 def test_blocks_and_calls_of_any_size_give_the_same_sound(rng):
     queue, taken, position = PlayQueue(), [], 0
     cuts = [0, *np.sort(rng.choice(np.arange(1, 500), 20, replace=False)), 500]
-    for first, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, stop in itertools.pairwise(cuts):
         queue.push(int(first), numbered(first, stop))
     while position < 500:
         n_samples = int(rng.integers(1, 60))
