@@ -104,7 +104,9 @@ def live(
 def view(
     video: Annotated[Path, typer.Argument(help="Video or sound file to show.")],
     model: ModelOption = "",
-    ppg: Annotated[str, typer.Option(help="Pulse stream, such as type=PPG,name=...,source_id=...")] = "",
+    ppg: Annotated[
+        str, typer.Option(help="Pulse stream (type=PPG,...) or a source to start: serial:PORT, simulated, ...")
+    ] = "",
     require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg.")] = "",
     provider: ProviderOption = "auto",
     headless: Annotated[bool, typer.Option("--headless", help="No Tinglegram, only the stimulus.")] = False,
