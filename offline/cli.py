@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -263,6 +264,29 @@ def reproduce(
     else:
         print_results(results)
         typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def live_agreement(
+    model: Annotated[Path, typer.Argument(help="Folder of a clip model, as in R/models.")],
+    paper: Annotated[Path, typer.Argument(help="Feature tables of the set 'paper'.")],
+    live: Annotated[Path, typer.Argument(help="Feature tables of the set 'live', same trials and encoder.")],
+    provider: Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")] = "auto",
+    json_: Json = False,
+) -> None:
+    """Measure how what a clip model says live compares with its clip score, and note it in its card."""
+    from dataclasses import asdict
+
+    from offline.live_agreement import add_live_agreement
+
+    found = add_live_agreement(model, paper, live, provider)
+    if json_:
+        typer.echo(json.dumps({**asdict(found), "r": found.r if math.isfinite(found.r) else None}))
+        return
+    typer.echo(
+        f"{found.n_trials} trials, {found.n_ticks} ticks: r = {found.r:.3f}, the same call at "
+        f"{100 * found.agreement:.1f} %; noted in {model / 'card.json'}"
+    )
 
 
 @app.command()

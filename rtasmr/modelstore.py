@@ -50,7 +50,7 @@ def find_model(choice: str | Path | None = None) -> Path:
     ----------
     choice : str, Path or None
         The id of an installed model, or a model folder. None takes the newest real model installed,
-        else the newest demo model.
+        else the newest demo model; never one that was trained on whole clips.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def find_model(choice: str | Path | None = None) -> Path:
     for installed in list_models():
         if installed.card is None:
             log.warning("model in %s is passed over: %s", installed.path, installed.problem)
-        elif isinstance(installed.card, ModelCard):
+        elif isinstance(installed.card, ModelCard) and installed.card.causal:
             created = datetime.fromisoformat(installed.card.created)
             candidates.append((not installed.card.demo, created, installed.path))
     if not candidates:

@@ -34,6 +34,8 @@ class Predictor:
         How many newer frames the model sees when it judges a tick (L).
     requires : frozenset of Modality
         Modalities without which there is no probability.
+    first_tick : int
+        Where the window begins in a segment: 0, or the end of the warm-up for a model that never saw one.
     """
 
     def __init__(
@@ -44,7 +46,11 @@ class Predictor:
         window_frames: int = 200,
         lookahead_frames: int = 10,
         requires: frozenset[Modality] = frozenset(),
+        first_tick: int = 0,
     ) -> None:
+        if first_tick > WARMUP_TICKS:
+            raise ValueError(f"expected first_tick of at most {WARMUP_TICKS}, got {first_tick}")
+        self._first_tick = first_tick
         self._model = model
         self._window = FrameWindow(window_frames, n_features)
         self._lookahead = lookahead_frames
@@ -71,7 +77,8 @@ class Predictor:
             steps = self.flush()
             self._window.reset()
             self._segment = frame.segment
-        self._window.push(frame)
+        if frame.tick >= self._first_tick:
+            self._window.push(frame)
         self._pending.append(frame)
         prediction = None
         if len(self._pending) > self._lookahead:

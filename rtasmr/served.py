@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rtasmr.aligner import Aligner
 from rtasmr.card import ModelCard
+from rtasmr.clip_model import live_spec, with_banner
 from rtasmr.config import Provider
-from rtasmr.errors import ModelError
 from rtasmr.features.extractor import FeatureExtractor
 from rtasmr.features.spec import FeatureSpec
+from rtasmr.grid import WARMUP_TICKS
 from rtasmr.inference import OnnxEncoder, OnnxTingleModel
 from rtasmr.modelstore import find_encoder
 from rtasmr.pipeline import Pipeline
@@ -37,13 +38,14 @@ class ServedModel:
     Raises
     ------
     ModelError
-        If the model was trained on features that no stream can give.
+        If the model was trained on features that no stream can give; the published clip model is let
+        through, with a banner among the warnings of its card.
     """
 
     def __init__(self, folder: Path, provider: Provider) -> None:
         self.tingle = OnnxTingleModel.load(folder, provider)
-        self.card: ModelCard = self.tingle.card
-        self.spec: FeatureSpec = self.card.feature_spec()
+        self.spec: FeatureSpec = live_spec(self.tingle.card)
+        self.card: ModelCard = with_banner(self.tingle.card)
         self.encoder = OnnxEncoder.load(
             find_encoder(self.card.encoder_sha256, near=folder),
             provider,
@@ -53,11 +55,6 @@ class ServedModel:
         self, margin_s: float = MARGIN_S, timer: TickTimer | None = None, *, max_backlog_s: float = math.inf
     ) -> Pipeline:
         """Return a fresh pipeline that runs this model; ``timer`` stamps the parts of its ticks."""
-        if not self.card.causal:
-            raise ModelError(
-                f"model '{self.card.id}' was trained on whole clips (feature set "
-                f"'{self.card.feature_set}'): it cannot run on streams. Use a model of the 'live' set."
-            )
         encode = self.encoder.encode
         return Pipeline(
             Aligner(self.spec, margin_s=margin_s, max_backlog_s=max_backlog_s),
@@ -74,6 +71,8 @@ class ServedModel:
             window_frames=self.card.window_frames,
             lookahead_frames=self.card.lookahead_frames,
             requires=frozenset(self.card.requires),
+            # The clip model learned on published frames only, of which the first is tick 50.
+            first_tick=0 if self.card.causal else WARMUP_TICKS,
         )
 
     def state(self) -> ModelState:
