@@ -18,6 +18,8 @@ from offline.results import Number, Results, Verdict, paper_numbers
 from rtasmr.types import ASMR_VIDEOS
 
 ALPHA = 0.05
+_DECIDING = 2
+"""Sentences about the pulse that the summary needs; all of them stand in a section of their own."""
 NEAR = 0.05
 """Numbers without an uncertainty are compatible within this share of the paper's: 0.1 of its t of -2.085."""
 
@@ -135,6 +137,7 @@ def compatible(number: Number) -> bool:
 
 def _pulse_claim(results: Results) -> Claim:
     answer, why = pulse_answer(results)
+    deciding = " ".join(why[:_DECIDING])
     verdict = {
         PulseAnswer.YES: ClaimVerdict.REPRODUCED,
         PulseAnswer.NO_GAIN: ClaimVerdict.NOT_REPRODUCED,
@@ -149,7 +152,7 @@ def _pulse_claim(results: Results) -> Claim:
         "Sound and picture combined with the pulse give a more complete, biologically grounded prediction: "
         "the pulse adds something.",
         verdict,
-        f"Does the pulse add anything: {answer}. {why}",
+        f"Does the pulse add anything: {answer}. {deciding}",
         (
             "caveat.pulse.shuffled.brier_gain",
             "caveat.pulse.without.brier_gain",

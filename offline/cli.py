@@ -138,6 +138,7 @@ def features(
 ) -> None:
     """Write the feature table of every trial to OUT/trials."""
     from offline.extract import extract_features
+    from offline.labels import short_label
     from rtasmr.dataset import DataSet
 
     dataset = DataSet.open(data)
@@ -159,8 +160,9 @@ def features(
         )
     for note in extraction.notes:
         typer.echo(f"warning: {note}", err=True)
-    label = " (simulated)" if dataset.is_simulated else ""
-    typer.echo(f"{len(extraction.paths)} feature tables{label}: {out / 'trials'}")
+    label = short_label({"simulated": dataset.is_simulated, "encoder": encoder})
+    told = f" ({label})" if label else ""
+    typer.echo(f"{len(extraction.paths)} feature tables{told}: {out / 'trials'}")
     typer.echo(
         f"computed {extraction.n_computed} of {extraction.n_units} parts; "
         f"cache {extraction.cache_bytes / 1e6:.0f} MB: {extraction.cache_folder}"

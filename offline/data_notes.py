@@ -9,18 +9,22 @@ from offline.atomic import replacing
 from rtasmr.errors import DataError
 
 NOTES_FILE = "data_notes.txt"
+_COMMENT = "# "
 
 
-def write_notes(notes: Sequence[str], out: Path) -> None:
-    """Write data notes, one a line."""
+def write_notes(notes: Sequence[str], out: Path, label: str = "") -> None:
+    """Write data notes, one a line; ``label`` stands on top, behind a ``#``."""
+    lines = [f"{_COMMENT}{label}"] if label else []
+    lines += [" ".join(note.split()) for note in notes]
     with replacing(out / NOTES_FILE) as part:
-        part.write_text("".join(" ".join(note.split()) + "\n" for note in notes), encoding="utf-8")
+        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def read_notes(out: Path) -> list[str]:
     """Read what `write_notes` wrote; empty where there is none."""
     try:
-        return (out / NOTES_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (out / NOTES_FILE).read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if not line.startswith(_COMMENT)]
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

@@ -41,7 +41,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for line in caveat_lines(results):
         console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
     answer, told = pulse_answer(results)
-    line = f"Does the pulse add anything: {answer}. {told}"
+    line = f"Does the pulse add anything: {answer}. {' '.join(told)}"
     console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
     tally = Counter(number.verdict for number in results.numbers if number.id in paper_numbers())
     console.print(

@@ -32,8 +32,8 @@ class PulseAnswer(StrEnum):
     UNKNOWN = "not computable"
 
 
-def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
-    """Answer from the 95 % intervals, in words.
+def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
+    """Answer from the 95 % intervals, and say why in sentences, the deciding ones first.
 
     *Yes* if the fusion model errs less with a person's own pulse than with another's and, where one was
     trained, less than a model without any. *Used, no gain shown* if the first holds and the second does not.
@@ -59,7 +59,7 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, str]:
     ]
     if read.has(_CONCORDANCE):
         parts.append(_of_concordance(read))
-    return answer, ". ".join(parts) + "."
+    return answer, tuple(f"{part}." for part in parts)
 
 
 def _answer(read: Reader) -> PulseAnswer:

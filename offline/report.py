@@ -76,7 +76,7 @@ def write_report(
     order = {remark.key: i for i, remark in enumerate(noted, start=1)}
     numbers = {number.id: number for number in results.numbers}
     claims = judge_claims(results)
-    answer, answer_text = pulse_answer(results)
+    answer, answer_sentences = pulse_answer(results)
     page = _environment().get_template("report.html.j2")
     text = page.render(
         labels=long_labels(results.config),
@@ -88,7 +88,7 @@ def write_report(
         headline=_headline(results),
         answer=answer.value,
         answer_tone=_ANSWER_TONES[answer],
-        answer_text=answer_text,
+        answer_sentences=answer_sentences,
         pulse=pulse_table(numbers, noted),
         tables=paper_tables(numbers, noted),
         caveat_tables=caveat_tables(numbers, noted),

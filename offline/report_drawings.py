@@ -102,6 +102,11 @@ def _caption(name: str, fusion: Predictions | None) -> str:
             f"In place of figure 6: participant {FIGURE_6_PARTICIPANT} of the paper was not tested here. "
             f"Participant {shown} reports the most onsets of a tingle. {padding}"
         )
+    if name.startswith(TINGLEGRAMS):
+        return (
+            "What the fusion model said of each participant it was not trained on, and what they reported. "
+            "Sound and picture are the same for all: where the curves are alike, the pulse changed nothing."
+        )
     return {
         "scores": "Table 1 as a picture. Beside it two rules that look at nothing but the kind of clip.",
         "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",

@@ -172,7 +172,14 @@ def _reliability(fusion: Predictions) -> Figure:
     left.plot(bins.mean_p[filled], bins.frequency[filled], "s-", color=OURS)
     left.axhline(truth.mean(), color=RULE, linestyle=":", linewidth=1.4)
     left.annotate(
-        "overall share", (0.02, truth.mean()), xytext=(0, 4), textcoords="offset points", color=RULE, size=9
+        "overall share",
+        (0.99, truth.mean()),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="right",
+        color=RULE,
+        size=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
     left.set_xlabel("Probability given")
     left.set_ylabel("Share of steps with a tingle")

@@ -118,6 +118,21 @@ class NumberTable:
         return ", ".join(f"{row.name} {row.paper}" for row in self.rows if row.paper) or "prints none"
 
 
+_PULSE_NAMES = {
+    "concordance": "Fusion: who of two people feels it",
+    "correlation": "Fusion: correlation with the person's own part",
+    "shuffled.concordance": "Another's pulse: who of two people feels it",
+    "shuffled.correlation": "Another's pulse: correlation with the person's own part",
+    "shuffled.brier_gain": "Another's pulse: rise of the squared error",
+    "shuffled.change": "Another's pulse: change of the probability",
+    "without.brier_gain": "Model without pulse: rise of the squared error",
+    "without.macro_f1_gain": "Model without pulse: loss of macro F1 [percentage points]",
+    "alone.correlation": "Model of the pulse alone: correlation with the person's own part",
+    "amplitude.correlation": "Pulse amplitude, no model: correlation with the person's own part",
+}
+"""What the numbers on the pulse are called, by the last parts of their ids."""
+
+
 def paper_tables(numbers: Mapping[str, Number], noted: Sequence[Remark]) -> list[NumberTable]:
     """Return the tables of the paper's numbers."""
     return _tables(_TABLES, numbers, noted)
@@ -205,6 +220,8 @@ def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequ
 
 def _name(number: Number, prefix: str) -> str:
     base = number.id if not prefix.endswith(".") else number.id.removeprefix(prefix)
+    if prefix == PULSE_PREFIX and base in _PULSE_NAMES:
+        return _PULSE_NAMES[base]
     words = base.removeprefix("caveat.").replace("_", " ").replace(".", ", ").split(" ")
     name = " ".join(_SPELLED.get(word, word) for word in words)
     unit = {"p": "", "count": "", "r": "", "t": "", "": "", "AUC": ""}.get(number.unit, number.unit)

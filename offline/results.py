@@ -22,6 +22,7 @@ import numpy as np
 
 import rtasmr
 from offline.atomic import replacing
+from offline.labels import short_label
 from rtasmr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -252,9 +253,12 @@ def write_results(results: Results, out: Path) -> None:
     with replacing(out / "tables.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         names = [field.name for field in fields(Number) if field.name != "ci95"]
-        rows.writerow([*names, "ci95_low", "ci95_high"])
+        # Each row says what it rests on: rows are copied into other tables.
+        rows.writerow([*names, "ci95_low", "ci95_high", "made_with"])
+        label = short_label(results.config)
         for number in results.numbers:
-            rows.writerow([*(getattr(number, name) for name in names), *(number.ci95 or ("", ""))])
+            values = (getattr(number, name) for name in names)
+            rows.writerow([*values, *(number.ci95 or ("", "")), label])
     with replacing(out / "config.toml") as part:
         # JSON's strings, numbers and booleans are TOML's.
         lines = [

@@ -180,7 +180,7 @@ def reproduce_study(
     )
     notes = list(dict.fromkeys(notes))
     save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
-    write_notes(notes, out)
+    write_notes(notes, out, short_label(config))
     write_results(results, out)
     write_report(results, out, first, notes)
     if progress is not None:

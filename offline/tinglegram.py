@@ -18,6 +18,7 @@ FIGURE_6_PARTICIPANT = 27
 """Whom the paper shows."""
 
 _RATING_MAX = 3.0
+_CURVE, _THRESHOLD = "#0072B2", "#D55E00"
 
 
 def figure_6_trials(predictions: Predictions) -> tuple[TrialPrediction, ...]:
@@ -57,8 +58,8 @@ def _draw_trial(axes: Axes, trial: TrialPrediction) -> None:
     report = trial.truth if trial.is_asmr else trial.rating / _RATING_MAX
     label = "tingle reported" if trial.is_asmr else "pleasantness rating / 3"
     axes.fill_between(trial.time_s, 0, report, step="post", color="0.8", linewidth=0, label=label)
-    axes.plot(trial.time_s, trial.p, color="tab:blue" if trial.is_asmr else "tab:orange", label="P(tingle)")
-    axes.axhline(trial.threshold, color="tab:red", linestyle="--", linewidth=1, label="threshold")
+    axes.plot(trial.time_s, trial.p, color=_CURVE, label="P(tingle)")
+    axes.axhline(trial.threshold, color=_THRESHOLD, linestyle="--", linewidth=1, label="threshold")
     if trial.n_real < trial.p.size:
         start, stop = trial.time_s[trial.n_real], trial.time_s[-1] + 1 / FRAME_RATE_HZ
         axes.axvspan(start, stop, facecolor="none", edgecolor="0.5", hatch="///", label="zero padding")

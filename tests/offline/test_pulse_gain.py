@@ -19,7 +19,8 @@ def trial(participant, p, rating, video="vid1", n_real=None):
 
 
 def answer_of(measured):
-    return pulse_answer(compile_results(measured, {}, reason="not run"))
+    answer, sentences = pulse_answer(compile_results(measured, {}, reason="not run"))
+    return answer, " ".join(sentences)
 
 
 def study(rng, strength, *, n_shuffles=3, n_people=24, n_steps=300):

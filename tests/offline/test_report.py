@@ -162,9 +162,24 @@ def test_simulated_data_and_random_encoders_are_named_everywhere(rng, tmp_path):
     claims = judge_claims(results)
     assert {c.verdict for c in claims} == {ClaimVerdict.SIMULATED, ClaimVerdict.NOT_COMPUTABLE}
     assert "✔ reproduced" not in text
-    for svg in (tmp_path / "figures").glob("*.svg"):
-        if svg.name != "figure6.svg":
-            assert "Simulated data" in svg.read_text(encoding="utf-8"), svg.name
+    drawn = list((tmp_path / "figures").glob("*.svg"))
+    assert len(drawn) == 11
+    for svg in drawn:
+        # matplotlib draws letters as shapes and leaves the text beside them as a comment
+        words = svg.read_text(encoding="utf-8")
+        assert "Simulated data: says nothing about people; image encoder with random weights" in words, (
+            svg.name
+        )
+
+
+def test_every_test_trial_is_reached_from_the_list_of_trials(rng, tmp_path):
+    models = {"fusion": model(rng)}
+    results = compile_results(measure_models(models, rng), {"data": "study"}, reason="not run")
+    page = Page(write_report(results, tmp_path, models).read_text(encoding="utf-8"))
+    for trial in models["fusion"].trials:
+        anchor = f"tinglegrams_{trial.trial.video}-trial-{trial.trial}"
+        assert f"#{anchor}" in page.links
+        assert anchor in page.ids
 
 
 def test_second_protocol_and_seeds_get_columns_of_their_own(rng, tmp_path):
@@ -185,6 +200,9 @@ def test_second_protocol_and_seeds_get_columns_of_their_own(rng, tmp_path):
 def test_notes_survive_the_disk(tmp_path):
     write_notes(["one", "two\nlines", "日本.log: dropped"], tmp_path)
     assert read_notes(tmp_path) == ["one", "two lines", "日本.log: dropped"]
+    write_notes(["one"], tmp_path, "Simulated data")
+    assert (tmp_path / "data_notes.txt").read_text(encoding="utf-8") == "# Simulated data\none\n"
+    assert read_notes(tmp_path) == ["one"]
     (tmp_path / "data_notes.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(DataError, match="expected notes as text"):
         read_notes(tmp_path)

@@ -1,5 +1,6 @@
 """A whole reproduction: every output is there, says what it is, and nothing is computed twice."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import offline.study
 from offline.crossval import CrossValidation
 from offline.extract import Extraction
 from offline.predictions import Predictions, TrialPrediction, load_origin
+from offline.printout import print_results
 from offline.protocols import AS_WRITTEN, PUBLISHED
 from offline.reproduce import reproduce_predictions
 from offline.results import Verdict, paper_numbers
@@ -67,7 +69,7 @@ def small_study(monkeypatch, make_table, tiny_home):
 
 
 @pytest.mark.usefixtures("small_study")
-def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_path):
+def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_path, capsys):
     shares = []
     out = tmp_path / "R"
     results = reproduce_study(simulated_set, out, settings, lambda _, share: shares.append(share))
@@ -94,6 +96,17 @@ def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_
     assert "random weights (random:1)" in report
     assert "&lt;made up&gt;" in report
     assert read_model_card(out / "models" / "fusion-published-all").demo
+    label = "Simulated data: says nothing about people; image encoder with random weights"
+    assert (out / "data_notes.txt").read_text(encoding="utf-8").startswith(f"# {label}\n")
+    with (out / "tables.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["made_with"] for row in csv.DictReader(file)} == {label}
+    for saved in (out / "predictions.npz", out / "predictions" / "published-seed1.npz"):
+        origin = load_origin(saved)
+        assert (origin["simulated"], origin["encoder"]) == (True, "random:1"), saved
+    for saved in (out / "work").glob("*/predictions.npz"):
+        assert load_origin(saved)["simulated"] is True
+    print_results(results)
+    assert capsys.readouterr().out.startswith("Simulated data: nothing here says anything about people.")
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
