@@ -105,7 +105,7 @@ def view(
     video: Annotated[Path, typer.Argument(help="Video or sound file to show.")],
     model: ModelOption = "",
     ppg: Annotated[
-        str, typer.Option(help="Pulse stream (type=PPG,...) or a source to start: serial:PORT, simulated, ...")
+        str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
     ] = "",
     require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg.")] = "",
     provider: ProviderOption = "auto",
