@@ -6,7 +6,7 @@ Times are seconds from the start of the file, as a player counts them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -172,6 +172,7 @@ def iter_pictures(
     stop_s: float | None = None,
     resize: bool = True,
     shown_at: NDArray[np.float64] | None = None,
+    skip: Callable[[float], bool] | None = None,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Yield the images of a file in the order in which they are shown.
 
@@ -187,6 +188,9 @@ def iter_pictures(
     shown_at : ndarray of shape (n_times,), float64, optional
         Sorted times (seconds). Only the images on screen at one of them are converted and given:
         for each, the newest image with a presentation time at or before it.
+    skip : callable, optional
+        Takes a presentation time in seconds; images for which it is true are neither converted nor
+        given. A player that is behind catches up so.
 
     Yields
     ------
@@ -212,6 +216,8 @@ def iter_pictures(
                 on_screen = np.searchsorted(shown_at, np.array([shown_s, replaced_s]) - ON_TICK_TOLERANCE_S)
                 if on_screen[0] == on_screen[1]:
                     continue
+            if skip is not None and skip(shown_s):
+                continue
             picture = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
             yield shown_s, resize_picture(picture) if resize else picture
 

@@ -90,6 +90,11 @@ class SoundClock:
         return self._line is not None and self._points[-1][0] - self._points[0][0] >= STEADY_S
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the last observation was far from the line: jitter, or the card has paused."""
+        return bool(self._outliers)
+
+    @property
     def noise_s(self) -> float:
         """Standard deviation of the observations around the line, in seconds."""
         return self._noise_s

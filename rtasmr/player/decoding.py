@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +58,19 @@ def sound_ahead(path: Path) -> Prefetch[SoundBlock]:
     return Prefetch(blocks(), SOUND_BLOCKS)
 
 
-def pictures_ahead(path: Path, info: media.MediaInfo) -> Prefetch[Picture]:
-    """Decode the pictures of a file ahead, each also in the size that the encoder takes."""
+def pictures_ahead(path: Path, info: media.MediaInfo, skip: Callable[[float], bool]) -> Prefetch[Picture]:
+    """Decode the pictures of a file ahead, each also in the size that the encoder takes.
+
+    Parameters
+    ----------
+    path : Path
+    info : MediaInfo
+    skip : callable
+        Takes a position in seconds; what it says true to is left out. Called on the decoding thread.
+    """
 
     def pictures() -> Iterator[Picture]:
-        for position_s, image in media.iter_pictures(path, resize=False):
+        for position_s, image in media.iter_pictures(path, resize=False, skip=skip):
             yield Picture(position_s, image, resize_picture(image))
 
     n_bytes = 3 * (info.width or 1) * (info.height or 1)

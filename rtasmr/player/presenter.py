@@ -18,7 +18,7 @@ from rtasmr.player.clock import ClockLine
 from rtasmr.player.config import PlayerConfig
 from rtasmr.player.decoding import pictures_ahead
 from rtasmr.player.feeder import Feeder, player_specs
-from rtasmr.player.schedule import LATE_S, Picture, PictureSchedule
+from rtasmr.player.schedule import LATE_S, CatchUp, Picture, PictureSchedule
 from rtasmr.player.sound import SoundDeviceError
 from rtasmr.player.soundtrack import SoundTrack
 from rtasmr.sources.pacing import CONSUMER_MARGIN_S, DRAIN_S
@@ -77,6 +77,7 @@ class Presenter:
         self._stopping = threading.Event()
         self._end_s = min(self.info.duration_s, config.duration_s or np.inf)
         self._schedule = PictureSchedule()
+        self._catch_up = CatchUp()
         self._pictures: Prefetch[Picture] | None = None
         self._picture_end_s = 0.0
         self._lateness_s: list[float] = []
@@ -130,7 +131,7 @@ class Presenter:
 
     def _present(self, stack: ExitStack) -> None:
         if self.info.has_picture:
-            self._pictures = stack.enter_context(pictures_ahead(self._config.file, self.info))
+            self._pictures = stack.enter_context(pictures_ahead(self._config.file, self.info, self._skips))
         self._open_sound(stack)
         specs = self._specs()
         feeder = self._feeder = stack.enter_context(Feeder(specs))
@@ -139,6 +140,11 @@ class Presenter:
             self._play(feeder)
         self._tell({"account": self._account(feeder)})
         self._turn_until(feeder, pylsl.local_clock() + LINGER_S)
+
+    def _skips(self, position_s: float) -> bool:
+        line = self._line
+        now_s = -np.inf if line is None else line.position_at(pylsl.local_clock())
+        return self._catch_up.skips(position_s, now_s)
 
     def _open_sound(self, stack: ExitStack) -> None:
         """Start the card with silence and learn its clock; without a card, go on without sound."""
@@ -227,7 +233,9 @@ class Presenter:
                 self._sound = None
                 feeder.drop_sound()
         now_s = float(pylsl.local_clock())
-        feeder.publish(now_s, None if self._sound is None else self._sound.card)
+        # Where the card has just paused, it is not yet known when what it was given is heard.
+        known = self._sound is not None and not self._sound.in_doubt
+        feeder.publish(now_s, self._sound.card if self._sound is not None and known else None)
         return now_s
 
     def _decode(self, position_s: float) -> None:
@@ -268,7 +276,7 @@ class Presenter:
             "clip": self._config.label,
             "seconds": round(self._end_s, 3),
             "pictures": len(late_ms),
-            "pictures_dropped": self._schedule.n_dropped,
+            "pictures_dropped": self._schedule.n_dropped + self._catch_up.n_skipped,
             "pictures_late": int((late_ms > 1000 * LATE_S).sum()),
             "picture_lateness_ms": _quantiles(late_ms),
             "delay_ms": self._config.delay_ms,

@@ -12,6 +12,10 @@ LATE_S = 0.010
 """Lateness up to which a picture counts as shown when it was due."""
 
 
+BEHIND_S = 0.05
+SLOWEST_S = 0.5
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """An image of the stimulus.
@@ -63,6 +67,32 @@ class PictureSchedule:
             self.n_dropped += due is not None
             due = self._waiting.popleft()
         return due
+
+
+class CatchUp:
+    """Which pictures a decoder that is behind had better leave out.
+
+    Attributes
+    ----------
+    n_skipped : int
+        Pictures left out.
+    """
+
+    def __init__(self) -> None:
+        self._given_s = -np.inf
+        self.n_skipped = 0
+
+    def skips(self, position_s: float, now_s: float) -> bool:
+        """Whether to leave out the picture at ``position_s`` while ``now_s`` (seconds) is heard.
+
+        One that is late already is left out, but for one every `SLOWEST_S`: a machine that can not
+        keep up at all shows something.
+        """
+        if now_s - position_s > BEHIND_S and position_s - self._given_s < SLOWEST_S:
+            self.n_skipped += 1
+            return True
+        self._given_s = position_s
+        return False
 
 
 def shown_stamp(due_time_s: float, shown_time_s: float) -> float:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from rtasmr.errors import RtasmrError
 from rtasmr.features.spec import SOUND_SFREQ
 
-LATENCY_S = 0.1
+LATENCY_S = 0.3
 """Buffered ahead in the card: so long a busy machine may keep it waiting."""
 
 MAX_LATENCY_S = 10.0
 """No card holds more; a larger figure is a wrong clock."""
 
-SILENT_S = 1.0
-"""A card that asks for nothing for so long is gone."""
+SILENT_S = 5.0
+"""A card that asks for nothing for so long is gone; some pause for 2 s when they ran dry."""
 
 N_COLUMNS = 3
 """Left, right, and the mono sound that features are made of."""

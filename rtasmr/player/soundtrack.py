@@ -97,6 +97,11 @@ class SoundTrack:
         return self.card.from_position(self._zero_s)
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the card's last time does not fit those before."""
+        return self._clock.in_doubt
+
+    @property
     def is_alive(self) -> bool:
         """Whether the card still plays."""
         return self._output.is_alive

@@ -360,3 +360,15 @@ def test_sound_is_played_in_stereo_and_described_in_mono_from_one_decode(
     heard = np.concatenate(stereo).astype(int)
     assert heard.shape == (len(np.concatenate(mono)), 2)
     assert (np.abs(heard[:, 0] - heard[:, 1]).max() > 1000) == (layout == "stereo")
+
+
+def test_images_that_a_player_has_no_time_for_are_left_out(tiny_video):
+    asked = []
+
+    def skip(time_s: float) -> bool:
+        asked.append(time_s)
+        return len(asked) % 5 != 0
+
+    given = [(time_s, image[0, 0, 0]) for time_s, image in iter_pictures(tiny_video, skip=skip)]
+    np.testing.assert_allclose(asked, np.arange(50) / 25)
+    assert given == [(pytest.approx(k / 25), 4 * k) for k in range(4, 50, 5)]

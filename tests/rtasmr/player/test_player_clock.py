@@ -88,7 +88,9 @@ def test_a_pause_of_the_card_is_taken_up(pause_s):
     observe(clock, blocks(5.0), T0 + blocks(5.0))
     observe(clock, blocks(0.2, 5.0), T0 + pause_s + blocks(0.2, 5.0))
     assert clock.line.time_of(5.2) == pytest.approx(T0 + 5.2, abs=1e-4)  # it might be jitter
+    assert clock.in_doubt
     observe(clock, blocks(0.3, 5.2), T0 + pause_s + blocks(0.3, 5.2))
     assert clock.line.time_of(5.5) == pytest.approx(T0 + pause_s + 5.5, abs=1e-4)
     assert clock.n_steps == 1
+    assert not clock.in_doubt
     assert not clock.is_steady
