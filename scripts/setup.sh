@@ -56,6 +56,6 @@ if command -v dpkg-query >/dev/null; then
 fi
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,test,lint]'
+.venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,sensors,cluster,test,lint]'
 touch .venv/.ready
 say "ready: .venv"
