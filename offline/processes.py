@@ -89,8 +89,10 @@ def worker_pool(n_processes: int, *, fresh: bool = False) -> Iterator[ProcessPoo
 
 
 def _start_worker(ended: Connection) -> None:
-    # Ctrl-C reaches all processes of a terminal: end without a word, the parent has one.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Ctrl-C reaches all processes of a terminal: end without a word, the parent has one. A run in the
+    # background of a script was started to ignore it, and so do its workers.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_when_unwanted, args=(ended,), daemon=True).start()
 
 

@@ -58,6 +58,31 @@ def test_no_process_outlives_its_parent(script: str, sent: signal.Signals, simul
             os.killpg(parent.pid, signal.SIGKILL)
 
 
+def test_where_ctrl_c_is_ignored_workers_ignore_it_too() -> None:
+    script = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from offline.processes import worker_pool
+with worker_pool(1) as pool:
+    pool.submit(len, ()).result()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(pool.submit(len, "abc").result())
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "ready\n"
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.communicate("\n", timeout=60)[0] == "3\n"
+    assert run.returncode == 0
+
+
 def test_a_worker_ended_from_outside_is_named() -> None:
     with (
         pytest.raises(DataError, match="one of 1 processes was ended from outside"),
