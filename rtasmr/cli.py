@@ -33,7 +33,9 @@ def _options() -> None:
 @app.command()
 def live(
     model: ModelOption = "",
-    ppg: Annotated[str, typer.Option(help="Pulse stream, such as type=PPG,name=...,source_id=...")] = "",
+    ppg: Annotated[
+        str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
+    ] = "",
     audio: Annotated[str, typer.Option(help="Sound stream.")] = "",
     video: Annotated[str, typer.Option(help="Picture stream.")] = "",
     markers: Annotated[str, typer.Option(help="Stream of clip markers.")] = "",
