@@ -22,7 +22,7 @@ from offline.extract import extract_tables
 from offline.kept_validation import validate_behaviour
 from offline.labels import short_label
 from offline.predictions import Predictions, save_predictions
-from offline.processes import run_apart
+from offline.processes import open_pool, run_apart
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
 from offline.pulse_amplitude import pulse_amplitudes
 from offline.pulse_gain import measure_amplitude
@@ -137,6 +137,9 @@ def reproduce_study(
     settings = settings or StudySettings()
     dataset = DataSet.open(data)
     cache = FeatureCache(settings.cache_folder or default_cache_folder())
+    if settings.scheduler is not None:
+        with open_pool(1, settings.scheduler):
+            pass  # a wrong address is told now, not after the pulses
     encoder_folder = provide_encoder(settings.encoder, out / MODELS_FOLDER, cache)
     behaviour = validate_behaviour(
         dataset,

@@ -147,6 +147,16 @@ def test_saved_predictions_stay_simulated(simulated_set, settings, tmp_path):
     assert "Simulated data" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_scheduler_that_is_not_there_is_told_before_anything_long_starts(
+    simulated_set, settings, tmp_path, monkeypatch
+):
+    pytest.importorskip("distributed", reason="needs the extra 'cluster'")
+    monkeypatch.setattr("offline.cluster.CONNECT_S", 1.0)
+    monkeypatch.setattr(offline.study, "provide_encoder", None)  # would be called first
+    with pytest.raises(ConfigError, match="--scheduler: expected a running Dask scheduler"):
+        reproduce_study(simulated_set, tmp_path / "R", replace(settings, scheduler="tcp://127.0.0.1:9"))
+
+
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="expected 'fusion' among them"):
         StudySettings(models=("xgboost",))
