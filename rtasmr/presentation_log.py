@@ -258,6 +258,7 @@ def _video_of(code: str) -> str | None:
 
 def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -> list[_Showing]:
     showings: list[_Showing] = []
+    renamed: list[str] = []
     for row in rows:
         if row.get("Event Type") != "Video":
             continue
@@ -274,13 +275,15 @@ def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -
             )
             continue
         if code != video:
-            notes.append(f"{path.name}: Video row {code!r} read as {video}")
+            renamed.append(f"{code!r} as {video}")
         if any((showing.video, showing.start) == (video, start) for showing in showings):
             notes.append(
                 f"{path.name}: the Video row {code!r} at {start / LOG_UNITS_PER_S:.1f} s stands twice"
             )
             continue
         showings.append(_Showing(video, start, _time(row, "Duration")))
+    if renamed:
+        notes.append(f"{path.name}: {len(renamed)} Video rows read by their number: {', '.join(renamed)}")
     return sorted(showings, key=lambda showing: showing.start)
 
 
