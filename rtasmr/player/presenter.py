@@ -93,7 +93,7 @@ class Presenter:
         line = self._line
         if line is None:
             return None
-        picture = self._schedule.take_due(line.position_at(pylsl.local_clock()))
+        picture = self._schedule.take_due(self._position_at(line, pylsl.local_clock()))
         return None if picture is None else (picture, line.time_of(picture.position_s))
 
     def wait_s(self) -> float:
@@ -200,7 +200,7 @@ class Presenter:
             now_s = self._turn(feeder)
             if self._sound is not None:
                 line = self._line = self._sound.line
-            position_s = line.position_at(now_s)
+            position_s = self._position_at(line, now_s)
             if not started and position_s >= 0:
                 started = True
                 feeder.marker("clip", f"clip_start {label}", line.time_of(0.0))
@@ -215,6 +215,12 @@ class Presenter:
             feeder.marker("clip", f"clip_end {label}", line.time_of(self._end_s))
         # Silence and a black screen go on for a moment: the last ticks of the clip need what follows.
         self._turn_until(feeder, pylsl.local_clock() + DRAIN_S)
+
+    def _position_at(self, line: ClockLine, now_s: float) -> float:
+        """Return what of the file is heard now; while the card stands still, so does the picture."""
+        sound = self._sound
+        position_s = line.position_at(now_s)
+        return position_s if sound is None else min(position_s, sound.handed_s)
 
     def _turn_until(self, feeder: Feeder, time_s: float) -> None:
         pause = threading.Event()

@@ -49,6 +49,7 @@ class SoundTrack:
         self._output = SoundOutput(device)
         self._blocks = sound_ahead(file)
         self._is_decoded = False
+        self._handed_s = 0.0
 
     def __enter__(self) -> SoundTrack:
         return self
@@ -82,6 +83,7 @@ class SoundTrack:
         played = self._output.take_played()
         for part in played:
             self._clock.observe(part.first / SOUND_SFREQ, part.time_s + self._delay_s)
+            self._handed_s = (part.first + len(part.mono)) / SOUND_SFREQ
         return played
 
     @property
@@ -95,6 +97,11 @@ class SoundTrack:
     def line(self) -> ClockLine:
         """When each position of the file is heard, or shown."""
         return self.card.from_position(self._zero_s)
+
+    @property
+    def handed_s(self) -> float:
+        """Position in the file up to which the card was given sound: nothing later can be heard yet."""
+        return self._handed_s - self._zero_s
 
     @property
     def in_doubt(self) -> bool:
