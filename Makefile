@@ -1,5 +1,5 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need.
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench soak clean
 
 bin := .venv/bin
 
@@ -27,6 +27,10 @@ lint: setup
 
 bench: setup
 	$(bin)/python -m pytest -m bench tests/benchmarks -s
+
+# Hours; what is finished stands in soak/results.json and is not run again. One part: make soak ONLY=kills
+soak: setup
+	$(bin)/python -m pytest -m soak tests/soak -s $(if $(ONLY),-k '$(ONLY)')
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -164,6 +164,7 @@ class Engine:
         self._next_snapshot = 0.0
         self._stopping = threading.Event() if stopping is None else stopping
         self.tally = Tally()
+        self.lag_s = math.nan
         self.newest: TickRecord | None = None
         self.segments: list[Segment] = []
 
@@ -198,6 +199,11 @@ class Engine:
     def message(self) -> str:
         """What is wrong with the streams at the moment; empty if nothing is."""
         return self._message
+
+    @property
+    def status(self) -> Mapping[Modality, Status]:
+        """What is known of each modality now: earlier than a record, which waits for its look-ahead."""
+        return self._status
 
     @property
     def interruptions(self) -> dict[str, int]:
@@ -354,8 +360,10 @@ class Engine:
             self._outlet.push_at(row, np.array([tick_lsl]))
         published = pylsl.local_clock()
         self.tally.count(prediction.segment, prediction.tick, prediction.status)
+        needed = math.nan if frame is None else timebase.from_session(frame.time_s + self._lookahead_s)
+        if frame is not None:
+            self.lag_s = published - needed
         if frame is not None and prediction.status is Status.OK:
-            needed = timebase.from_session(frame.time_s + self._lookahead_s)
             self.tally.publish.add(published - needed)
             self.tally.age.add(published - tick_lsl)
             if timing is not None:

@@ -246,6 +246,8 @@ def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], sta
                     "message": engine.message,
                     "modalities": [m.value for m in modalities_of(newest.modalities)],
                     "pulse": _pulse(engine.pulse.state),
+                    "streams": {m.value: s.name.lower() for m, s in engine.status.items()},
+                    "lag_ms": _rounded(1000 * engine.lag_s),
                     "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
                     "age_ms": _rounded(engine.latency.age_ms),
                     "stages_ms": {

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from full_size import served, stimulus  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("RTASMR_SOAK_OUT", ROOT / "soak"))
