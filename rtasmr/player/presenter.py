@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pylsl
-from numpy.typing import NDArray
 
 from rtasmr import media
 from rtasmr.errors import DataError
+from rtasmr.latency import Durations
 from rtasmr.player.clock import ClockLine
 from rtasmr.player.config import PlayerConfig
 from rtasmr.player.decoding import pictures_ahead
@@ -80,7 +80,9 @@ class Presenter:
         self._catch_up = CatchUp()
         self._pictures: Prefetch[Picture] | None = None
         self._picture_end_s = 0.0
-        self._lateness_s: list[float] = []
+        self._lateness = Durations()
+        self._n_shown = 0
+        self._n_late = 0
         self._sound: SoundTrack | None = None
         self._sound_account: dict[str, Any] | None = None
         self._feeder: Feeder | None = None
@@ -106,7 +108,9 @@ class Presenter:
     def picture_shown(self, picture: Picture, due_time_s: float) -> None:
         """Take note that a picture is on the screen."""
         now_s = pylsl.local_clock()
-        self._lateness_s.append(now_s - due_time_s)
+        self._lateness.add(now_s - due_time_s)
+        self._n_shown += 1
+        self._n_late += now_s - due_time_s > LATE_S
         if self._feeder is not None:
             self._feeder.shown(picture, due_time_s, now_s)
 
@@ -133,6 +137,8 @@ class Presenter:
         if self.info.has_picture:
             self._pictures = stack.enter_context(pictures_ahead(self._config.file, self.info, self._skips))
         self._open_sound(stack)
+        if self._stopping.is_set():
+            return
         specs = self._specs()
         feeder = self._feeder = stack.enter_context(Feeder(specs))
         self._tell({"streams": {role: spec.source_id for role, spec in specs.items()}})
@@ -205,7 +211,7 @@ class Presenter:
                 started = True
                 feeder.marker("clip", f"clip_start {label}", line.time_of(0.0))
             if self._stopping.wait(TURN_S):
-                self._end_s = min(self._end_s, max(position_s, 0.0))
+                self._end_s = min(self._end_s, position_s)
         self._line = None
         self.is_over = True
         if self._sound is not None:
@@ -277,22 +283,14 @@ class Presenter:
 
     def _account(self, feeder: Feeder) -> dict[str, Any]:
         """Return what was shown and heard, and how exactly."""
-        late_ms = 1000 * np.array(self._lateness_s)
         return {
             "clip": self._config.label,
-            "seconds": round(self._end_s, 3),
-            "pictures": len(late_ms),
+            "seconds": round(max(self._end_s, 0.0), 3),
+            "pictures": self._n_shown,
             "pictures_dropped": self._schedule.n_dropped + self._catch_up.n_skipped,
-            "pictures_late": int((late_ms > 1000 * LATE_S).sum()),
-            "picture_lateness_ms": _quantiles(late_ms),
+            "pictures_late": self._n_late,
+            "picture_lateness_ms": self._lateness.percentiles().as_dict(),
             "delay_ms": self._config.delay_ms,
             "published_late_ms": round(1000 * feeder.worst_late_s, 1),
             "sound": self._sound_account if self._sound is None else self._sound.account(),
         }
-
-
-def _quantiles(values: NDArray[np.float64]) -> dict[str, float | None]:
-    if len(values) == 0:
-        return {"p50": None, "p99": None, "max": None}
-    p50, p99 = np.percentile(values, [50, 99])
-    return {"p50": round(float(p50), 2), "p99": round(float(p99), 2), "max": round(float(values.max()), 2)}

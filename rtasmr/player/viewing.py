@@ -117,7 +117,7 @@ class PlayerProcess:
         if streams is None:
             self.close()
             raise PlayerError(
-                self._complaint or f"the player ended at once (code {self._process.returncode})"
+                self._complaint or f"the player was closed before it began (code {self._process.returncode})"
             )
         return streams
 

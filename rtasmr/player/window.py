@@ -56,8 +56,8 @@ class StimulusWindow(QWidget):
         elif self._picture is not None and presenter.is_over:
             self._picture = None
             self.repaint()
-        # A timer counts whole milliseconds and fires a little late rather than early.
-        self._timer.start(min(int(1000 * presenter.wait_s()), MAX_WAIT_MS))
+        # At least 1 ms: while the card stands still, what is due has to wait.
+        self._timer.start(min(max(1, int(1000 * presenter.wait_s())), MAX_WAIT_MS))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         """Draw the picture as large as fits, on black."""
