@@ -122,6 +122,24 @@ DEVICES: Mapping[str, DeviceKind] = {
             ),
             finder="rtasmr.sources.serial_pulse:serial_ports",
         ),
+        DeviceKind(
+            "brainflow",
+            "rtasmr.sources.brainflow_board:brainflow_pulse",
+            "BOARD",
+            "EmotiBit, Muse, Galea and others that BrainFlow knows.",
+            "brainflow",
+            (
+                DeviceOption("channel", "Which light (infrared, red, green) or number from 0."),
+                DeviceOption("mac", "Bluetooth address of the board."),
+                DeviceOption("device", "Name under which the board advertises itself, or its serial number."),
+                DeviceOption("port", "Serial port of the board or its dongle."),
+                DeviceOption("ip", "Address of a board on the local network."),
+                DeviceOption("command", "Sent before the start; a Muse gets p50 or p61 if not given."),
+                DeviceOption("recording", "File that 'playback' plays, over and over."),
+                DeviceOption("board", "Board that made the recording."),
+            ),
+            finder="rtasmr.sources.brainflow_board:brainflow_boards",
+        ),
     )
 }
 """Pulse sensors by name."""
