@@ -180,6 +180,7 @@ def train(
     install: Annotated[bool, typer.Option(help="Install for 'rtasmr live'.")] = False,
 ) -> None:
     """Train the live model on feature tables, as it is served, and export it."""
+    from offline.labels import short_label
     from offline.live_model import train_live_model
     from offline.training_config import TrainingConfig
 
@@ -197,7 +198,8 @@ def train(
     for number in results.numbers:
         if number.id.endswith(".within_asmr.balanced_accuracy") and number.value is not None:
             typer.echo(f"  {number.id.partition('.')[0]:<16} {number.value:5.1f}")
-    typer.echo(f"results: {out / 'results.json'}")
+    label = short_label(results.config)
+    typer.echo(f"results: {out / 'results.json'}" + (f" ({label})" if label else ""))
     typer.echo(f"model: {folder}")
 
 

@@ -53,7 +53,7 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
         parts.append(_of_comparison(read))
     parts += [
         f"{source} {'follows' if _follows(read, number_id) else 'does not follow'} what is each person's own "
-        f"in the reports (r = {_with_interval(read, number_id)})"
+        f"in the reports (r = {_small(read, number_id)})"
         for number_id, source in _SOURCES.items()
         if read.has(number_id)
     ]
@@ -93,14 +93,17 @@ def _of_own_part(read: Reader) -> str:
     against = "lies above 0" if low > 0 else "lies below 0" if high < 0 else "holds 0"
     return (
         "The fusion model was not run on exchanged pulses. What it says differently of two people at one "
-        f"instant correlates with their reports by r = {_with_interval(read, _OWN)}: the interval {against}"
+        f"instant correlates with their reports by r = {_small(read, _OWN)}: the interval {against}"
     )
 
 
 def _of_comparison(read: Reader) -> str:
     low, high = read.ends(_WITHOUT)
     better = "smaller than" if low > 0 else "larger than" if high < 0 else "not measurably different from"
-    text = f"It is {better} that of a model trained on sound and picture alone (gain {_small(read, _WITHOUT)}"
+    text = (
+        f"The fusion model's error is {better} that of a model trained on sound and picture alone "
+        f"(gain {_small(read, _WITHOUT)}"
+    )
     f1 = f"{PREFIX}without.macro_f1_gain"
     if read.has(f1):
         text += f"; macro F1 over all clips {read.value(f1) or 0.0:+.2f} points {read.interval(f1)}"
@@ -118,10 +121,6 @@ def _of_concordance(read: Reader) -> str:
 
 
 def _small(read: Reader, number_id: str) -> str:
-    """Write a change that may be many powers of ten below one."""
+    """Write a number that may be many powers of ten below one, with its interval."""
     low, high = read.ends(number_id)
     return f"{read.value(number_id) or 0.0:+.2g} [{low:.2g}, {high:.2g}]"
-
-
-def _with_interval(read: Reader, number_id: str, digits: int = 3) -> str:
-    return f"{read(number_id, digits)} {read.interval(number_id, digits)}"

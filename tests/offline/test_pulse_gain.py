@@ -104,8 +104,8 @@ def test_model_that_is_misled_by_the_pulse_is_not_called_a_gain(rng):
             PulseAnswer.NO_GAIN,
             "not measurably different from that of a model trained",
         ),
-        (0.0, PulseAnswer.YES, "It is smaller than that of a model trained on sound and picture"),
-        (0.4, PulseAnswer.NO_GAIN, "It is larger than that"),
+        (0.0, PulseAnswer.YES, "error is smaller than that of a model trained on sound and picture"),
+        (0.4, PulseAnswer.NO_GAIN, "error is larger than that of"),
     ],
 )
 def test_a_model_without_the_pulse_has_a_say(rng, other, answer, words):
