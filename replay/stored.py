@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 MIN_LINE_S = 30.0
 """Clock offsets over less time than this show where the clock stands, not how fast it runs."""
 
+WALKED_BYTES = 64 * 2**20
+"""After so many bytes of the walk the file's pages are given back to the system."""
+
 Times = TypeVar("Times", float, NDArray[np.float64])
 
 
@@ -118,7 +121,7 @@ def index_xdf(path: Path) -> list[StoredStream]:
             raise DataError(f"{path}: expected an XDF file, got an empty one; name another recording")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             walk = Scan(content, path.name)
-            chunks = _index(walk)
+            chunks = _index(walk, content)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; name an XDF recording") from error
     if walk.truncated:
@@ -132,11 +135,15 @@ def index_xdf(path: Path) -> list[StoredStream]:
     return streams
 
 
-def _index(walk: Scan) -> dict[int, list[StoredChunk]]:
+def _index(walk: Scan, content: mmap.mmap) -> dict[int, list[StoredChunk]]:
     chunks: dict[int, list[StoredChunk]] = {}
     nominal: dict[int, NominalStamps] = {}
     stamp_before: dict[int, float] = {}
+    given_back = 0
     for chunk in walk.chunks():
+        if chunk.start - given_back > WALKED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            given_back = chunk.start - chunk.start % mmap.PAGESIZE
+            content.madvise(mmap.MADV_DONTNEED, 0, given_back)
         number = chunk.stream_id
         if chunk.tag is Tag.STREAM_HEADER:  # comes before the samples: the walk sees to that
             chunks[number] = []

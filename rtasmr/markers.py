@@ -91,7 +91,9 @@ class MarkerIntake:
             return TakenMarkers(known, (MarkerRecord(role.value, spec, chunk),))
         records: list[MarkerRecord] = []
         if is_owner:
-            as_it_came = replace(spec, desc={**spec.desc, **_TRANSLATED})
+            # Readers of recordings want a label on every channel; many programs send none.
+            labels = tuple(name or "marker" for name in spec.ch_names)
+            as_it_came = replace(spec, ch_names=labels, desc={**spec.desc, **_TRANSLATED})
             records.append(MarkerRecord(" ".join(_source(spec)), as_it_came, chunk))
         if known is not None:
             records.append(MarkerRecord(role.value, _our_spec(role, spec), known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from replay.recorded import ReplayStream
 from rtasmr.errors import DataError
 from rtasmr.recorded_features import SEGMENTS_SPEC
 from rtasmr.session import RecordedStream, Recording, read_xdf, write_xdf
-from rtasmr.stream_specs import clip_spec, ppg_spec, tingle_spec
+from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, tingle_spec
 from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
@@ -196,3 +197,24 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes | None) -
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"none\.xdf"):
         xdf_session(path)
+
+
+def test_what_is_in_memory_is_a_piece_of_the_file(tmp_path: Path) -> None:
+    """36 MB of pictures, of which an index and one chunk at a time are held."""
+    path = tmp_path / "pictures.xdf"
+    with closing(XdfWriter(path, header={})) as writer:
+        number = writer.add_stream(picture_spec(source_id="p"))
+        for k in range(60):
+            pictures = np.full((4, 150_528), k, np.uint8)
+            writer.write(number, 100.0 + k + np.arange(4) / 4, pictures)
+    assert path.stat().st_size > 36_000_000
+    tracemalloc.start()
+    try:
+        session = xdf_session(path)
+        seen = [int(packet.data[0, 0]) for packet in session.streams[0].packets(itertools.repeat(1.0), 130.0)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen == list(range(30, 60))
+    # 604 kB a chunk, some copies of it, and the 150 528 channel names of a picture's description.
+    assert peak < 25_000_000

@@ -12,7 +12,7 @@ from rtasmr.markers import MAX_NAMED, MarkerIntake, TakenMarkers, is_translated
 from rtasmr.stream_specs import clip_spec, rating_spec
 from rtasmr.types import Chunk, Role, StreamSpec
 
-PSYCHOPY = StreamSpec("PsychoPy", "Markers", "pc-2", 0.0, "string", ("marker",))
+PSYCHOPY = StreamSpec("PsychoPy", "Markers", "pc-2", 0.0, "string", ("",))
 MAP = MarkerMap.parse('[exact]\n"on" = "clip_start vid3"\n"off" = "clip_end"\n"k4" = "rating=3"')
 TEXTS = ("on", "k4", "flip", "off")
 
@@ -40,6 +40,7 @@ def test_one_foreign_stream_serves_clips_and_ratings_and_is_recorded_once() -> N
     assert recorded(ratings) == [("rtasmr-rating", ["rating=3"])]
     raw, ours = (record.spec for record in clips.records)
     assert is_translated(raw)
+    assert raw.ch_names == ("marker",)
     assert not is_translated(ours)
     assert ours.desc["translated_from"] == "PsychoPy"
     assert len({record.key for taken in (clips, ratings) for record in taken.records}) == 3
