@@ -11,6 +11,7 @@ import typer
 
 from rtasmr import lslconfig
 from rtasmr.errors import ConfigError
+from rtasmr.sources.av_cli import add_commands
 from rtasmr.sources.device_loop import DeviceLoop
 from rtasmr.sources.device_options import with_devices
 from rtasmr.sources.pacing import PlannedStream, play_live, stop_on_signal
@@ -22,6 +23,7 @@ from rtasmr.sources.tied import end_with_parent
 MAX_SFREQ_HZ = 50_000.0
 
 app = typer.Typer(no_args_is_help=True, help="Publish one device or file as LSL streams.")
+add_commands(app)
 
 Network = Annotated[bool, typer.Option("--network", help="Open the streams to the local network.")]
 Chunk = Annotated[float, typer.Option("--chunk", min=1.0, help="Length of a packet in ms.")]
