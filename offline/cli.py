@@ -242,8 +242,9 @@ def reproduce(
 ) -> None:
     """Compute every number of the paper beside the published one, with a report of what each is worth."""
     from offline.printout import print_results
+    from offline.processes import run_apart
     from offline.reproduce import reproduce_predictions
-    from offline.study import StudySettings, downloaded_source, reproduce_study, simulated_study
+    from offline.study import StudySettings, downloaded_source, reproduce_study
 
     if sum((data is not None, predictions is not None, simulated)) > 1:
         raise ConfigError("expected one of DATA, --predictions and --simulated, got more; name one.")
@@ -259,8 +260,8 @@ def reproduce(
             protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache, scheduler
         )
         if data is None:
-            with progress("simulate") as report:
-                data = simulated_study(out, participants, drawn[0], scenario, _size(size), report)  # type: ignore[arg-type]  # checked inside
+            # In a process of its own: what it takes of memory is free again for the training.
+            data = run_apart(_simulate_study, out, participants, drawn[0], scenario, _size(size))
         with progress("reproduce") as report:
             results = reproduce_study(data, out, settings, report)
     if json_:
@@ -301,6 +302,13 @@ def report(
     from offline.report import write_report_again
 
     typer.echo(f"report: {write_report_again(results)}")
+
+
+def _simulate_study(out: Path, participants: int, seed: int, scenario: str, size: tuple[int, int]) -> Path:
+    from offline.study import simulated_study
+
+    with progress("simulate") as report:
+        return simulated_study(out, participants, seed, scenario, size, report)  # type: ignore[arg-type]  # checked inside
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ def _scores(results: Results) -> Figure:
             number = numbers.get(f"caveat.{rule}.{name}")
             if number is not None and number.value is not None:
                 axes.plot(number.value, row, marker, color=RULE, markersize=7, zorder=3)
-    axes.set_yticks(rows, [name.replace("_", " ") for name in names])
+    axes.set_yticks(rows, [name.replace("_", " ").replace("f1", "F1") for name in names])
     axes.set_xlabel("Score [%]: mean over four folds, line: 95 % interval of the score of all folds")
     axes.set_xlim(right=101.5)
     axes.grid(axis="x", alpha=0.3)
