@@ -140,6 +140,19 @@ DEVICES: Mapping[str, DeviceKind] = {
             ),
             finder="rtasmr.sources.brainflow_board:brainflow_boards",
         ),
+        DeviceKind(
+            "polar",
+            "rtasmr.sources.polar:polar_pulse",
+            "SENSOR",
+            "Polar Verity Sense or OH1 over Bluetooth: its address, name, number, or 'any'.",
+            "bleak",
+            (
+                DeviceOption("sfreq", "Rate in Hz; 28, 44, 135 and 176 use a Verity Sense's SDK mode."),
+                DeviceOption("channel", "0, 1, 2 (default 0) or 'ambient'."),
+            ),
+            finder="rtasmr.sources.polar:polar_sensors",
+            is_radio=True,
+        ),
     )
 }
 """Pulse sensors by name."""
