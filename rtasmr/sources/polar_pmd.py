@@ -70,8 +70,8 @@ MAX_GAP_S = 30.0
 
 MAX_STRETCH = 0.1
 RATE_WEIGHT = 0.1
-"""A frame that took up to this much more or less than its samples last shows the true rate and counts at least
-with this weight; one that took longer came after a lost one."""
+"""A frame that took up to this much more or less than its samples last shows the true rate, with at least
+this weight; one that took longer came after a lost one."""
 
 
 class PmdError(DeviceDataError):
