@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rtasmr.card import CARD_FILE, MODEL_FILE
 from rtasmr.config import Provider
 from rtasmr.errors import ConfigError, ModelError
+from rtasmr.onnx_file import check_onnx, check_size
 from rtasmr.ort import onnxruntime, ort_errors
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ _ORT_ERRORS = (
     ort_errors.RuntimeException,
     UnicodeDecodeError,
 )
-# Every reference to external data holds this key, as protobuf writes it: field 1, 8 bytes, "location".
-_EXTERNAL_DATA_KEY = b"\x0a\x08location"
 
 
 class ModelSession:
@@ -68,8 +67,8 @@ class ModelSession:
     Raises
     ------
     ModelError
-        If the file is missing, damaged, not the one on the card, refers to other files, has other inputs
-        or outputs, or the provider is not to be had.
+        If the file is missing, damaged, not the one on the card, holds more than a network's arithmetic,
+        has other inputs or outputs, or the provider is not to be had.
     ConfigError
         If the provider is none of the three.
     """
@@ -118,10 +117,11 @@ def read_checked_model(folder: Path, sha256: str) -> bytes:
     Raises
     ------
     ModelError
-        If the file is missing, is not the one on the card, or refers to other files.
+        If the file is missing, is not the one on the card, or holds what `check_onnx` refuses.
     """
     path = folder / MODEL_FILE
     try:
+        check_size(path.stat().st_size, path)
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"expected {MODEL_FILE} beside {CARD_FILE} in {folder}: {error.strerror}") from error
@@ -131,10 +131,7 @@ def read_checked_model(folder: Path, sha256: str) -> bytes:
             f"{path}: expected SHA-256 {sha256[:12]} as on the card, got {found[:12]}; "
             "the file is damaged or was replaced: install or export the model again"
         )
-    if _EXTERNAL_DATA_KEY in content:
-        raise ModelError(
-            f"{path}: expected a self-contained model, got tensors stored in other files; refused"
-        )
+    check_onnx(content, path)
     return content
 
 
@@ -144,6 +141,8 @@ def _open(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.inter_op_num_threads = 1
+    # The bytes were checked as ONNX: they must not be taken for ONNX Runtime's own format.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # errors come as exceptions, not as lines on the terminal
     # A spinning thread takes a whole core between two ticks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

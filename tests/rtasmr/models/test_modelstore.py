@@ -10,7 +10,9 @@ import pytest
 from rtasmr.errors import ModelError
 from rtasmr.modelstore import find_encoder, find_model, install, list_models, models_folder
 
-BYTES = b"the store does not look inside"
+BYTES = b"\x3a\x00\x42\x02\x10\x11"
+"""ONNX at its smallest: an empty graph and operator set 17."""
+OTHER_BYTES = BYTES + b"\x08\x08"
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,7 @@ def test_installing_twice_is_installing_once(write_model, make_card):
 
 def test_another_model_of_the_same_id_is_not_replaced(installed, write_model, make_card, tmp_path):
     path = installed("mine")
-    other = write_model(make_card(id="mine", threshold=0.9), b"other bytes", tmp_path / "elsewhere")
+    other = write_model(make_card(id="mine", threshold=0.9), OTHER_BYTES, tmp_path / "elsewhere")
     with pytest.raises(
         ModelError, match=r"expected no other model 'mine'.*remove it or export under another id"
     ):
@@ -89,13 +91,15 @@ def test_another_model_of_the_same_id_is_not_replaced(installed, write_model, ma
 
 def test_a_demo_model_takes_the_place_of_a_demo_model_only_when_told(write_model, make_card, tmp_path):
     def made(place: str, **changes: object) -> Path:
-        return write_model(make_card(id="demo", **changes), place.encode(), tmp_path / place)
+        # The place stands in the file as the name of its producer.
+        content = BYTES + bytes([0x12, len(place)]) + place.encode()
+        return write_model(make_card(id="demo", **changes), content, tmp_path / place)
 
     path = install(made("first", demo=True))
     with pytest.raises(ModelError, match="expected no other model 'demo'"):
         install(made("second", demo=True, threshold=0.9))
     assert install(made("third", demo=True, threshold=0.8), replace_demo=True) == path
-    assert (path / "model.onnx").read_bytes() == b"third"
+    assert (path / "model.onnx").read_bytes().endswith(b"third")
     with pytest.raises(ModelError, match="expected no other model 'demo'"):
         install(made("real", demo=False), replace_demo=True)
     assert [p.name for p in models_folder().iterdir()] == ["demo"]
