@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,17 +10,19 @@ import typer
 from rtasmr import lslconfig
 from rtasmr.sources.device import Device
 from rtasmr.sources.device_loop import DeviceLoop
-from rtasmr.sources.pacing import stop_on_signal
+from rtasmr.sources.pacing import play_live, stop_on_signal
 
 Network = Annotated[bool, typer.Option("--network", help="Open the streams to the local network.")]
 SourceId = Annotated[str, typer.Option("--source-id", help="Identity, kept from run to run.")]
 KeepTrying = Annotated[bool, typer.Option("--keep-trying", help="Wait for a device that is not there yet.")]
+Fps = Annotated[float, typer.Option("--fps", min=1.0, max=60.0, help="Pictures per second.")]
 List = Annotated[bool, typer.Option("--list", help="Say what could be used here, and end.")]
 
 
 def add_commands(app: typer.Typer) -> None:
     """Give ``app`` the commands of this module."""
-    app.command()(microphone)
+    for command in (microphone, camera, screen):
+        app.command()(command)
 
 
 def microphone(
@@ -49,6 +52,63 @@ def microphone(
         keep_trying,
         network,
     )
+
+
+def camera(
+    device: Annotated[
+        str, typer.Option("--device", help="Address or number; the first one if not given.")
+    ] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A video that plays the camera, in real time.")
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="With --file: start again at its end.")] = False,
+    fps: Fps = 30.0,
+    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-picture",
+    source_id: SourceId = "",
+    keep_trying: KeepTrying = False,
+    list_: List = False,
+    network: Network = False,
+) -> None:
+    """Publish the pictures of a camera, 224 x 224."""
+    from rtasmr.sources.camera import Camera, cameras  # takes long to load
+
+    if list_:
+        _list(cameras())
+    elif file is not None:
+        if device:
+            raise typer.BadParameter("name one of --device and --file")
+        _play(file, loop, name, source_id, network)
+    else:
+        _run(f"camera {device}".rstrip(), Camera(device, fps=fps), name, source_id, keep_trying, network)
+
+
+def screen(
+    region: Annotated[
+        str, typer.Option("--region", help="X,Y,W,H in pixels; the whole first screen if not given.")
+    ] = "",
+    fps: Fps = 20.0,
+    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-picture",
+    source_id: SourceId = "",
+    keep_trying: KeepTrying = False,
+    network: Network = False,
+) -> None:
+    """Publish the screen or a region of it, 224 x 224."""
+    from rtasmr.sources.screen import Region, Screen
+
+    device = Screen(Region.parse(region) if region else None, fps=fps)
+    _run(f"screen {region}".rstrip(), device, name, source_id, keep_trying, network)
+
+
+def _play(file: Path, loop: bool, name: str, source_id: str, network: bool) -> None:
+    from rtasmr.sources.media_file import picture_stream
+
+    source_id = source_id or f"rtasmr-camera-{file.stem}"
+    stream = picture_stream(file, loop=loop, name=name, source_id=source_id)
+    lslconfig.configure(network)
+    _say(f"source {file}: {name}; {lslconfig.scope_line(network)}")
+    with stop_on_signal() as stop:
+        report = play_live([stream], stop)
+    _say(f"sent {report.n_samples[0]} pictures; worst lateness {1000 * report.worst_late_s:.1f} ms")
 
 
 def _run(what: str, device: Device, name: str, source_id: str, keep_trying: bool, network: bool) -> None:

@@ -124,3 +124,24 @@ def media_streams(
     if label:
         streams.append(PlannedStream(clip_spec(source_id=f"{source_id}-clip"), single_packets(markers())))
     return streams
+
+
+def picture_stream(path: Path, *, loop: bool, name: str, source_id: str) -> PlannedStream:
+    """Plan the pictures of a file, played from session second 0.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or unreadable, or holds no pictures.
+    """
+    info = media.probe(path)
+    if not info.has_picture:
+        raise DataError(f"{path}: expected moving pictures, found none; choose a video file")
+
+    def pictures() -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        for n in itertools.count() if loop else range(1):
+            start_s = n * info.duration_s
+            yield from file_pictures(path, start_s, start_s, start_s + info.duration_s)
+
+    spec = picture_spec(source_id=source_id, name=name)
+    return PlannedStream(spec, single_packets(pictures()), is_decoded=True)
