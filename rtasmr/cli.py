@@ -324,6 +324,8 @@ def _print_account(account: dict[str, Any]) -> None:
     samples = account["samples"]
     if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
         typer.echo(f"samples: {samples}")
+    if samples["skipped_ticks"]:
+        typer.echo(f"overload: {samples['skipped_ticks']} ticks were skipped (stale); free the CPU")
     if account.get("player"):
         typer.echo(f"player: {account['player']}")
     if account["absent"]:

@@ -26,7 +26,7 @@ from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder, RecorderState
-from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, ServedModel
+from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
 from rtasmr.snapshot import PulseState, modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
@@ -105,7 +105,7 @@ def run_live(
             model.pipeline(
                 MARGIN_S * acquisition.timebase.speed,
                 TickTimer(pylsl.local_clock),
-                max_backlog_s=MAX_BACKLOG_S * acquisition.timebase.speed,
+                max_backlog_s=REPLAY_BACKLOG_S if acquisition.timebase.speed > 1 else MAX_BACKLOG_S,
             ),
             model.spec,
             model.state(),

@@ -22,8 +22,11 @@ from rtasmr.timing import TickTimer
 MARGIN_S = 0.25
 """How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
 
-MAX_BACKLOG_S = 2.0
-"""How late a live tick may be and still be computed, in real seconds (times the speed of a replay)."""
+MAX_BACKLOG_S = 3.0
+"""How late a tick may be and still be computed, in seconds: what an inlet holds of pictures."""
+
+REPLAY_BACKLOG_S = 20.0
+"""The same in an accelerated replay, where nobody waits: session seconds, within what the buffers hold."""
 
 
 class ServedModel:
