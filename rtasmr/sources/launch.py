@@ -58,7 +58,7 @@ def parse_launch(text: str) -> Launch | None:
     else:
         known = tuple(option.name for option in DEVICES[name].options)
         words = ["ppg", f"--{name}", address, "--keep-trying", *_options(text, settings, known)]
-    source_id = _identity(name, address)
+    source_id = identity(name, address)
     return Launch((*words, "--source-id", source_id), f"type=PPG,source_id={source_id}")
 
 
@@ -78,7 +78,7 @@ def _options(
     return words
 
 
-def _identity(name: str, address: str) -> str:
+def identity(name: str, address: str) -> str:
     """Return a name for the stream that stays the same while this program runs, and says nothing private.
 
     Two programs may play files or simulate side by side; a device is held by one only, and keeps its

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import TracebackType
 
 from rtasmr.console import EXIT_ERROR
-from rtasmr.sources.launch import parse_launch
+from rtasmr.sources.launch_av import PARSERS
 from rtasmr.types import Role
 
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -160,7 +160,7 @@ class Sources:
     Parameters
     ----------
     queries : mapping of Role to str
-        What the user said: stream queries, or sources to start (`parse_launch`) for the pulse.
+        What the user said: stream queries, or sources to start (`launch_av.PARSERS`).
     say : callable
         Takes lines for people.
     network : bool
@@ -181,11 +181,12 @@ class Sources:
     def __init__(self, queries: Mapping[Role, str], say: Callable[[str], None], *, network: bool) -> None:
         self.queries = dict(queries)
         self.by_role: dict[Role, SupervisedSource] = {}
-        launch = parse_launch(queries.get(Role.PPG, ""))
-        if launch is not None:
-            self.queries[Role.PPG] = launch.query
-            words = (*launch.words, *(["--network"] if network else []))
-            self.by_role[Role.PPG] = SupervisedSource(words, say)
+        for role, parse in PARSERS.items():
+            launch = parse(queries.get(role, ""))
+            if launch is not None:
+                self.queries[role] = launch.query
+                words = (*launch.words, *(["--network"] if network else []))
+                self.by_role[role] = SupervisedSource(words, say)
         self._stack = ExitStack()
 
     def __enter__(self) -> Sources:
