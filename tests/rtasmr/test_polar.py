@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from bleak.exc import (
 from fake_polar import ADDRESS, NAME, FakePolar, compressed_frame, plain_frame
 
 from rtasmr.errors import ConfigError
-from rtasmr.sources import polar
+from rtasmr.sources import device_loop, polar
 from rtasmr.sources import polar_pmd as pmd
 from rtasmr.sources.device import (
     DeviceBusyError,
@@ -24,6 +25,7 @@ from rtasmr.sources.device import (
     DeviceMissingError,
     DevicePermissionError,
 )
+from rtasmr.sources.device_loop import DeviceLoop
 from rtasmr.sources.polar import PolarPulse, is_meant
 from rtasmr.sources.registry import DEVICES
 
@@ -82,6 +84,26 @@ def test_a_sensor_is_found_started_read_and_lost(sensor) -> None:
     with pytest.raises(DeviceLostError, match="not open"):
         device.read(0.1)
     device.close()
+
+
+@pytest.mark.lsl
+def test_the_device_loop_brings_a_lost_sensor_back(sensor, monkeypatch) -> None:
+    """Twice six frames of 36 samples at their own pace, 135 Hz; each time it goes out of reach."""
+    monkeypatch.setattr(device_loop, "BACKOFF_S", (0.001,))
+    sensor.rates, sensor.every_s, sensor.leaves = (135,), 36 / 135, True
+    sensor.frames = frames(6, sfreq=135.0)
+    stop, said = threading.Event(), []
+
+    def say(line: str) -> None:
+        said.append("gone" in line)
+        if sensor.n_connects == 2 and said[-1]:
+            stop.set()
+        elif said[-1]:
+            sensor.frames = frames(6, sfreq=135.0)
+
+    tally = DeviceLoop(KIND.make("any", {}), say).run(stop)
+    assert (tally.n_sent, tally.n_lost, tally.n_disconnects, tally.n_breaks) == (432, 0, 2, 0)
+    assert said == [True, False, True]
 
 
 def test_settings_that_come_in_many_packets(sensor) -> None:
