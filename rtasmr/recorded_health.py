@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -26,19 +27,24 @@ def health_of(recording: Recording) -> Mapping[str, object]:
     seconds = recording.stream(TINGLE_NAME).data
     is_ok = seconds[:, TINGLE_CHANNELS.index("status")] == Status.OK
     health["age_ms"] = _figures(1000 * seconds[is_ok, TINGLE_CHANNELS.index("age_s")])
-    stages = _samples(recording, LATENCY_SPEC)
-    if stages is not None:
+    names = {stream.spec.name for stream in recording.streams}
+    if LATENCY_SPEC.name in names:
+        stages = samples_of(recording, LATENCY_SPEC)
         health["latency_ms"] = _figures(stages.sum(axis=1))
         health["stages_ms"] = {name: _figures(stages[:, i]) for i, name in enumerate(STAGES)}
-    pulse = _samples(recording, PULSE_SPEC)
-    if pulse is not None:
-        health["pulse"] = _pulse(pulse)
+    if PULSE_SPEC.name in names:
+        health["pulse"] = _pulse(samples_of(recording, PULSE_SPEC))
     return health
 
 
-def _samples(recording: Recording, spec: StreamSpec) -> NDArray[np.float64] | None:
-    if all(stream.spec.name != spec.name for stream in recording.streams):
-        return None
+def samples_of(recording: Recording, spec: StreamSpec) -> NDArray[np.float64]:
+    """Return the samples of a stream of numbers that the runtime recorded, (n_samples, n_channels).
+
+    Raises
+    ------
+    DataError
+        If there is not exactly one, or it is not what this version records.
+    """
     stream = recording.stream(spec.name)
     if stream.spec.ch_names != spec.ch_names or stream.data.dtype.kind != "f":
         raise DataError(
@@ -46,6 +52,14 @@ def _samples(recording: Recording, spec: StreamSpec) -> NDArray[np.float64] | No
             f"got {stream.data.dtype} in {', '.join(stream.spec.ch_names[:8])}; record it with this version"
         )
     return stream.data.astype(np.float64)
+
+
+def troubles_of(bits: NDArray[np.float64]) -> list[tuple[Trouble, ...]]:
+    """Return the troubles that each recorded number names, shape (n_readings,)."""
+    # Bits beyond the known ones, or no number at all, are a damaged file's: they name nothing.
+    known = (bits >= 0) & (bits < 1 << len(Trouble))
+    codes = np.where(known, bits, 0.0).astype(np.int64).tolist()
+    return [tuple(t for bit, t in enumerate(Trouble) if code >> bit & 1) for code in codes]
 
 
 def _figures(values_ms: NDArray[np.float64]) -> dict[str, float | None]:
@@ -58,16 +72,13 @@ def _figures(values_ms: NDArray[np.float64]) -> dict[str, float | None]:
 
 def _pulse(samples: NDArray[np.float64]) -> dict[str, object]:
     rate, quality, bits = samples.T
-    # Bits beyond the known ones, or no number at all, are a damaged file's: they name nothing.
-    known = (bits >= 0) & (bits < 1 << len(Trouble))
-    codes = np.where(known, bits, 0.0).astype(np.int64)
-    counts = {t.value: int(np.count_nonzero(codes >> bit & 1)) for bit, t in enumerate(Trouble)}
+    counts = Counter(trouble.value for troubles in troubles_of(bits) for trouble in troubles)
     return {
         "readings": len(samples),
         "good": int(np.count_nonzero(bits == 0)),
         "rate_bpm": _median(rate),
         "quality": _median(quality),
-        "troubles": {name: n for name, n in counts.items() if n},
+        "troubles": {t.value: counts[t.value] for t in Trouble if t.value in counts},
     }
 
 

@@ -18,10 +18,11 @@ from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.markers import is_translated
 from rtasmr.recorded_features import SEGMENTS_SPEC, frames_from_recording
+from rtasmr.recorded_health import samples_of, troubles_of
 from rtasmr.recorded_ticks import ticks_of
 from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import NO_RATING, modalities_of
-from rtasmr.stream_specs import TINGLE_NAME
+from rtasmr.stream_specs import PULSE_SPEC, TINGLE_NAME
 from rtasmr.xdf_format import MAX_LABELLED_CHANNELS, STRING
 
 TICK_SCHEMA = pl.Schema(
@@ -135,6 +136,35 @@ class Session:
                 f"{self.recording.path.name}: expected one pulse stream, got {names}; use table(name)"
             )
         return _frame(found[0], self.recording.path)
+
+    @cached_property
+    def pulse_rate(self) -> pl.DataFrame:
+        """The pulse as read once a second: ``time_s``, ``rate_bpm``, ``quality`` (0 to 1), ``troubles``.
+
+        ``time_s`` is the end of the 10 s that were read. Null where there is no rate or no quality; an
+        empty text where there is no trouble; no row if no runtime read a pulse.
+
+        Raises
+        ------
+        DataError
+            If what the runtime recorded is corrupt.
+        """
+        schema = {
+            TIME: pl.Float64(),
+            "rate_bpm": pl.Float64(),
+            "quality": pl.Float64(),
+            "troubles": pl.String(),
+        }
+        if not self._has(PULSE_SPEC.name):
+            return pl.DataFrame(schema=schema)
+        samples = samples_of(self.recording, PULSE_SPEC)
+        columns = {
+            TIME: self.recording.stream(PULSE_SPEC.name).times,
+            "rate_bpm": samples[:, 0],
+            "quality": samples[:, 1],
+            "troubles": ["+".join(t.value for t in troubles) for troubles in troubles_of(samples[:, 2])],
+        }
+        return pl.DataFrame(columns, schema=schema).fill_nan(None)
 
     @cached_property
     def features(self) -> pl.DataFrame:

@@ -10,7 +10,15 @@ import pytest
 
 from rtasmr.errors import DataError
 from rtasmr.recorded_features import FEATURES_NAME, POSITION_NAMES, SEGMENTS_SPEC, segment_text
-from rtasmr.stream_specs import N_PICTURE_BYTES, clip_spec, picture_spec, ppg_spec, rating_spec, tingle_spec
+from rtasmr.stream_specs import (
+    N_PICTURE_BYTES,
+    PULSE_SPEC,
+    clip_spec,
+    picture_spec,
+    ppg_spec,
+    rating_spec,
+    tingle_spec,
+)
 from rtasmr.tables import TICK_SCHEMA, load_session
 from rtasmr.types import Segment, Status, StreamSpec
 from rtasmr.xdf import XdfWriter
@@ -76,7 +84,8 @@ def test_what_the_person_did_and_what_was_measured(session):
 def test_a_recording_with_no_runtime_and_no_person_has_empty_tables(tmp_path):
     session = write(tmp_path / "s.xdf", (StreamSpec("n", "EEG", "i", 1.0, "int32", ("x",)), [1.0], [7]))
     assert session.ticks.schema == TICK_SCHEMA
-    assert [session.ticks.height, session.ratings.height, session.events.height] == [0, 0, 0]
+    tables = (session.ticks, session.ratings, session.events, session.pulse_rate)
+    assert [table.height for table in tables] == [0, 0, 0, 0]
     assert session.pulse.columns == ["time_s"]
     with pytest.raises(DataError, match="expected one stream 'rtasmr-features', got 0"):
         _ = session.features
@@ -92,6 +101,17 @@ def test_channels_of_one_name_are_numbered_and_texts_kept(tmp_path):
     assert session.table("w").rows() == [(2.0, "start", "7")]
     assert session.events.rows() == [(2.0, "w", "start\t7")]
     assert session.table("w").schema["a"] == pl.String
+
+
+def test_the_pulse_rate_names_what_was_wrong_and_has_no_number_where_there_is_none(tmp_path):
+    readings = np.array([[NAN, NAN, 1], [61.5, 0.75, 0], [NAN, 0.25, 4 + 32], [62.0, 0.5, 1e6]], np.float32)
+    session = write(tmp_path / "s.xdf", (PULSE_SPEC, [1.0, 2.0, 3.0, 4.0], readings))
+    assert session.pulse_rate.rows() == [
+        (1.0, None, None, "starting"),
+        (2.0, 61.5, 0.75, ""),
+        (3.0, None, 0.25, "flat+noisy"),
+        (4.0, 62.0, 0.5, ""),  # bits that no version writes name nothing
+    ]
 
 
 def test_a_choice_between_two_pulses_is_left_to_the_user(tmp_path):
