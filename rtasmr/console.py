@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 
@@ -16,19 +17,44 @@ EXIT_INTERRUPTED = 130
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost", "jinja2")
 """What the runtime does without; `pip install 'rtasmr[offline]'` brings them."""
 
+PRIVATE = 0o077
+"""Rights that the files and folders of a command do not give to others: they may tell of a person."""
+
+
+class PlainFormatter(logging.Formatter):
+    """Log lines without control characters: what a stream or file says must not steer the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text that only prints."""
+        return plain(super().format(record))
+
+
+def plain(text: str) -> str:
+    """Return ``text`` with a mark in place of every control character but line feed and tab."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
 
 def run(app: typer.Typer, argv: list[str] | None = None) -> int:
     """Run a typer application and return its exit code.
 
     0 on success, 1 for an error of ours, of the system's files or for want of a package (one line on
-    stderr; ``--debug`` adds the traceback), 2 for wrong usage, 130 when interrupted.
+    stderr; ``--debug`` adds the traceback), 2 for wrong usage, 130 when interrupted. What the command
+    writes, only its user can read.
     """
+    previous = os.umask(PRIVATE)
+    try:
+        return _run(app, argv)
+    finally:
+        os.umask(previous)
+
+
+def _run(app: typer.Typer, argv: list[str] | None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
     if not debug:
         for noisy in ("matplotlib", "PIL", "numba", "libav"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -39,14 +65,14 @@ def run(app: typer.Typer, argv: list[str] | None = None) -> int:
     except RtasmrError as error:
         if debug:
             traceback.print_exc()
-        one_line = " ".join(str(error).split())
+        one_line = plain(" ".join(str(error).split()))
         sys.stderr.write(f"error: {one_line}\n")
         return EXIT_ERROR
     except OSError as error:
         # A full disk, a right that is missing, a path through a file: any command may meet them.
         if debug:
             traceback.print_exc()
-        where = f"{error.filename}: " if error.filename else ""
+        where = plain(f"{error.filename}: ") if error.filename else ""
         reason = error.strerror or type(error).__name__
         sys.stderr.write(f"error: {where}{reason}; check the path, its permissions and the free space\n")
         return EXIT_ERROR

@@ -20,6 +20,7 @@ from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
 from rtasmr.card import ModelCard, card_text
 from rtasmr.config import LiveConfig
+from rtasmr.discovery import printable
 from rtasmr.engine import Engine
 from rtasmr.latency import DRAW, Percentiles
 from rtasmr.link import SnapshotServer, SnapshotStore
@@ -81,7 +82,10 @@ def run_live(
         acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)
-        say("streams: " + ", ".join(f"{j.role} ({j.spec.name}, {_rate(j.spec.sfreq)})" for j in joined))
+        say(
+            "streams: "
+            + ", ".join(f"{j.role} ({printable(j.spec.name)}, {_rate(j.spec.sfreq)})" for j in joined)
+        )
         recorder = None
         if config.record and not stop.is_set():
             recorder = Recorder(Path(config.record), _header(config, model.card))

@@ -1,0 +1,123 @@
+"""Names and markers that somebody wrote to harm: they are text, on the terminal as anywhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import uuid
+
+import pylsl
+import pytest
+import typer
+
+from rtasmr import console, lslconfig
+from rtasmr.errors import DataError
+from rtasmr.session import read_xdf
+from rtasmr.streams import Query, resolve
+from rtasmr.types import Role
+
+NAME = "x' or '1'='1 \x1b[2J\x07\u202e<b>../../../etc/passwd</b>"
+ORDINARY = "\n"
+
+
+def outlet_of(name: str, label: str, source_id: str) -> pylsl.StreamOutlet:
+    """Open a pulse stream with liblsl alone: ours would refuse such a name."""
+    lslconfig.configure(network=False)
+    info = pylsl.StreamInfo(name, "PPG", 1, 100.0, "float32", source_id)
+    channel = info.desc().append_child("channels").append_child("channel")
+    channel.append_child_value("label", label)
+    channel.append_child_value("type", "PPG")
+    info.desc().append_child_value("manufacturer", name)
+    return pylsl.StreamOutlet(info)
+
+
+@pytest.mark.lsl
+def test_a_label_of_ten_megabytes_is_cut():
+    source_id = uuid.uuid4().hex
+    outlet = outlet_of("long", "x" * 10_000_000, source_id)
+    found = resolve(Role.PPG, Query(source_id=source_id))
+    del outlet
+    assert found is not None
+    assert found.spec.ch_names == ("x" * 4096,)
+
+
+@pytest.mark.lsl
+@pytest.mark.timeout(120)
+def test_a_live_run_prints_and_records_a_hostile_name_as_text(tiny_home, tmp_path):
+    source_id = uuid.uuid4().hex
+    outlets = [outlet_of(NAME, NAME, source_id), outlet_of("another", "ppg", uuid.uuid4().hex)]
+    ended = threading.Event()
+
+    def push() -> None:
+        while not ended.wait(0.05):
+            outlets[0].push_chunk([[float(k)] for k in range(5)])
+
+    pushing = threading.Thread(target=push)
+    pushing.start()
+    recording = tmp_path / "a.xdf"
+    words = ["live", "--headless", "--json", "--ppg", f"source_id={source_id}"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "rtasmr", *words, "--duration", "6", "--record", str(recording)],
+            env={**os.environ, "RTASMR_HOME": str(tiny_home)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    finally:
+        ended.set()
+        pushing.join()
+    assert done.returncode == 0, done.stderr
+    assert "x' or '1'='1 \ufffd[2J\ufffd" in done.stderr
+    assert all(c.isprintable() or c in ORDINARY for c in done.stderr + done.stdout)
+    account = json.loads(done.stdout.splitlines()[-1])
+    assert list(account["streams"]) == ["ppg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xdf"]
+    (stored,) = [s for s in read_xdf(recording).streams if s.spec.stype == "PPG"]
+    assert stored.spec.name.startswith("x' or '1'='1")
+    assert len(stored.times) > 400
+
+
+def test_an_error_cannot_steer_the_terminal(capsys):
+    app = typer.Typer()
+
+    @app.command()
+    def fail() -> None:
+        raise DataError(f"expected a plain file, got {NAME}\nerror: forged")
+
+    assert console.run(app, []) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("error: expected a plain file, got x' or '1'='1 \ufffd[2J\ufffd\ufffd<b>")
+    assert line.count("\n") == 1
+    assert line[:-1].isprintable()
+
+
+def test_a_log_line_cannot_steer_the_terminal():
+    record = logging.LogRecord("a", logging.WARNING, "", 0, "stream %s is gone", (NAME,), None)
+    line = console.PlainFormatter("%(levelname)s %(message)s").format(record)
+    assert line.startswith("WARNING stream x' or '1'='1 \ufffd[2J\ufffd\ufffd<b>..")
+    assert line.isprintable()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_what_a_command_writes_is_its_users_alone(tmp_path):
+    app = typer.Typer()
+
+    @app.command()
+    def write() -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "file").write_text("p")
+
+    before = os.umask(0o022)
+    try:
+        assert console.run(app, []) == 0
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"folder": 0o700, "file": 0o600}
