@@ -146,6 +146,9 @@ def confine(ports: Iterable[int]) -> int:
         with sock:
             if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.getsockname()[1] not in wanted:
                 continue
+            # A connection that an earlier outlet accepted on this port: moving a lock takes privileges.
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16):
+                continue
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
             except PermissionError:
