@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -13,12 +14,13 @@ from collections.abc import Iterator
 from multiprocessing.connection import Client
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rtasmr.errors import DataError
 from rtasmr.link import LinkError, SnapshotClient, SnapshotServer, SnapshotStore
-from rtasmr.link.wire import answer_to, read_link_file
-from rtasmr.snapshot import RunState, Snapshot, TickRecord
+from rtasmr.link.wire import MAX_REQUEST_BYTES, answer_to, read_link_file
+from rtasmr.snapshot import RunState, Snapshot, TickRecord, decode_object
 from rtasmr.types import Status
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX sockets and modes")
@@ -248,6 +250,38 @@ class TestRefusals:
         with pytest.raises((EOFError, ConnectionError)):
             hostile.recv_bytes()
         hostile.close()
+        assert poll(client).state is RunState.WAITING
+
+    def test_100_000_random_messages_are_objects_or_refused(self, rng: np.random.Generator):
+        plain = np.frombuffer(request(), dtype=np.uint8)
+        n_refused = 0
+        for i in range(100_000):
+            if i % 2:
+                message = rng.bytes(rng.integers(0, 64))
+            else:
+                mutant = plain.copy()
+                mutant[rng.integers(0, len(mutant), 2)] = rng.integers(0, 256, 2)
+                message = mutant.tobytes()
+            try:
+                assert isinstance(decode_object(message), dict)
+            except DataError:
+                n_refused += 1
+        assert 50_000 <= n_refused < 100_000
+
+    def test_random_messages_on_attached_connections_harm_nobody(
+        self, server: SnapshotServer, client: SnapshotClient, rng: np.random.Generator
+    ):
+        plain = np.frombuffer(request(), dtype=np.uint8)
+        for _ in range(200):
+            hostile = raw_attach(server)
+            mutant = plain.copy()
+            mutant[rng.integers(0, len(mutant), 3)] = rng.integers(0, 256, 3)
+            messages = (mutant.tobytes(), rng.bytes(rng.integers(0, 2 * MAX_REQUEST_BYTES)), b"\x00")
+            with contextlib.suppress(ConnectionError):  # dropped at the first one that is no request
+                for message in messages:
+                    hostile.send_bytes(message)
+            until_closed(hostile)
+            hostile.close()
         assert poll(client).state is RunState.WAITING
 
     def test_negative_sequence_numbers_mean_the_start(self, store: SnapshotStore, server: SnapshotServer):
