@@ -22,8 +22,11 @@ from rtasmr.sources.sound_inputs import find_input, input_format, load_sounddevi
 from rtasmr.stream_specs import sound_spec
 from rtasmr.types import StreamSpec
 
-LATENCY_S = 0.1
-"""Buffer asked of the card: with less, a sound server on a busy machine loses samples without saying so."""
+LATENCY_S = 0.2
+"""Buffer asked of the card, which delivers a quarter of it at a time.
+
+With less, a sound server on a busy machine loses samples without saying so.
+"""
 
 QUEUE_BLOCKS = 500
 """Blocks of some 10 to 40 ms that wait for the reading thread: seconds, though it reads at once."""
