@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,16 @@ def test_folder_holds_all_outputs(run):
     assert results["figure6"].note == "figures/figure6.png"
     assert (out / "tables.csv").is_file()
     assert "seed = 42" in (out / "config.toml").read_text()
+
+
+def test_outputs_name_no_folder_of_this_machine(run, shared_data):
+    _, out = run
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        content = path.read_bytes()
+        for private in (out, shared_data, Path.home(), Path(sys.prefix)):
+            assert f"{private}/".encode() not in content, (path.name, private)
 
 
 def test_saved_predictions_give_the_same_numbers(run, tmp_path):
