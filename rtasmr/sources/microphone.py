@@ -74,6 +74,7 @@ class Microphone:
         self._converter = BlockConverter(*self._format)
         self._n_overflows = 0
         self._has_dropped = False
+        self._is_read = False
         self._was_open = False
 
     @property
@@ -103,7 +104,7 @@ class Microphone:
         self._format = sfreq, n_channels = input_format(sounddevice, number, self._told)
         self._blocks = queue.Queue(QUEUE_BLOCKS)
         self._converter = BlockConverter(sfreq, n_channels)
-        self._n_overflows, self._has_dropped = 0, False
+        self._n_overflows, self._has_dropped, self._is_read = 0, False, False
         try:
             self._stream = sounddevice.InputStream(
                 samplerate=sfreq,
@@ -129,6 +130,10 @@ class Microphone:
         """
         if self._stream is None:
             raise DeviceLostError(f"{self._told} is not open. Open it first.")
+        if not self._is_read:
+            # What came while the stream was being published: that holds up the card's thread, too.
+            self._blocks.queue.clear()
+            self._is_read = True
         try:
             block = self._blocks.get(timeout=timeout_s)
         except queue.Empty:
