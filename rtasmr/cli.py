@@ -162,7 +162,7 @@ def view(
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(help="XDF recording, or a video or sound file.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for table and Tinglegram.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table and Tinglegram.")] = None,
     model: ModelOption = "",
     provider: ProviderOption = "auto",
     json_: Json = False,
@@ -198,12 +198,12 @@ def run(
 @app.command()
 def report(
     recording: Annotated[Path, typer.Argument(help="XDF file that 'rtasmr live --record' wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder for table and Tinglegram.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table and Tinglegram.")],
 ) -> None:
-    """Draw what the runtime said during a recorded session."""
-    from rtasmr.report import read_account, write_account
+    """Write the page of a recorded session, session.html, with its Tinglegrams and tables."""
+    from rtasmr.session_page import write_session
 
-    for path in write_account(read_account(recording), out):
+    for path in write_session(recording, out):
         typer.echo(str(path))
 
 
@@ -268,7 +268,9 @@ def doctor(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path("demo-out"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for everything that the demo makes.")
+    ] = Path("demo-out"),
     headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated study.")] = 7,
 ) -> None:

@@ -14,7 +14,7 @@ from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.recorded_health import health_of
 from rtasmr.recorded_ticks import ticks_of
-from rtasmr.session import read_xdf
+from rtasmr.session import Recording, read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
 from rtasmr.stream_specs import TINGLE_NAME
 from rtasmr.view.figure import draw_tinglegram
@@ -88,7 +88,12 @@ def read_account(path: Path) -> Account:
     DataError
         If the file is no recording of a runtime, or is corrupt.
     """
-    recording = read_xdf(path)
+    return account_of(read_xdf(path))
+
+
+def account_of(recording: Recording) -> Account:
+    """Return what a runtime published about every tick; DataError as for `read_account`."""
+    path = recording.path
     records = ticks_of(recording)
     desc = recording.stream(TINGLE_NAME).spec.desc
     try:
@@ -140,10 +145,7 @@ def write_account(account: Account, out: Path) -> list[Path]:
 
     An earlier account of the same source is replaced; see `prepare_folder`.
     """
-    prepare_folder(out, account.source)
-    table, digest = out / "predictions.csv", out / SUMMARY_FILE
-    write_csv(account.records, table)
-    digest.write_text(json.dumps(account.summary(), indent=2) + "\n", encoding="utf-8")
+    tables = write_tables(account, out)
     figures = [out / "tinglegram.png", out / "tinglegram.svg"]
     for path in figures:
         draw_tinglegram(
@@ -154,7 +156,16 @@ def write_account(account: Account, out: Path) -> list[Path]:
             warnings=account.warnings,
             path=path,
         )
-    return [table, digest, *figures]
+    return [*tables, *figures]
+
+
+def write_tables(account: Account, out: Path) -> list[Path]:
+    """Write the table and the summary alone, as `write_account` does; return the paths."""
+    prepare_folder(out, account.source)
+    table, digest = out / "predictions.csv", out / SUMMARY_FILE
+    write_csv(account.records, table)
+    digest.write_text(json.dumps(account.summary(), indent=2) + "\n", encoding="utf-8")
+    return [table, digest]
 
 
 def write_csv(records: Sequence[TickRecord], path: Path) -> None:

@@ -1,0 +1,191 @@
+"""What a session came to, clip by clip and stream by stream: numbers for its page.
+
+References
+----------
+.. [1] Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC)
+   curve", Radiology 143(1), 1982.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from rtasmr.session import RecordedStream
+from rtasmr.snapshot import NO_RATING, TickRecord
+from rtasmr.tables import Session
+from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS
+
+_GAP_INTERVALS = 1.5
+"""Stamps of a regular stream farther apart than so many sample intervals have lost samples between them."""
+
+
+class Question(StrEnum):
+    """What the person was asked to rate. Only ratings of tingling say anything about a tingle."""
+
+    TINGLING = "tingling"
+    PLEASANTNESS = "pleasantness"
+    NOT_STATED = "not stated"
+
+
+def question_of(clip: str) -> Question:
+    """Return what was asked during a clip, as far as its name tells: the published protocol's do."""
+    if clip in ASMR_VIDEOS:
+        return Question.TINGLING
+    return Question.PLEASANTNESS if clip in NATURE_VIDEOS else Question.NOT_STATED
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a person's ratings and the probabilities of the same ticks go together.
+
+    Parameters
+    ----------
+    n_ticks : int
+        Ticks with both.
+    same_call : float
+        Share of them where the probability reaches the threshold and the rating is above 0, or neither.
+    p_reported, p_unreported : float
+        Mean probability while the rating was above 0, and while it was 0; NaN where it never was.
+    auc : float
+        Chance that a tick with a rating above 0 has a higher probability than one with 0 [1]_ (of
+        `rtasmr.session_facts`); NaN where there is only one kind.
+    """
+
+    n_ticks: int
+    same_call: float
+    p_reported: float
+    p_unreported: float
+    auc: float
+
+
+def agreement(p: NDArray[np.float64], rating: NDArray[np.int64], threshold: float) -> Agreement | None:
+    """Return how ratings and probabilities agree; None where no tick has both.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_ticks,)
+        NaN where there is none.
+    rating : ndarray of shape (n_ticks,)
+        0 to 3, or ``NO_RATING``. What was rated must be tingling.
+    threshold : float
+    """
+    both = np.isfinite(p) & (rating != NO_RATING)
+    if not both.any():
+        return None
+    p, reported = p[both], rating[both] > 0
+    n_reported, n_other = int(reported.sum()), int((~reported).sum())
+    auc = math.nan
+    if n_reported and n_other:
+        ranks = float(rankdata(p)[reported].sum())
+        auc = (ranks - n_reported * (n_reported + 1) / 2) / (n_reported * n_other)
+    return Agreement(
+        n_ticks=len(p),
+        same_call=float(np.mean((p >= threshold) == reported)),
+        p_reported=float(p[reported].mean()) if n_reported else math.nan,
+        p_unreported=float(p[~reported].mean()) if n_other else math.nan,
+        auc=auc,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """One showing of a clip.
+
+    ``records`` are its ticks, ``start_s`` its beginning in seconds on the session clock. The rest is NaN,
+    or None, where there is nothing to tell: the share of ticks with a probability, its mean, the share of
+    those that reach the threshold, the mean rating, and the median pulse rate and signal quality.
+    """
+
+    label: str
+    start_s: float
+    records: tuple[TickRecord, ...]
+    question: Question
+    share_judged: float
+    mean_p: float
+    share_called: float
+    mean_rating: float
+    rate_bpm: float
+    quality: float
+    agreement: Agreement | None
+
+
+def clips_of(session: Session, records: Sequence[TickRecord], threshold: float) -> tuple[ClipFacts, ...]:
+    """Return the clips of a session in the order in which they were shown."""
+    clips: dict[int, list[TickRecord]] = {}
+    for record in records:
+        if record.label:
+            clips.setdefault(record.segment, []).append(record)
+    return tuple(_clip(session.pulse_rate, tuple(clip), threshold) for clip in clips.values())
+
+
+def _clip(pulse: pl.DataFrame, records: tuple[TickRecord, ...], threshold: float) -> ClipFacts:
+    p = np.array([r.p for r in records])
+    rating = np.array([r.rating for r in records], dtype=np.int64)
+    known, rated = p[np.isfinite(p)], rating[rating != NO_RATING]
+    question = question_of(records[0].label)
+    during = pulse.filter(pl.col("time_s").is_between(records[0].time_s, records[-1].time_s))
+    return ClipFacts(
+        label=records[0].label,
+        start_s=records[0].time_s,
+        records=records,
+        question=question,
+        share_judged=len(known) / len(p),
+        mean_p=float(known.mean()) if len(known) else math.nan,
+        share_called=float(np.mean(known >= threshold)) if len(known) else math.nan,
+        mean_rating=float(rated.mean()) if len(rated) else math.nan,
+        rate_bpm=median(during["rate_bpm"]),
+        quality=median(during["quality"]),
+        agreement=None if question is Question.PLEASANTNESS else agreement(p, rating, threshold),
+    )
+
+
+def median(values: pl.Series) -> float:
+    """Return the median of the values that are not null; NaN without any."""
+    known = values.drop_nulls().to_numpy()
+    return float(np.median(known)) if len(known) else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What was recorded of a regular stream; ``n_lost`` samples are missing in ``n_gaps`` places."""
+
+    name: str
+    sfreq: float
+    n_samples: int
+    seconds: float
+    n_lost: int
+    n_gaps: int
+    is_simulated: bool
+
+
+def streams_of(session: Session) -> tuple[StreamFacts, ...]:
+    """Return what was recorded of the session's regular streams."""
+    return tuple(_stream(s) for s in session.recording.streams if s.spec.sfreq > 0 and len(s.times))
+
+
+def _stream(stream: RecordedStream) -> StreamFacts:
+    sfreq = stream.spec.sfreq
+    intervals = np.diff(stream.times) * sfreq
+    gaps = intervals[intervals > _GAP_INTERVALS]
+    return StreamFacts(
+        name=stream.spec.name,
+        sfreq=sfreq,
+        n_samples=len(stream.times),
+        seconds=float(stream.times[-1] - stream.times[0]) + 1 / sfreq,
+        n_lost=int(np.sum(np.round(gaps) - 1)),
+        n_gaps=len(gaps),
+        is_simulated=is_simulated(stream),
+    )
+
+
+def is_simulated(stream: RecordedStream) -> bool:
+    """Whether the source said that its samples are of no person."""
+    return stream.spec.desc.get("simulated") == "true"

@@ -1,0 +1,310 @@
+"""The page of a recorded session: one HTML file that needs no network, and the files beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from rtasmr.errors import DataError
+from rtasmr.incidents import INCIDENTS_SPEC
+from rtasmr.report import Account, account_of, prepare_folder, write_tables
+from rtasmr.session_facts import ClipFacts, Question, StreamFacts, clips_of, median, streams_of
+from rtasmr.snapshot import TickRecord
+from rtasmr.tables import Session, load_session
+from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
+from rtasmr.view.pulse_figure import draw_pulse
+from rtasmr.view.state import clean, model_notices
+from rtasmr.view.tracks import STATUS_WORDS, Span
+
+PAGE_FILE = "session.html"
+SIMULATED_WORDS = "simulated pulse: says nothing about a person"
+UNFINISHED_WORDS = "the recording was not closed by its writer: this is what could be read"
+_DASH = "\N{EN DASH}"
+_MAX_INCIDENTS = 20
+
+_STYLE = """
+:root {
+  color-scheme: light dark;
+  --ink: #1d2129; --soft: #5c6470; --line: #d9dde3; --page: #f6f7f9; --card: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e7e9ed; --soft: #a3abb8; --line: #3a404b; --page: #16181d; --card: #20242b } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
+main { max-width: 1060px; margin: 0 auto; padding: 28px 20px 60px }
+h1 { font-size: 26px; margin: 0; overflow-wrap: anywhere } h2 { font-size: 18px; margin: 34px 0 10px }
+p { margin: 6px 0 } .soft, caption, th { color: var(--soft) }
+.care { background: #f0b429; color: #1d1500; font-weight: 600 }
+.care { padding: 8px 14px; border-radius: 6px; margin: 8px 0 }
+.tiles { display: grid; gap: 12px; margin: 18px 0 }
+.tiles { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)) }
+.tile, figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px }
+.tile { padding: 12px 14px } .tile b { display: block; font-size: 22px } .tile span { color: var(--soft) }
+figure { background: #fff; margin: 14px 0; padding: 8px } figure img { display: block; width: 100% }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap }
+th { font-weight: 500 } th:first-child, td:first-child { text-align: left }
+a { color: #0072b2 } @media (prefers-color-scheme: dark) { a { color: #6cb8e6 } }
+"""
+
+
+def write_session(path: Path, out: Path) -> list[Path]:
+    """Write the page of a recording and what belongs to it into a folder; return the paths.
+
+    Parameters
+    ----------
+    path : Path
+        XDF recording of a runtime, also an unfinished one.
+    out : Path
+        Made if it is not there. An earlier page of the same recording is replaced.
+
+    Raises
+    ------
+    DataError
+        If the file is no recording of a runtime or is corrupt, or the folder cannot be written.
+    """
+    session = load_session(path)
+    account = account_of(session.recording)
+    prepare_folder(out, account.source)
+    clips = clips_of(session, account.records, account.threshold)
+    notices = notices_of(session, account)
+    paths = write_tables(account, out)
+    try:
+        session.ticks.write_parquet(out / "predictions.parquet")
+        drawings = _draw(session, account, clips, notices, out)
+        page = out / PAGE_FILE
+        paths += [out / "predictions.parquet", *(p for stem in drawings for p in _both(stem)), page]
+        page.write_text(_page(session, account, clips, notices, drawings, paths), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot write into {out} ({error.strerror}); choose another --out") from error
+    return paths
+
+
+def notices_of(session: Session, account: Account) -> list[str]:
+    """Return what everybody who looks at the session must be told first."""
+    notices = model_notices(account.demo, account.warnings)
+    if any(
+        s.spec.stype == "PPG" and s.spec.desc.get("simulated") == "true" for s in session.recording.streams
+    ):
+        notices.append(SIMULATED_WORDS)
+    if not session.complete:
+        notices.append(UNFINISHED_WORDS)
+    return notices
+
+
+def _both(stem: Path) -> tuple[Path, ...]:
+    return tuple(stem.with_name(stem.name + suffix) for suffix in SUFFIXES)
+
+
+def _draw(
+    session: Session, account: Account, clips: Sequence[ClipFacts], notices: Sequence[str], out: Path
+) -> dict[Path, str]:
+    """Draw all figures; return their paths without ending, with what they show."""
+    drawings: dict[Path, str] = {}
+
+    def tinglegram(name: str, records: Sequence[TickRecord], what: str) -> None:
+        drawings[out / name] = what
+        for path in _both(out / name):
+            draw_tinglegram(
+                records,
+                title=f"{account.source}, model {account.model}",
+                threshold=account.threshold,
+                demo=account.demo,
+                warnings=[text for text in notices if not account.demo or text != notices[0]],
+                path=path,
+            )
+
+    if len(clips) <= MAX_CLIPS:  # more do not fit on one figure, and each has its own below
+        tinglegram("tinglegram", account.records, "Tinglegram of the session")
+    for number, clip in enumerate(clips, 1):
+        name = f"clip{number:02d}_{re.sub(r'[^A-Za-z0-9_-]', '_', clip.label)[:40]}"
+        tinglegram(name, clip.records, f"Tinglegram of {clip.label}")
+    if session.pulse_rate.height:
+        drawings[out / "pulse"] = "Pulse rate and signal quality"
+        zero_s = account.records[0].time_s
+        shown = [Span(c.start_s - zero_s, c.records[-1].time_s - zero_s, c.label) for c in clips]
+        columns = (session.pulse_rate[name].to_numpy() for name in ("time_s", "rate_bpm", "quality"))
+        time_s, rate_bpm, quality = columns
+        for path in _both(out / "pulse"):
+            draw_pulse(time_s - zero_s, rate_bpm, quality, clips=shown, path=path)
+    return drawings
+
+
+def _page(
+    session: Session,
+    account: Account,
+    clips: Sequence[ClipFacts],
+    notices: Sequence[str],
+    drawings: Mapping[Path, str],
+    paths: Sequence[Path],
+) -> str:
+    summary: dict[str, Any] = account.summary()
+    streams = streams_of(session)
+    header = session.header
+    facts = ("participant", "datetime", "consent")
+    about = [f"{name} {header[name]}" for name in facts if header.get(name)]
+    cares = "".join(f'<p class="care">{escape(clean(text))}</p>' for text in notices)
+    whole = [stem for stem in drawings if stem.name == "tinglegram"]
+    shown = [stem for stem in drawings if not whole or stem.name in ("tinglegram", "pulse")]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(clean(account.source))}</title><style>{_STYLE}</style></head>\n<body><main>"
+        f"<h1>{escape(clean(account.source))}</h1>"
+        f'<p class="soft">model {escape(clean(account.model))}, {escape(clean(", ".join(about)))}</p>'
+        f"{cares}{_tiles(session, account, clips, summary)}"
+        f"{_clip_table(clips)}"
+        f"<h2>Pictures</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
+        f"{_quality(account, streams, summary)}{_incidents(session, account)}{_latency(summary)}"
+        f"{_files(paths)}</main></body></html>\n"
+    )
+
+
+def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summary: Mapping[str, Any]) -> str:
+    n_judged = sum(not math.isnan(r.p) for r in account.records)
+    latency = summary.get("latency_ms", {})
+    tiles = {
+        "clips shown": str(len(clips)),
+        "recorded": f"{account.records[-1].time_s - account.records[0].time_s:.0f} s",
+        "ticks with a probability": _percent(n_judged / len(account.records)),
+        "rating presses": str(session.ratings.height),
+        "median pulse": _number(median(session.pulse_rate["rate_bpm"]), 0, " / min"),
+        "latency, p99": _number(latency.get("p99"), 0, " ms"),
+    }
+    cells = "".join(
+        f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for name, value in tiles.items()
+    )
+    return f'<div class="tiles">{cells}</div>'
+
+
+def _clip_table(clips: Sequence[ClipFacts]) -> str:
+    if not clips:
+        return '<p class="soft">No clip was marked: the Tinglegram runs over the whole session.</p>'
+    head = (
+        *("clip", "seconds", "judged", "mean P", "called", "question"),
+        *("mean rating", "same call", "AUC", "pulse", "quality"),
+    )
+    rows = []
+    for clip in clips:
+        found = clip.agreement
+        rows.append(
+            (
+                clip.label,
+                f"{len(clip.records) / 10:.0f}",
+                _percent(clip.share_judged),
+                _number(clip.mean_p, 2),
+                _percent(clip.share_called),
+                clip.question.value,
+                _number(clip.mean_rating, 1),
+                _percent(found.same_call if found else None),
+                _number(found.auc if found else None, 2),
+                _number(clip.rate_bpm, 0),
+                _number(clip.quality, 2),
+            )
+        )
+    notes = [
+        "Judged: share of ticks with a probability. P: probability of a tingle. Called: share of the judged "
+        "ticks where P reaches the threshold. Pulse: median, beats per minute.",
+        "Same call: share of the rated 0.1 s steps where probability and threshold say what the rating says "
+        "(above 0: tingle). AUC: chance that a step rated above 0 has the higher probability; 0.5 is chance. "
+        "Neighbouring steps are nearly copies, so one clip proves little.",
+    ]
+    if any(clip.question is Question.PLEASANTNESS for clip in clips):
+        notes.append("A rating of pleasantness is no report of a tingle: it is not compared.")
+    if any(clip.question is Question.NOT_STATED and clip.agreement for clip in clips):
+        notes.append("Where the question is not stated, the rating is read as one of tingling.")
+    return f"<h2>Clips</h2>{_table(head, rows)}{''.join(f'<p class=soft>{note}</p>' for note in notes)}"
+
+
+def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[str, Any]) -> str:
+    counts = {status: sum(r.status is status for r in account.records) for status in STATUS_WORDS}
+    n = len(account.records)
+    status_rows = [(STATUS_WORDS[s], str(k), _percent(k / n)) for s, k in counts.items() if k]
+    stream_rows = [
+        (
+            s.name + (", simulated" if s.is_simulated else ""),
+            f"{s.sfreq:g}",
+            str(s.n_samples),
+            f"{s.seconds:.1f}",
+            str(s.n_lost),
+            str(s.n_gaps),
+        )
+        for s in streams
+    ]
+    text = "<h2>Quality and losses</h2>" + _table(("status", "ticks", "share"), status_rows)
+    if stream_rows:
+        text += _table(("stream", "Hz", "samples", "seconds", "samples lost", "gaps"), stream_rows)
+    pulse = summary.get("pulse")
+    if pulse:
+        troubles = ", ".join(f"{name} {k} s" for name, k in pulse["troubles"].items()) or "nothing"
+        good = f"{pulse['good']} of {pulse['readings']}"
+        text += f"<p>Pulse: {good} readings good; wrong was: {escape(troubles)}.</p>"
+    return text
+
+
+def _incidents(session: Session, account: Account) -> str:
+    events = session.events.filter(session.events["stream"] == INCIDENTS_SPEC.name)
+    rows = [
+        (f"{time_s - account.records[0].time_s:.1f}", _incident(text))
+        for time_s, text in events.select("time_s", "text").rows()
+    ]
+    more = f'<p class="soft">and {len(rows) - _MAX_INCIDENTS} more</p>' if len(rows) > _MAX_INCIDENTS else ""
+    return _table(("second", "what happened"), rows[:_MAX_INCIDENTS]) + more if rows else ""
+
+
+def _incident(text: str) -> str:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return text  # another program's, or damaged: shown as it is
+    if not isinstance(content, dict):
+        return text
+    told = [str(content[key]) for key in ("stream", "what", "reason", "shift_s") if key in content]
+    return " ".join(told) or text
+
+
+def _latency(summary: Mapping[str, Any]) -> str:
+    rows = []
+    for name, key in (("publish latency", "latency_ms"), ("age of the estimate", "age_ms")):
+        if key in summary:
+            rows.append((name, *_quantiles(summary[key])))
+    rows += [(f"stage: {name}", *_quantiles(q)) for name, q in summary.get("stages_ms", {}).items()]
+    note = "Age: how old the newest estimate was; the model looks ahead of the tick that it judges."
+    return f"<h2>Latency</h2>{_table(('ms', 'median', 'p99', 'maximum'), rows)}<p class=soft>{note}</p>"
+
+
+def _quantiles(figures: Mapping[str, float | None]) -> tuple[str, ...]:
+    return tuple(_number(figures[key], 1) for key in ("p50", "p99", "max"))
+
+
+def _files(paths: Iterable[Path]) -> str:
+    names = [path.name for path in paths if path.name != PAGE_FILE]
+    links = ", ".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in names)
+    return f"<h2>Files</h2><p>{links}</p>"
+
+
+def _figure(stem: Path, what: str) -> str:
+    svg = base64.b64encode(_both(stem)[1].read_bytes()).decode()
+    return f'<figure><img alt="{escape(clean(what))}" src="data:image/svg+xml;base64,{svg}"></figure>'
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    body = "".join(f"<tr>{''.join(f'<td>{escape(clean(c))}</td>' for c in row)}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in head)}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _number(value: float | None, digits: int, unit: str = "") -> str:
+    return _DASH if value is None or not math.isfinite(value) else f"{value:.{digits}f}{unit}"
+
+
+def _percent(share: float | None) -> str:
+    return _number(None if share is None else 100 * share, 0, " %")

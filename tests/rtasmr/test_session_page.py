@@ -1,0 +1,165 @@
+"""The page of a session, from recordings whose numbers are known."""
+
+from __future__ import annotations
+
+import math
+import re
+from contextlib import closing
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rtasmr.errors import DataError
+from rtasmr.incidents import INCIDENTS_SPEC
+from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
+from rtasmr.report import account_of
+from rtasmr.session_facts import Question, agreement, clips_of, question_of, streams_of
+from rtasmr.session_page import write_session
+from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, clip_spec, ppg_spec, rating_spec, tingle_spec
+from rtasmr.tables import load_session
+from rtasmr.types import Segment, Status
+from rtasmr.view.state import DEMO_WORDS
+from rtasmr.xdf import XdfWriter
+
+NAN = np.nan
+CLIP_S = 20.0
+CLIPS = ("vid3", "vid7", "rain")
+
+
+def p_of(time_s):
+    """Probability: 0.2 for the first 10 s of a clip, then 0.9."""
+    return np.where(time_s < 10, 0.2, 0.9)
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Three clips of 20 s; the rating goes from 0 to 2 at 10 s of each, as the probability does."""
+    path = tmp_path / "evening.xdf"
+    header = {"participant": "P07", "consent": "yes", "demo": "true"}
+    with closing(XdfWriter(path, header=header)) as writer:
+
+        def add(spec, times, data):
+            writer.write(writer.add_stream(spec), times, data)
+
+        starts = [100.0 + 25 * i for i in range(len(CLIPS))]
+        segments = [
+            segment_text(Segment(i, n, s)) for i, (n, s) in enumerate(zip(CLIPS, starts, strict=True))
+        ]
+        add(SEGMENTS_SPEC, starts, segments)
+        clip_times = [t for s in starts for t in (s, s + CLIP_S)]
+        add(clip_spec(source_id="c"), clip_times, [f"clip_{w} {n}" for n in CLIPS for w in ("start", "end")])
+        presses = [t for s in starts for t in (s + 0.05, s + 9.95)]
+        add(rating_spec(source_id="r"), presses, ["rating=0", "rating=2"] * 3)
+        k = np.arange(200)
+        times = np.concatenate([s + k / 10 for s in starts])
+        rows = np.full((600, 7), NAN, np.float32)
+        in_clip = np.tile(k / 10, 3)
+        rows[:, 0] = np.where(in_clip < 5, NAN, p_of(in_clip))
+        rows[:, 3] = 1.1
+        rows[:, 4] = np.tile(k, 3)
+        rows[:, 5] = np.where(in_clip < 5, Status.WARMUP, Status.OK)
+        rows[:, 6] = 0b111
+        add(tingle_spec("m", True, 10, 200, 0.5, ("squints <i>",)), times, rows)
+        add(LATENCY_SPEC, times[:2], np.full((2, 6), 2.0, np.float32))
+        seconds = np.arange(100.0, 175.0)
+        readings = np.column_stack([60 + np.zeros(75), np.full(75, 0.8), np.zeros(75)])
+        readings[10:14] = [NAN, 0.1, 32]
+        add(PULSE_SPEC, seconds, readings.astype(np.float32))
+        wave_s = 100 + np.arange(7500) / 100
+        wave = np.sin(2 * np.pi * wave_s).astype(np.float32)[:, None]
+        kept = (wave_s < 120) | (wave_s >= 120.5)  # 50 samples lost
+        spec = ppg_spec(100.0, source_id="p", channels=("raw",), desc={"simulated": "true"})
+        add(spec, wave_s[kept], wave[kept])
+        add(INCIDENTS_SPEC, [120.2], ['{"stream": "ppg", "what": "lost"}'])
+    return path
+
+
+def test_agreement_by_hand():
+    p = np.array([0.2, 0.6, 0.4, 0.8, NAN, 0.9])
+    rating = np.array([0, 0, 1, 3, 3, -1])
+    found = agreement(p, rating, threshold=0.5)
+    # Ranks of 0.4 and 0.8 among 0.2, 0.4, 0.6, 0.8 win 1 + 2 of 4 pairs; 0.2 and 0.8 are called as rated.
+    assert found is not None
+    assert (found.n_ticks, found.same_call, found.auc) == (4, 0.5, 0.75)
+    assert (found.p_reported, found.p_unreported) == pytest.approx((0.6, 0.4))
+    one_kind = agreement(np.array([0.5, 0.1]), np.array([2, 2]), threshold=0.5)
+    assert one_kind is not None
+    assert one_kind.same_call == 0.5  # a probability at the threshold is a call
+    assert math.isnan(one_kind.auc)
+    assert math.isnan(one_kind.p_unreported)
+    assert agreement(np.array([NAN, 0.4]), np.array([1, -1]), threshold=0.5) is None
+
+
+def test_only_clips_of_the_published_protocol_tell_what_was_asked():
+    assert [question_of(name) for name in ("vid1", "vid4", "vid5", "vid8", "vid9")] == [
+        Question.TINGLING,
+        Question.TINGLING,
+        Question.PLEASANTNESS,
+        Question.PLEASANTNESS,
+        Question.NOT_STATED,
+    ]
+
+
+def test_the_facts_of_clips_and_streams(recorded):
+    session = load_session(recorded)
+    clips = clips_of(session, account_of(session.recording).records, 0.5)
+    assert [clip.label for clip in clips] == ["vid3", "vid7", "rain"]
+    asmr, nature, _ = clips
+    assert asmr.share_judged == 0.75
+    assert asmr.share_called == pytest.approx(2 / 3)
+    assert asmr.mean_p == pytest.approx((50 * 0.2 + 100 * 0.9) / 150)
+    assert (asmr.rate_bpm, asmr.start_s) == (60.0, 100.0)
+    assert asmr.agreement is not None
+    assert (asmr.agreement.same_call, asmr.agreement.auc) == (1.0, 1.0)
+    assert nature.mean_rating > 0
+    assert nature.agreement is None  # pleasantness is no tingle
+    (pulse,) = streams_of(session)
+    assert (pulse.n_lost, pulse.n_gaps, pulse.is_simulated) == (50, 1, True)
+    assert pulse.seconds == pytest.approx(75.0)
+
+
+def test_the_page_stands_alone_and_says_first_what_must_be_known(recorded, tmp_path):
+    out = tmp_path / "out"
+    paths = write_session(recorded, out)
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in paths)
+    names = {path.name for path in paths}
+    stems = ("tinglegram", "clip01_vid3", "clip02_vid7", "clip03_rain", "pulse")
+    assert names >= {"session.html", "summary.json", *(s + e for s in stems for e in (".png", ".svg"))}
+    page = (out / "session.html").read_text()
+    # Nothing is fetched: pictures are inside, links lead to files beside the page, and no script runs.
+    assert all(source.startswith("data:") for source in re.findall(r'src="([^"]*)"', page))
+    assert set(re.findall(r'href="([^"]*)"', page)) == names - {"session.html"}
+    assert "<script" not in page
+    first_picture = page.index("<figure")
+    for words in (DEMO_WORDS, "squints &lt;i&gt;", "simulated pulse", "P07"):
+        assert page.index(words) < first_picture
+    assert "ppg lost" in page
+    assert "A rating of pleasantness is no report of a tingle" in page
+    csv, parquet = pl.read_csv(out / "predictions.csv"), pl.read_parquet(out / "predictions.parquet")
+    assert parquet.height == csv.height == 600
+    assert parquet["probability"].null_count() == csv["probability"].null_count() == 150
+
+
+def test_a_session_without_clips_pulse_or_ratings_has_a_page(tmp_path):
+    path = tmp_path / "free.xdf"
+    with closing(XdfWriter(path, header={})) as writer:
+        writer.write(writer.add_stream(SEGMENTS_SPEC), [5.0], [segment_text(Segment(0, "", 5.0))])
+        spec = tingle_spec("m", False, 10, 200)
+        row = np.array([[0.5, NAN, NAN, 1.0, 0, Status.OK, 1]], np.float32)
+        writer.write(writer.add_stream(spec), [5.0], row)
+    paths = write_session(path, tmp_path / "out")
+    page = (tmp_path / "out" / "session.html").read_text()
+    assert "No clip was marked" in page
+    assert 'class="care"' not in page
+    assert page.count("<figure>") == 1
+    assert not any(path.name.startswith("pulse") for path in paths)
+
+
+def test_a_recording_without_a_runtime_is_one_line(tmp_path):
+    path = tmp_path / "raw.xdf"
+    with closing(XdfWriter(path, header={})) as writer:
+        writer.write(writer.add_stream(rating_spec(source_id="r")), [1.0], ["rating=1"])
+    with pytest.raises(DataError, match="expected one stream 'rtasmr-tingle', got 0"):
+        write_session(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
