@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtasmr.clockwatch import ClockJump
 from rtasmr.discovery import (
@@ -20,7 +20,7 @@ from rtasmr.discovery import (
     printable,
     resolve_all,
 )
-from rtasmr.errors import RtasmrError, StreamError, StreamLostError
+from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.rate import RateState, RateVerdict
 from rtasmr.streams import Inlet
 from rtasmr.timebase import TimeBase
@@ -90,6 +90,11 @@ class Acquisition:
 
     def __init__(self, queries: Mapping[Role, str], require: tuple[Role, ...], wait_s: float) -> None:
         self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in Role}
+        for role, query in self._queries.items():
+            if query is not None and query.polarity and role is not Role.PPG:
+                raise ConfigError(
+                    f"expected polarity= for the pulse only, got it for the {role} stream. Leave it out."
+                )
         self._require = require
         self._wait_s = wait_s
         self._inlets: dict[Role, Inlet] = {}
@@ -126,9 +131,7 @@ class Acquisition:
         # Markers first and the pulse last: a source that waits for somebody to take its pulse then
         # begins when everything else is taken already.
         for role, stream in sorted(found.items(), key=lambda item: _OPENING_ORDER.index(item[0])):
-            query = self._queries[role]
-            channel = "" if query is None else query.channel
-            self._inlets[role] = Inlet(stream, role, self.timebase, channel)
+            self._inlets[role] = _inlet(stream, role, self.timebase, self._queries[role])
         for role in DATA_ROLES:
             if role not in found:
                 logger.warning(
@@ -245,9 +248,10 @@ class _Searcher(threading.Thread):
         self._known.setdefault(role, lost.spec)
         source_id = lost.spec.source_id
         if source_id:
-            known = self._queries[role]
-            channel = "" if known is None else known.channel
-            self._queries[role] = Query(stype=lost.spec.stype, source_id=source_id, channel=channel)
+            known = self._queries[role] or Query()
+            self._queries[role] = replace(
+                known, name="", hostname="", stype=lost.spec.stype, source_id=source_id
+            )
         with self._lock:
             self._dead.append(lost.uid)
             self.missing |= {role}
@@ -288,7 +292,7 @@ class _Searcher(threading.Thread):
                 )
                 resolver.forget(found.uid)  # what a stream is, it stays for this life
                 return
-            inlet = Inlet(found, role, self._timebase, "" if query is None else query.channel)
+            inlet = _inlet(found, role, self._timebase, query)
         except StreamLostError:
             # It died while it was being opened; its answer would be around for 2 s more.
             if found is not None:
@@ -322,6 +326,12 @@ class _Searcher(threading.Thread):
         logger.warning("%s", message)
         if refuses is not None:
             self._arrivals.put(Refused(refuses, message))
+
+
+def _inlet(found: FoundStream, role: Role, timebase: TimeBase, query: Query | None) -> Inlet:
+    """Open a stream as the user asked for it."""
+    query = query or Query()
+    return Inlet(found, role, timebase, query.channel, polarity=query.polarity)
 
 
 def _misfit(before: StreamSpec | None, now: StreamSpec) -> str:

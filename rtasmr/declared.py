@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtasmr.aligner import ModalityFormat
 from rtasmr.types import StreamSpec
@@ -12,6 +16,11 @@ logger = logging.getLogger(__name__)
 
 EXACT_STAMPS = {"stamps": "exact"}
 """Declares that sample ``i`` of a loss-free run is stamped ``t_start + i / sfreq``, as all our sources do."""
+
+INVERTED = {"polarity": "inverted"}
+"""Declares that a pulse stands upside down: it falls when the heart beats, as light through a finger does."""
+
+UPRIGHT = {"polarity": "upright"}
 
 UNMARKED_STAMP_TOLERANCE_S = 0.15
 """Stamp jitter accepted of sources that do not declare their stamps exact: 3 SD of a bad radio link."""
@@ -41,6 +50,20 @@ def has_exact_stamps(spec: StreamSpec) -> bool:
 def is_filtered(spec: StreamSpec) -> bool:
     """Whether a pulse stream says that it is band-passed already."""
     return spec.desc.get("filter") == "filtered"
+
+
+def is_inverted(spec: StreamSpec) -> bool:
+    """Whether a pulse stream says that it stands upside down."""
+    return INVERTED.items() <= spec.desc.items()
+
+
+def upright(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return the samples of an inverted pulse turned over, in the same type.
+
+    Whole numbers are mirrored at -1/2: the lowest one has no positive counterpart, and a pulse no zero.
+    """
+    turned: NDArray[Any] = ~samples if np.issubdtype(samples.dtype, np.integer) else -samples
+    return turned
 
 
 def _declared_s(spec: StreamSpec, key: str, longest_s: float) -> float:

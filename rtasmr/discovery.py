@@ -47,6 +47,7 @@ _FORMATS = {
     pylsl.cf_int32: "int32",
     pylsl.cf_int64: "int64",
 }
+_POLARITIES = ("upright", "inverted")
 _V4_ADDRESS = re.compile(r"<v4address>([0-9.]+)</v4address>")
 
 
@@ -60,7 +61,9 @@ def printable(text: str, limit: int = 80) -> str:
 class Query:
     """What the user said about one stream; empty fields match anything.
 
-    ``channel`` is a label, or a number counted from 0; it does not take part in the match.
+    ``channel`` is a label, or a number counted from 0; ``polarity`` is ``upright`` or ``inverted`` (a pulse
+    that falls when the heart beats) and holds against what the stream declares. Neither takes part in the
+    match.
     """
 
     name: str = ""
@@ -68,17 +71,19 @@ class Query:
     source_id: str = ""
     hostname: str = ""
     channel: str = ""
+    polarity: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Query:
-        """Read ``type=PPG,name=...,source_id=...,hostname=...,channel=...`` in any order.
+        """Read ``type=PPG,name=...,source_id=...,hostname=...,channel=...,polarity=...`` in any order.
 
         Raises
         ------
         ConfigError
-            For an unknown, repeated or empty entry.
+            For an unknown, repeated or empty entry, or a polarity that is none.
         """
-        fields = {"type": "stype"} | {key: key for key in ("name", "source_id", "hostname", "channel")}
+        keys = ("name", "source_id", "hostname", "channel", "polarity")
+        fields = {"type": "stype"} | {key: key for key in keys}
         values: dict[str, str] = {}
         for part in text.split(","):
             key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -89,6 +94,11 @@ class Query:
                 )
             if fields[key] in values:
                 raise ConfigError(f"stream query names {key!r} twice: {printable(text)!r}. Leave one out.")
+            if key == "polarity" and value not in _POLARITIES:
+                raise ConfigError(
+                    f"expected polarity={' or polarity='.join(_POLARITIES)}, got {printable(value)!r}. "
+                    "Correct the stream query."
+                )
             values[fields[key]] = value
         return cls(**values)
 
@@ -106,7 +116,7 @@ class Query:
 
     def __str__(self) -> str:
         entries = {"type": self.stype, "name": self.name, "source_id": self.source_id}
-        entries |= {"hostname": self.hostname, "channel": self.channel}
+        entries |= {"hostname": self.hostname, "channel": self.channel, "polarity": self.polarity}
         return ",".join(f"{key}={value}" for key, value in entries.items() if value)
 
 
@@ -291,7 +301,7 @@ def _complete_query(role: Role, query: Query | None) -> Query:
         return default
     if query.stype or query.name or query.source_id:
         return query
-    return replace(default, hostname=query.hostname, channel=query.channel)
+    return replace(default, hostname=query.hostname, channel=query.channel, polarity=query.polarity)
 
 
 def _found(info: pylsl.StreamInfo) -> FoundStream:

@@ -90,7 +90,7 @@ def check_pulse(query: str, network: bool, say: Callable[[str], None]) -> list[F
         if found is None:
             return [_missing(query)]
         timebase = TimeBase.from_streams([found.spec])
-        with Inlet(found, Role.PPG, timebase, wanted.channel) as inlet:
+        with Inlet(found, Role.PPG, timebase, wanted.channel, polarity=wanted.polarity) as inlet:
             say(f"listening to {found} for {CHECK_S:g} s; keep the sensor as in a session")
             sample = _listen(inlet, timebase)
     except StreamLostError as error:

@@ -74,6 +74,10 @@ class RecordConfig:
             )
         if not 0 <= self.wait_s < math.inf:
             raise ConfigError(f"--wait must be finite and 0 s or more, got {self.wait_s:g}.")
+        if any(query.polarity for query in (*self.select, *self.require)):
+            raise ConfigError(
+                "expected no polarity= here, got one: streams are recorded as they come. Leave it out."
+            )
 
     def takes(self, spec: StreamSpec) -> bool:
         """Whether a stream was asked for, raw or not."""

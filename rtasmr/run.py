@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rtasmr.aligner import ModalityFormat
-from rtasmr.declared import is_filtered, modality_format
+from rtasmr.declared import is_filtered, is_inverted, modality_format, upright
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
@@ -169,6 +169,7 @@ def _steps_of(stream: RecordedStream, role: Role) -> Iterator[Chunk]:
         labels = [name.casefold() for name in stream.spec.ch_names]
         column = labels.index("filtered") if "filtered" in labels else 0
         data = data[:, column : column + 1]
+        data = upright(data) if is_inverted(stream.spec) else data
     if role is Role.PICTURE:
         data = data.view(np.uint8)
     step = np.floor((stream.times - stream.times[0]) / STEP_S)

@@ -18,7 +18,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtasmr.clockwatch import ClockJump, ClockWatch
-from rtasmr.declared import has_exact_stamps, modality_format
+from rtasmr.declared import UPRIGHT, has_exact_stamps, is_inverted, modality_format, upright
 from rtasmr.discovery import (
     FoundStream,
     Query,
@@ -80,6 +80,9 @@ class Inlet:
         Map from the LSL clock to the session clock, one for all streams.
     channel : str
         Label or number of the channel to take; empty to take the only or the obvious one.
+    polarity : str
+        ``inverted`` turns a pulse over, ``upright`` leaves it; empty goes by what the stream declares.
+        What is delivered is upright either way, and ``spec`` says so.
     open_timeout_s : float
         How long connecting may take, in seconds.
 
@@ -98,6 +101,7 @@ class Inlet:
         timebase: TimeBase,
         channel: str = "",
         *,
+        polarity: str = "",
         open_timeout_s: float = 3.0,
     ) -> None:
         self.found = found
@@ -105,6 +109,12 @@ class Inlet:
         self._timebase = timebase
         wire = found.spec
         self.spec = _fit(found, role, timebase, channel)
+        self._turns_over = role is Role.PPG and (
+            polarity == "inverted" or (not polarity and is_inverted(wire))
+        )
+        if self._turns_over or (role is Role.PPG and polarity):
+            # Said with the data, so that a replay of what is recorded does not turn it back.
+            self.spec = replace(self.spec, desc={**self.spec.desc, **UPRIGHT})
         self._columns = _columns(wire, role, channel)
         self.n_samples = 0
         self.last_lsl_time = math.nan
@@ -233,7 +243,8 @@ class Inlet:
             # Triggers may be numbers: 7 and 7.0 are both told as "7".
             numbers = [str(value).removesuffix(".0") for value in data[:, self._columns[0]]]
             return np.array(numbers, dtype=object)
-        return data[:, self._columns]
+        taken = data[:, self._columns]
+        return upright(taken) if self._turns_over else taken
 
     def _lost(self) -> StreamLostError:
         return StreamLostError(f"{self.role} stream {self.found} is gone. Start its source again.")

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from rtasmr import lslconfig
+from rtasmr.declared import INVERTED
 from rtasmr.errors import ConfigError
 from rtasmr.sources.av_cli import add_commands
 from rtasmr.sources.device_loop import DeviceLoop
@@ -59,6 +60,9 @@ def ppg(
     filtered: Annotated[
         bool, typer.Option("--filtered/--raw", help="Whether a file was band-pass filtered already.")
     ] = False,
+    inverted: Annotated[
+        bool, typer.Option("--inverted", help="Say that the pulse is upside down: it falls at a beat.")
+    ] = False,
     loop: Loop = False,
     name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-ppg",
     source_id: SourceId = "",
@@ -88,14 +92,14 @@ def ppg(
     if file is not None:
         if options:
             raise typer.BadParameter(f"--{next(iter(options))} goes with a device, not with --file")
-        _play_file(file, sfreq, column, filtered, loop, name, source_id, chunk, burst, network)
+        _play_file(file, sfreq, column, filtered, inverted, loop, name, source_id, chunk, burst, network)
         return
     if filtered or loop or burst:
         raise typer.BadParameter("--filtered, --loop and --burst go with --file only")
     options |= {"sfreq": repr(sfreq)} if sfreq is not None else {}
     options |= {"column": column} if column else {}
     ((kind, address),) = chosen
-    _run_device(kind, address, options, name, source_id, keep_trying, network)
+    _run_device(kind, address, options, inverted, name, source_id, keep_trying, network)
 
 
 @app.command()
@@ -151,6 +155,7 @@ def _play_file(
     sfreq: float | None,
     column: str,
     is_filtered: bool,
+    is_inverted: bool,
     loop: bool,
     name: str,
     source_id: str,
@@ -170,6 +175,7 @@ def _play_file(
         source_id=source_id or f"rtasmr-file-{file.stem}",
         chunk_s=chunk_ms / 1000,
         burst_s=burst_ms / 1000,
+        is_inverted=is_inverted,
     )
     _publish(str(file), [stream], network)
 
@@ -178,6 +184,7 @@ def _run_device(
     kind: DeviceKind,
     address: str,
     options: Mapping[str, str],
+    is_inverted: bool,
     name: str,
     source_id: str,
     keep_trying: bool,
@@ -186,7 +193,8 @@ def _run_device(
     device = kind.make(address, options)
     lslconfig.configure(network)
     print(f"source {kind.name} {address}; {lslconfig.scope_line(network)}", flush=True)
-    loop = DeviceLoop(device, _say, name=name, source_id=source_id, keep_trying=keep_trying)
+    desc = INVERTED if is_inverted else {}
+    loop = DeviceLoop(device, _say, name=name, source_id=source_id, desc=desc, keep_trying=keep_trying)
     with stop_on_signal() as stop:
         print(loop.run(stop), flush=True)
 

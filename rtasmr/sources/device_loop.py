@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 import pylsl
@@ -71,6 +71,8 @@ class DeviceLoop:
         Takes lines for people.
     name, source_id : str
         In place of what the device calls itself; empty to keep that.
+    desc : mapping of str to str
+        What the user says of the device, published beside what it says of itself.
     keep_trying : bool
         Wait for a device that is not there at the start, instead of failing.
     silent_after_s : float
@@ -84,6 +86,7 @@ class DeviceLoop:
         *,
         name: str = "",
         source_id: str = "",
+        desc: Mapping[str, str] = MappingProxyType({}),
         keep_trying: bool = False,
         silent_after_s: float = SILENT_AFTER_S,
     ) -> None:
@@ -91,6 +94,7 @@ class DeviceLoop:
         self._say = say
         self._name = name
         self._source_id = source_id
+        self._desc = desc
         self._keep_trying = keep_trying
         self._silent_after_s = silent_after_s
         self._rate_check = RateCheck(say)
@@ -166,7 +170,12 @@ class DeviceLoop:
             if stop.is_set():
                 return None
             self._device.read(READ_S)
-        return replace(spec, name=self._name or spec.name, source_id=self._source_id or spec.source_id)
+        return replace(
+            spec,
+            name=self._name or spec.name,
+            source_id=self._source_id or spec.source_id,
+            desc={**spec.desc, **self._desc},
+        )
 
     def _note_delivery(self, spec: StreamSpec) -> None:
         if self._told:

@@ -11,7 +11,8 @@ from rtasmr.sources.registry import DEVICES
 
 _PLAYED = ("file", "simulated")
 _FILE_OPTIONS = ("sfreq", "column", "burst", "chunk")
-_FILE_FLAGS = ("loop", "filtered")
+_DEVICE_FLAGS = ("inverted",)
+_FILE_FLAGS = ("loop", "filtered", "inverted")
 _SIMULATED_OPTIONS = ("sfreq", "bpm", "seed", "chunk")
 
 
@@ -35,7 +36,7 @@ def parse_launch(text: str) -> Launch | None:
     """Read what a pulse is taken from; None if ``text`` is a stream query.
 
     Known are ``serial:PORT`` and the other names of the registry, ``file:PATH@HZ`` and ``simulated``,
-    each with settings behind commas: ``serial:/dev/ttyUSB0,baud=9600,sfreq=500``.
+    each with settings behind commas: ``serial:/dev/ttyUSB0,baud=9600,sfreq=500,inverted``.
 
     Raises
     ------
@@ -57,7 +58,13 @@ def parse_launch(text: str) -> Launch | None:
         words += _options(text, settings, _FILE_OPTIONS, _FILE_FLAGS)
     else:
         known = tuple(option.name for option in DEVICES[name].options)
-        words = ["ppg", f"--{name}", address, "--keep-trying", *_options(text, settings, known)]
+        words = [
+            "ppg",
+            f"--{name}",
+            address,
+            "--keep-trying",
+            *_options(text, settings, known, _DEVICE_FLAGS),
+        ]
     source_id = identity(name, address)
     return Launch((*words, "--source-id", source_id), f"type=PPG,source_id={source_id}")
 

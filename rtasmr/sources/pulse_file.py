@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtasmr.declared import INVERTED
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.sources.pacing import PlannedStream
 from rtasmr.sources.packets import regular_packets
@@ -114,6 +115,7 @@ def pulse_stream(
     source_id: str,
     chunk_s: float,
     burst_s: float = 0.0,
+    is_inverted: bool = False,
 ) -> PlannedStream:
     """Plan the stream of a recorded pulse; sample ``i`` lies at session second ``i / sfreq``.
 
@@ -131,6 +133,8 @@ def pulse_stream(
         Length of a packet in seconds.
     burst_s : float
         Length of the bursts in which a device delivers, in seconds: declared, and used for ``chunk_s``.
+    is_inverted : bool
+        Declare that the pulse stands upside down.
 
     Raises
     ------
@@ -144,7 +148,7 @@ def pulse_stream(
             f"the file's header says {pulse.header_sfreq:g} Hz, --sfreq says {sfreq:g} Hz. Correct one."
         )
     channel = "filtered" if is_filtered else "raw"
-    desc = {"burst_s": repr(burst_s)} if burst_s > 0 else {}
+    desc = {**({"burst_s": repr(burst_s)} if burst_s > 0 else {}), **(INVERTED if is_inverted else {})}
     spec = ppg_spec(sfreq, source_id=source_id, name=name, channels=(channel,), desc=desc)
     blocks: Iterator[NDArray[np.float32]] = itertools.repeat(pulse.samples) if loop else iter([pulse.samples])
     return PlannedStream(spec, regular_packets(blocks, 0.0, sfreq, itertools.repeat(burst_s or chunk_s)))
