@@ -49,7 +49,7 @@ def stimulus_frames(path: Path, spec: FeatureSpec, encode: Encode) -> Frames:
     aligner = Aligner(spec)
     info = probe(path)
     if info.has_sound:
-        aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
+        aligner.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ, silence_is_real=True))
     if info.has_picture:
         aligner.add_stream(Modality.PICTURE, ModalityFormat())
     extractor = FeatureExtractor(spec, encode)

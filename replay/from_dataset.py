@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from replay.recorded import ReplaySession, ReplayStream, cut
 from rtasmr.biopac import PpgRecording
 from rtasmr.dataset import DataSet
+from rtasmr.declared import REAL_SILENCE
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.presentation_log import Clip, SessionLog
 from rtasmr.sources.media_file import blank_pictures, file_pictures, file_sound, silence
@@ -91,7 +92,7 @@ def dataset_session(
                 lambda durations_s, from_s: pulse_packets(recording, from_s, stop, durations_s),
             ),
             ReplayStream(
-                sound_spec(source_id=f"{prefix}-sound"),
+                sound_spec(source_id=f"{prefix}-sound", desc=REAL_SILENCE),
                 lambda durations_s, from_s: sound_packets(left(from_s), files(), from_s, stop, durations_s),
                 is_decoded=True,
             ),

@@ -30,7 +30,10 @@ PICTURES_KEPT = 256
 
 
 FLAT_SOUND_S = 2.0
-"""Sound that does not change for this long within a segment is a dead or muted input, not silence."""
+"""Sound that does not change for this long within a segment is a dead or muted input, not silence.
+
+Unless the stream's format says that its silence is real, as that of a file is.
+"""
 
 SATURATED_SOUND_S = 1.0
 SATURATED_SHARE = 0.5
@@ -55,12 +58,15 @@ class ModalityFormat:
         See `RegularBuffer`.
     interval_s : float
         Shortest time between two pictures that the source declares, in seconds; 0 if it says nothing.
+    silence_is_real : bool
+        Whether sound that does not change is what is heard, not an input that has died.
     """
 
     sfreq: float = 0.0
     burst_s: float = 0.0
     stamp_tolerance_s: float = 0.0
     interval_s: float = 0.0
+    silence_is_real: bool = False
 
 
 class Aligner:
@@ -374,6 +380,8 @@ class Aligner:
             start = stop - round(SATURATED_SOUND_S * buffer.sfreq)
             recent, present = buffer.read(max(start, first), stop)
             return start >= first and bool(np.isin(recent[present], _RAILS).mean() >= SATURATED_SHARE)
+        if self._formats[Modality.SOUND].silence_is_real:
+            return False
         if samples[0] == samples[-1] and (samples == samples[0]).all():
             start = stop - round(FLAT_SOUND_S * buffer.sfreq)
             recent, present = buffer.read(max(start, first), stop)

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 EXACT_STAMPS = {"stamps": "exact"}
 """Declares that sample ``i`` of a loss-free run is stamped ``t_start + i / sfreq``, as all our sources do."""
 
+REAL_SILENCE = {"silence": "real"}
+"""Declares that sound which does not change is what is heard: that of a file, not of a microphone."""
+
 INVERTED = {"polarity": "inverted"}
 """Declares that a pulse stands upside down: it falls when the heart beats, as light through a finger does."""
 
@@ -39,6 +42,7 @@ def modality_format(spec: StreamSpec) -> ModalityFormat:
         burst_s=_declared_s(spec, "burst_s", MAX_BURST_S),
         stamp_tolerance_s=0.0 if has_exact_stamps(spec) else UNMARKED_STAMP_TOLERANCE_S,
         interval_s=_declared_s(spec, "interval_s", MAX_PICTURE_INTERVAL_S),
+        silence_is_real=REAL_SILENCE.items() <= spec.desc.items(),
     )
 
 

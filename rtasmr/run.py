@@ -55,7 +55,7 @@ def _run_media(path: Path, model: ServedModel) -> Account:
     info = probe(path)
     pipeline = model.pipeline()
     if info.has_sound:
-        pipeline.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ))
+        pipeline.add_stream(Modality.SOUND, ModalityFormat(sfreq=SOUND_SFREQ, silence_is_real=True))
     if info.has_picture:
         pipeline.add_stream(Modality.PICTURE, ModalityFormat())
     label = re.sub(r"\W+", "_", path.stem) or "clip"

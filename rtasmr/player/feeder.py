@@ -13,6 +13,7 @@ from types import TracebackType
 
 import numpy as np
 
+from rtasmr.declared import REAL_SILENCE
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.player.clock import ClockLine
 from rtasmr.player.schedule import Picture, shown_stamp
@@ -47,7 +48,9 @@ def player_specs(
     if sound:
         # A sound card runs by its own crystal, so its samples do not lie at exactly 44.1 kHz of the LSL
         # clock: the runtime has to follow the stamps.
-        specs["sound"] = sound_spec(source_id=f"{source_id}-sound", desc={**desc, "stamps": "fitted"})
+        specs["sound"] = sound_spec(
+            source_id=f"{source_id}-sound", desc={**desc, **REAL_SILENCE, "stamps": "fitted"}
+        )
     if picture:
         specs["picture"] = picture_spec(source_id=f"{source_id}-picture", desc=desc)
     return specs

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtasmr import media
+from rtasmr.declared import REAL_SILENCE
 from rtasmr.errors import DataError
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.sources.pacing import PlannedStream
@@ -116,7 +117,7 @@ def media_streams(
             logger.warning("%s holds no %s: there is no such stream", path.name, track)
     streams = []
     if info.has_sound:
-        spec = sound_spec(source_id=f"{source_id}-sound")
+        spec = sound_spec(source_id=f"{source_id}-sound", desc=REAL_SILENCE)
         streams.append(PlannedStream(spec, sound(), is_decoded=True))
     if info.has_picture:
         spec = picture_spec(source_id=f"{source_id}-picture")
