@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_an_error_of_a_worker_arrives_whole(scheduler, tmp_path) -> None:
 def test_work_that_kills_its_workers_is_one_line(scheduler) -> None:
     def killed() -> None:
         # What the scheduler raises in the place of work whose workers died one after the other.
-        raise distributed.KilledWorker("a training", None, 3)
+        raise distributed.KilledWorker("a training", SimpleNamespace(address="tcp://there"), 3)
 
     with pytest.raises(DataError, match="lost work"), cluster_pool(scheduler) as pool:
         pool.submit(killed).result()
