@@ -62,11 +62,7 @@ def silent_file(tmp_path: Path) -> Path:
         sound = wave()
         for lo in range(0, len(sound), 4410):
             block = av.AudioFrame.from_ndarray(sound[np.newaxis, lo : lo + 4410], format="s16", layout="mono")
-            block.sample_rate, block.pts, block.time_base = (
-                int(SOUND_SFREQ),
-                lo,
-                Fraction(1, int(SOUND_SFREQ)),
-            )
+            block.sample_rate, block.pts = int(SOUND_SFREQ), lo
             container.mux(track.encode(block))
         container.mux(track.encode())
     return path
