@@ -70,6 +70,10 @@ def run_live(
     """
     marker_map = MarkerMap.load(Path(config.marker_map)) if config.marker_map else None
     stop = threading.Event()
+    # What was mistyped is told before the model is loaded, which takes seconds.
+    sources = Sources(config.queries or {}, say, network=config.network)
+    config = replace(config, queries=sources.queries)
+    acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     model = ServedModel(find_model(config.model or None), config.provider)
@@ -77,9 +81,7 @@ def run_live(
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
         _stop_on_signals(stop, stack)
-        sources = stack.enter_context(Sources(config.queries or {}, say, network=config.network))
-        config = replace(config, queries=sources.queries)
-        acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
+        stack.enter_context(sources)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)
         say(
