@@ -59,6 +59,9 @@ from rtasmr.waveform import Waveform
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.004
+TICKS_PER_TURN = 4
+"""Ticks served before the inlets are emptied again: they hold less than a runtime may be behind."""
+
 SNAPSHOT_EVERY_S = 0.05
 LATENCY_TICKS = 600
 """Ticks behind the figures shown live: the last minute."""
@@ -182,7 +185,9 @@ class Engine:
                 self._handle(event)
             self._store.update(state=RunState.RUNNING, model=self._model)
             while not self._stopping.is_set() and not self._is_done():
-                self._turn()
+                is_behind = self._turn()
+                while is_behind and not self._stopping.is_set():
+                    is_behind = self._turn()
                 time.sleep(POLL_S)
             self._deliver(self._pipeline.flush())
         except BaseException as error:
@@ -223,16 +228,14 @@ class Engine:
         }
 
     def _is_done(self) -> bool:
-        if self._n_ticks is not None and self._n_frames_needed() <= 0:
-            return True
-        return self._until_lost and not self._acquisition.any_data
+        return self._is_full() or (self._until_lost and not self._acquisition.any_data)
 
-    def _n_frames_needed(self) -> int:
-        assert self._n_ticks is not None
-        return self._n_ticks - self.tally.ticks - self._pipeline.n_pending
+    def _is_full(self) -> bool:
+        """Whether the frames of all ticks that were asked for are there."""
+        return self._n_ticks is not None and self.tally.ticks + self._pipeline.n_pending >= self._n_ticks
 
-    def _turn(self) -> None:
-        """Pull, step, deliver, show: one turn of the loop."""
+    def _turn(self) -> bool:
+        """Pull, step, deliver, show: one turn of the loop; return whether ticks may wait for the next."""
         chunks, events = self._acquisition.pull()
         for event in events:
             self._handle(event)
@@ -240,7 +243,7 @@ class Engine:
         chunks = [known for chunk in chunks if (known := self._take(chunk)) is not None]
         now = self._acquisition.timebase.to_session(pylsl.local_clock())
         begin = time.perf_counter()
-        steps = self._pipeline.step(chunks, now)
+        steps = self._pipeline.step(chunks, now, TICKS_PER_TURN)
         n_frames = sum(step.frame is not None for step in steps)
         if n_frames:
             self.tally.compute.add((time.perf_counter() - begin) / n_frames)
@@ -253,6 +256,7 @@ class Engine:
         if clock >= self._next_snapshot:
             self._next_snapshot = clock + SNAPSHOT_EVERY_S
             self._show(RunState.RUNNING, self._message)
+        return n_frames == TICKS_PER_TURN and not self._is_full()
 
     def _handle(self, event: Event) -> None:
         role, modality = event.role, event.role.modality

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -51,8 +52,16 @@ class Pipeline:
         if modality is Modality.PPG:
             self._extractor.set_ppg(stream.sfreq, filtered)
 
-    def step(self, chunks: Iterable[Chunk], now: float) -> list[Step]:
-        """Advance to ``now`` (seconds on the session clock; ``-inf`` waits for late streams for ever).
+    def step(self, chunks: Iterable[Chunk], now: float, max_ticks: int | None = None) -> list[Step]:
+        """Advance to ``now``, but by ``max_ticks`` at most; the rest comes with the next calls.
+
+        Parameters
+        ----------
+        chunks : iterable of Chunk
+        now : float
+            Seconds on the session clock; ``-inf`` waits for late streams for ever.
+        max_ticks : int or None
+            None serves every tick that is ready.
 
         Returns
         -------
@@ -63,7 +72,7 @@ class Pipeline:
         began = math.nan if self._timer is None else self._timer.clock()
         for chunk in chunks:
             self.aligner.push(chunk)
-        return self._run(self.aligner.pop_ready(now), began)
+        return self._run(itertools.islice(self.aligner.pop_ready(now), max_ticks), began)
 
     def finish(self, until: float) -> list[Step]:
         """Serve the remaining ticks before ``until`` and the predictions that still wait."""

@@ -193,3 +193,15 @@ def test_the_pulse_stays_on_time_for_ten_minutes(ppm, jitter_s, burst_s, rng):
     # To the nearest sample (5 ms), once the drift has been seen.
     assert np.abs(np.mean(errors[-50:])) < 0.005
     assert np.abs(errors[300:]).max() < 0.010 + 0.5 / PPG_SFREQ
+
+
+def test_a_step_of_a_few_ticks_leaves_the_rest_for_the_next(rng):
+    whole, pieces = make_pipeline(), make_pipeline()
+    chunks = [chunk_of(m, step, rng) for step in range(30) for m in Modality]
+    expected = [s.frame.tick for s in whole.step(chunks, now=3.0) if s.frame is not None]
+    assert len(expected) == 29
+    first = pieces.step(chunks, now=3.0, max_ticks=4)
+    assert [s.frame.tick for s in first if s.frame is not None] == [0, 1, 2, 3]
+    rest = [pieces.step([], now=3.0, max_ticks=4) for _ in range(7)]
+    ticks = [s.frame.tick for steps in rest for s in steps if s.frame is not None]
+    assert [0, 1, 2, 3, *ticks] == expected
