@@ -98,11 +98,40 @@ def repair(
     _print_copied(repaired(recording, out), json_)
 
 
-def export(recording: Source, out: Out, without: Without = "", json_: Json = False) -> None:
-    """Copy a recording with fewer streams, say for NeuroKit2: --without sound,picture,features."""
-    from rtasmr.xdf_copy import export as exported
+def export(
+    recording: Source,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="XDF file to write; a name that is taken is numbered.")
+    ] = None,
+    without: Without = "",
+    bids: Annotated[
+        Path | None, typer.Option(help="BIDS data set to add the recording to, instead of --out.")
+    ] = None,
+    participant: Annotated[
+        str, typer.Option(help="Of --bids: pseudonymous code, if not the recording's.")
+    ] = "",
+    session: Annotated[str, typer.Option(help="Of --bids: label of the session, such as 01.")] = "",
+    task: Annotated[str, typer.Option(help="Of --bids: label of what the person did.")] = "viewing",
+    json_: Json = False,
+) -> None:
+    """Copy a recording with fewer streams, say for NeuroKit2 (--without sound,picture), or to BIDS."""
+    if out is not None and bids is None:
+        from rtasmr.xdf_copy import export as exported
 
-    _print_copied(exported(recording, out, _words(without)), json_)
+        _print_copied(exported(recording, out, _words(without)), json_)
+        return
+    if bids is None or out is not None:
+        raise ConfigError(f"expected one of --out and --bids, got {'neither' if bids is None else 'both'}.")
+    if without:
+        raise ConfigError("expected --bids without --without: only pulse, clips and ratings go there.")
+    from rtasmr.bids import export_bids
+
+    paths = export_bids(recording, bids, participant=participant, session=session, task=task)
+    if json_:
+        typer.echo(json.dumps({"files": [str(path) for path in paths]}))
+        return
+    for path in paths:
+        typer.echo(str(path))
 
 
 def redact(
