@@ -21,6 +21,7 @@ from rtasmr.acquisition import Acquisition
 from rtasmr.card import ModelCard, card_text
 from rtasmr.config import LiveConfig
 from rtasmr.discovery import printable
+from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
 from rtasmr.latency import DRAW, Percentiles
 from rtasmr.link import SnapshotServer, SnapshotStore
@@ -47,7 +48,7 @@ def run_live(
     window: bool,
     say: Callable[[str], None],
     status: Callable[[dict[str, Any]], None],
-    ends_with: Callable[[], object] | None = None,
+    ends_with: tuple[Callable[[], object], Callable[[], object]] | None = None,
 ) -> dict[str, Any]:
     """Run until the end and return the account that ``--json`` prints.
 
@@ -60,8 +61,9 @@ def run_live(
         Takes lines for people.
     status : callable
         Takes a status object once a second.
-    ends_with : callable, optional
-        Called on a thread of its own; the run ends when it returns.
+    ends_with : pair of callables, optional
+        What the run ends with, see `RunEnd.follow`: the first returns at its end, the second asks it to
+        end, which is what Ctrl-C and closing the window then do.
 
     Raises
     ------
@@ -69,7 +71,8 @@ def run_live(
         If the model, the streams or the recording cannot be had.
     """
     marker_map = MarkerMap.load(Path(config.marker_map)) if config.marker_map else None
-    stop = threading.Event()
+    end = RunEnd()
+    stop = end.stop
     # What was mistyped is told before the model is loaded, which takes seconds.
     sources = Sources(config.queries or {}, say, network=config.network)
     config = replace(config, queries=sources.queries)
@@ -80,7 +83,7 @@ def run_live(
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
-        _stop_on_signals(stop, stack)
+        _end_on_signals(end, stack)
         stack.enter_context(sources)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)
@@ -127,9 +130,9 @@ def run_live(
         )
         _report_status(engine, status, stack)
         if ends_with is not None:
-            _end_with(ends_with, engine)
+            end.follow(*ends_with)
         if window and not stop.is_set():
-            _open_window(server, engine, stack, say)
+            _open_window(server, end, stack, say)
         else:
             say(f"no window; open one with: {attach_line(server)}")
         files: list[str] = []
@@ -225,12 +228,12 @@ def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
     }
 
 
-def _stop_on_signals(stop: threading.Event, stack: ExitStack) -> None:
+def _end_on_signals(end: RunEnd, stack: ExitStack) -> None:
     """End the run in order on Ctrl-C and SIGTERM, whether streams have come by then or not."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGINT, signal.SIGTERM):
-        previous = signal.signal(number, lambda *_: stop.set())
+        previous = signal.signal(number, lambda *_: end.request())
         stack.callback(signal.signal, number, previous)
 
 
@@ -283,26 +286,14 @@ def _rounded(value: float) -> float | None:
     return None if value != value else round(value, 1)
 
 
-def _end_with(wait: Callable[[], object], engine: Engine) -> None:
-    """End the run when ``wait`` returns."""
-
-    def watch() -> None:
-        wait()
-        engine.stop()
-
-    threading.Thread(target=watch, name="end-watch", daemon=True).start()
-
-
-def _open_window(
-    server: SnapshotServer, engine: Engine, stack: ExitStack, say: Callable[[str], None]
-) -> None:
+def _open_window(server: SnapshotServer, end: RunEnd, stack: ExitStack, say: Callable[[str], None]) -> None:
     """Start the window's process; closing the window ends the run, a crash of it does not."""
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
     process = subprocess.Popen([*command, "--close-when-ended"])
 
     def watch() -> None:
         if process.wait() == 0:
-            engine.stop()
+            end.request()
         else:
             say(f"the window is gone; the run goes on. Open it again with: {attach_line(server)}")
 

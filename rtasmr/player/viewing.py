@@ -69,7 +69,11 @@ def run_view(
         queries = dict(live.queries or {})
         queries |= {Role(role): f"source_id={source_id}" for role, source_id in streams.items()}
         account = run_live(
-            replace(live, queries=queries), window=window, say=say, status=status, ends_with=process.wait_end
+            replace(live, queries=queries),
+            window=window,
+            say=say,
+            status=status,
+            ends_with=(process.wait_end, process.ask_end),
         )
     return {**account, "player": process.account}
 
@@ -128,10 +132,14 @@ class PlayerProcess:
             reason = self._complaint or "it gave no reason"
             self._say(f"the player has ended early ({reason}); what was recorded is kept")
 
-    def close(self) -> None:
-        """End the player in order if it still runs."""
+    def ask_end(self) -> None:
+        """Have the player end its clip now and say how it went; does not wait for it."""
         if self._process.poll() is None and self.account is None:
             self._process.terminate()
+
+    def close(self) -> None:
+        """End the player in order if it still runs."""
+        self.ask_end()
         try:
             self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
