@@ -169,8 +169,9 @@ def run(
 ) -> None:
     """Predict for a file, with no socket, as fast as it goes."""
     from rtasmr.modelstore import find_model
+    from rtasmr.moments import write_moments
     from rtasmr.report import prepare_folder, write_account
-    from rtasmr.run import run_file
+    from rtasmr.run import is_recording, run_file
     from rtasmr.served import ServedModel
 
     served = ServedModel(find_model(model or None), provider)
@@ -178,6 +179,8 @@ def run(
         prepare_folder(out, file.name)
     result = run_file(file, served)
     paths = [] if out is None else write_account(result, out)
+    if out is not None and not is_recording(file):
+        paths += write_moments(result, file, out)
     account = {
         **result.summary(),
         "provider": served.tingle.provider,

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.snapshot import TickRecord
 from rtasmr.types import Chunk, FeatureFrame, Modality, Role, Segment, Status, Step
 
+NO_PERSON = "no person attached: the pulse is absent"
 STEP_S = 1.0
 
 MAX_SILENCE_S = 3600.0
@@ -46,9 +48,14 @@ def run_file(path: Path, model: ServedModel) -> Account:
     DataError
         If the file cannot be read or holds nothing to predict from.
     """
-    if ".xdf" in (suffix.lower() for suffix in path.suffixes[-2:]):
+    if is_recording(path):
         return _run_recording(read_xdf(path), model)
     return _run_media(path, model)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a name is that of a recording, ``.xdf`` or ``.xdf.part``, and not of a stimulus."""
+    return ".xdf" in (suffix.lower() for suffix in path.suffixes[-2:])
 
 
 def _run_media(path: Path, model: ServedModel) -> Account:
@@ -64,7 +71,9 @@ def _run_media(path: Path, model: ServedModel) -> Account:
         steps += pipeline.step([chunk], now=reached(chunk))
     steps += pipeline.finish(until=info.duration_s)
     records = [r for r in _records(steps, RatingTrack()) if r.label]
-    return _account(path, records, model, "no person attached: the pulse is absent")
+    account = _account(path, records, model, NO_PERSON)
+    # On every picture: it is a prediction for nobody in particular.
+    return replace(account, warnings=(*account.warnings, NO_PERSON))
 
 
 def _run_recording(recording: Recording, model: ServedModel) -> Account:
