@@ -165,19 +165,24 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table and Tinglegram.")] = None,
     model: ModelOption = "",
     provider: ProviderOption = "auto",
+    marker_map: Annotated[
+        Path | None, typer.Option(help="TOML file: what a recording's markers of another program mean.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Predict for a file, with no socket, as fast as it goes."""
+    from rtasmr.marker_map import MarkerMap
     from rtasmr.modelstore import find_model
     from rtasmr.moments import write_moments
     from rtasmr.report import prepare_folder, write_account
     from rtasmr.run import is_recording, run_file
     from rtasmr.served import ServedModel
 
+    markers = None if marker_map is None else MarkerMap.load(marker_map)
     served = ServedModel(find_model(model or None), provider)
     if out is not None:
         prepare_folder(out, file.name)
-    result = run_file(file, served)
+    result = run_file(file, served, markers)
     paths = [] if out is None else write_account(result, out)
     if out is not None and not is_recording(file):
         paths += write_moments(result, file, out)

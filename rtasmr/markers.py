@@ -91,12 +91,9 @@ class MarkerIntake:
             return TakenMarkers(known, (MarkerRecord(role.value, spec, chunk),))
         records: list[MarkerRecord] = []
         if is_owner:
-            # Readers of recordings want a label on every channel; many programs send none.
-            labels = tuple(name or "marker" for name in spec.ch_names)
-            as_it_came = replace(spec, ch_names=labels, desc={**spec.desc, **_TRANSLATED})
-            records.append(MarkerRecord(" ".join(_source(spec)), as_it_came, chunk))
+            records.append(MarkerRecord(" ".join(_source(spec)), as_translated(spec), chunk))
         if known is not None:
-            records.append(MarkerRecord(role.value, _our_spec(role, spec), known))
+            records.append(MarkerRecord(role.value, our_spec(role, spec), known))
         return TakenMarkers(known, tuple(records))
 
     def account(self) -> dict[str, Any]:
@@ -123,6 +120,13 @@ class MarkerIntake:
         self._unknown[shown] += 1
 
 
+def as_translated(spec: StreamSpec) -> StreamSpec:
+    """Describe a foreign stream that is kept as it came, beside the markers that were made of it."""
+    # Readers of recordings want a label on every channel; many programs send none.
+    labels = tuple(name or "marker" for name in spec.ch_names)
+    return replace(spec, ch_names=labels, desc={**spec.desc, **_TRANSLATED})
+
+
 def is_translated(spec: StreamSpec) -> bool:
     """Whether a recorded stream is kept as it came, beside the markers that were made of it."""
     return _TRANSLATED.items() <= spec.desc.items()
@@ -132,6 +136,7 @@ def _source(spec: StreamSpec) -> tuple[str, str]:
     return spec.name, spec.source_id
 
 
-def _our_spec(role: Role, spec: StreamSpec) -> StreamSpec:
+def our_spec(role: Role, spec: StreamSpec) -> StreamSpec:
+    """Describe the stream of our markers that were made of a foreign one."""
     make = clip_spec if role is Role.CLIP else rating_spec
     return make(source_id=DEFAULT_QUERIES[role].name, desc={"translated_from": spec.name})

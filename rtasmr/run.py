@@ -16,10 +16,12 @@ from rtasmr.declared import is_filtered, is_inverted, modality_format, upright
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
+from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import is_translated
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
+from rtasmr.recorded_markers import translated
 from rtasmr.recorded_ticks import ratings_of
 from rtasmr.report import Account
 from rtasmr.served import ServedModel
@@ -34,7 +36,7 @@ MAX_SILENCE_S = 3600.0
 """Longest pause of a recorded stream that is believed."""
 
 
-def run_file(path: Path, model: ServedModel) -> Account:
+def run_file(path: Path, model: ServedModel, marker_map: MarkerMap | None = None) -> Account:
     """Predict for one file.
 
     Parameters
@@ -42,14 +44,19 @@ def run_file(path: Path, model: ServedModel) -> Account:
     path : Path
         An XDF recording, or a video or sound file (a viewing with no person attached).
     model : ServedModel
+    marker_map : MarkerMap or None
+        What the markers of another program in a recording mean; see `translated`.
 
     Raises
     ------
     DataError
-        If the file cannot be read or holds nothing to predict from.
+        If the file cannot be read, holds nothing to predict from, or no marker that the map knows.
     """
     if is_recording(path):
-        return _run_recording(read_xdf(path), model)
+        recording = read_xdf(path)
+        return _run_recording(recording if marker_map is None else translated(recording, marker_map), model)
+    if marker_map is not None:
+        raise DataError(f"{path}: expected an XDF recording for a marker map, got none. Leave the map out.")
     return _run_media(path, model)
 
 
