@@ -16,6 +16,9 @@ Network = Annotated[bool, typer.Option("--network", help="Open the streams to th
 SourceId = Annotated[str, typer.Option("--source-id", help="Identity, kept from run to run.")]
 KeepTrying = Annotated[bool, typer.Option("--keep-trying", help="Wait for a device that is not there yet.")]
 Fps = Annotated[float, typer.Option("--fps", min=1.0, max=60.0, help="Pictures per second.")]
+
+_OTHER_DEVICE = "Name another --device (see --list)."
+
 List = Annotated[bool, typer.Option("--list", help="Say what could be used here, and end.")]
 
 
@@ -114,7 +117,9 @@ def _play(file: Path, loop: bool, name: str, source_id: str, network: bool) -> N
 def _run(what: str, device: Device, name: str, source_id: str, keep_trying: bool, network: bool) -> None:
     lslconfig.configure(network)
     _say(f"source {what}; {lslconfig.scope_line(network)}")
-    loop = DeviceLoop(device, _say, name=name, source_id=source_id, keep_trying=keep_trying)
+    loop = DeviceLoop(
+        device, _say, name=name, source_id=source_id, keep_trying=keep_trying, rate_advice=_OTHER_DEVICE
+    )
     with stop_on_signal() as stop:
         _say(str(loop.run(stop)))
 

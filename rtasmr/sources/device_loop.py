@@ -37,6 +37,8 @@ WARN_RATIO = 0.02
 REFUSE_FACTOR = 1.9
 """A declared rate this far off after the first 10 s is told, or is refused."""
 
+SET_RATE = "Set --sfreq {}, or leave it out to measure it."
+
 HEALTH_EVERY_S = 10.0
 LOW_BATTERY_PERCENT = 15.0
 
@@ -77,6 +79,8 @@ class DeviceLoop:
         Wait for a device that is not there at the start, instead of failing.
     silent_after_s : float
         Seconds without a sample after which the device counts as lost.
+    rate_advice : str
+        What the user can do about a rate that is wrong; ``{}`` is the rate that arrives.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class DeviceLoop:
         desc: Mapping[str, str] = MappingProxyType({}),
         keep_trying: bool = False,
         silent_after_s: float = SILENT_AFTER_S,
+        rate_advice: str = SET_RATE,
     ) -> None:
         self._device = device
         self._say = say
@@ -97,7 +102,7 @@ class DeviceLoop:
         self._desc = desc
         self._keep_trying = keep_trying
         self._silent_after_s = silent_after_s
-        self._rate_check = RateCheck(say)
+        self._rate_check = RateCheck(say, rate_advice)
         self._has_delivered = False
         self._n_failures = 0
         self._told = ""
@@ -270,10 +275,13 @@ class RateCheck:
     ----------
     say : callable
         Takes one line if the rate is off by more than 2 %.
+    advice : str
+        What the user can do about it; ``{}`` is the rate that arrives.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], advice: str = SET_RATE) -> None:
         self._say = say
+        self._advice = advice
         self._is_done = False
         self._sfreq = 0.0
         self._check_s = 0.0
@@ -306,10 +314,11 @@ class RateCheck:
         self._is_done = True
         measured = (index - self._first[0]) / elapsed_s
         told = f"the rate declared is {self._sfreq:g} Hz, {measured:.4g} Hz arrive"
+        advice = self._advice.format(f"{measured:.4g}")
         if not 1 / REFUSE_FACTOR < measured / self._sfreq < REFUSE_FACTOR:
-            raise ConfigError(f"{told}: refused. Set --sfreq {measured:.4g}, or leave it out to measure it.")
+            raise ConfigError(f"{told}: refused. {advice}")
         if abs(measured / self._sfreq - 1) > WARN_RATIO:
-            self._say(f"{told}: followed, but set --sfreq {measured:.4g}")
+            self._say(f"{told}: followed. {advice}")
 
 
 def declared_burst_s(spec: StreamSpec) -> float:

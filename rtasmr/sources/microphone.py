@@ -17,21 +17,24 @@ from rtasmr.sources.device import (
     Health,
     Reading,
 )
+from rtasmr.sources.quiet import quiet_stderr
 from rtasmr.sources.sound_blocks import BlockConverter
 from rtasmr.sources.sound_inputs import find_input, input_format, load_sounddevice, refusal
+from rtasmr.sources.sound_loss import LossWatch
 from rtasmr.stream_specs import sound_spec
 from rtasmr.types import StreamSpec
 
 LATENCY_S = 0.2
-"""Buffer asked of the card, which delivers a quarter of it at a time.
+"""Buffer asked of the card, which delivers a quarter of it at a time."""
 
-With less, a sound server on a busy machine loses samples without saying so.
-"""
+SETTLE_S = 2.0
+"""Sound of the first seconds is left out: a sound server gives away at once what it has computed ahead,
+2 s at most, then waits until that is due. Stamps that begin there would be early by as much."""
 
 QUEUE_BLOCKS = 500
 """Blocks of some 10 to 40 ms that wait for the reading thread: seconds, though it reads at once."""
 
-MAX_AGE_S = 2.0
+MAX_AGE_S = 10.0
 """Largest believable time between the capture of a sample and its delivery."""
 
 
@@ -45,7 +48,7 @@ class _Block:
     end : float
         LSL time of the last sample in seconds.
     follows_loss : bool
-        Whether samples are missing before it; nobody tells how many.
+        Whether samples are missing before it, as the card says or because there was no room for them.
     """
 
     samples: NDArray[np.int16]
@@ -72,9 +75,10 @@ class Microphone:
         self._stream: Any = None
         self._format = (int(SOUND_SFREQ), 1)
         self._converter = BlockConverter(*self._format)
+        self._loss_watch = LossWatch(self._format[0])
         self._n_overflows = 0
         self._has_dropped = False
-        self._is_read = False
+        self._settled_at = 0.0
         self._was_open = False
 
     @property
@@ -97,28 +101,32 @@ class Microphone:
         sounddevice = load_sounddevice()
         if self._was_open:
             # PortAudio looks for devices once; one that was unplugged and is back has another number.
-            sounddevice._terminate()
-            sounddevice._initialize()
+            with quiet_stderr():
+                sounddevice._terminate()
+                sounddevice._initialize()
         self._was_open = True
         number = find_input(sounddevice, self._name, is_loopback=self._is_loopback)
         self._format = sfreq, n_channels = input_format(sounddevice, number, self._told)
         self._blocks = queue.Queue(QUEUE_BLOCKS)
         self._converter = BlockConverter(sfreq, n_channels)
-        self._n_overflows, self._has_dropped, self._is_read = 0, False, False
+        self._loss_watch = LossWatch(sfreq)
+        self._n_overflows, self._has_dropped = 0, False
         try:
-            self._stream = sounddevice.InputStream(
-                samplerate=sfreq,
-                blocksize=0,
-                latency=LATENCY_S,
-                device=number,
-                channels=n_channels,
-                dtype="int16",
-                callback=self._take,
-            )
-            self._stream.start()
+            with quiet_stderr():
+                self._stream = sounddevice.InputStream(
+                    samplerate=sfreq,
+                    blocksize=0,
+                    latency=LATENCY_S,
+                    device=number,
+                    channels=n_channels,
+                    dtype="int16",
+                    callback=self._take,
+                )
+                self._stream.start()
         except sounddevice.PortAudioError as error:
             self.close()
             raise refusal(self._told, error) from error
+        self._settled_at = float(pylsl.local_clock()) + SETTLE_S
 
     def read(self, timeout_s: float) -> Reading | None:
         """Return the next block; None if none came in time.
@@ -130,20 +138,17 @@ class Microphone:
         """
         if self._stream is None:
             raise DeviceLostError(f"{self._told} is not open. Open it first.")
-        if not self._is_read:
-            # What came while the stream was being published: that holds up the card's thread, too.
-            self._blocks.queue.clear()
-            self._is_read = True
         try:
             block = self._blocks.get(timeout=timeout_s)
         except queue.Empty:
             if not self._stream.active:
                 raise DeviceLostError(f"{self._told} has stopped. Plug it in again.") from None
             return None
-        if block.follows_loss:
-            # A counter that begins again lets the stamps find the place of what follows.
-            self._n_overflows += 1
-            self._converter = BlockConverter(*self._format)
+        if block.end < self._settled_at:
+            return None
+        n_lost = self._loss_watch.lost_before(len(block.samples), block.end, is_flagged=block.follows_loss)
+        self._n_overflows += block.follows_loss or n_lost > 0
+        self._converter.skip(n_lost)
         samples, counter = self._converter.convert(block.samples)
         if len(samples) == 0:
             return None

@@ -30,12 +30,20 @@ class BlockConverter:
         self._is_as_wanted = sfreq == SOUND_SFREQ and n_channels == 1
         self._n_in = 0
         self._n_out = 0
-        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=int(SOUND_SFREQ))
+        self._resampler = _resampler()
 
     @property
     def held_s(self) -> float:
         """Seconds between the last sample taken in and the last one given out."""
         return self._n_in / self._sfreq - self._n_out / SOUND_SFREQ
+
+    def skip(self, n_samples: int) -> None:
+        """Count samples of the card that are lost; what the resampler still held is lost with them."""
+        if n_samples == 0:
+            return
+        self._n_in += n_samples
+        self._n_out = round(self._n_in * SOUND_SFREQ / self._sfreq)
+        self._resampler = _resampler()
 
     def convert(self, block: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
         """Take a block; return what is ready, and its running index at 44.1 kHz.
@@ -62,3 +70,7 @@ class BlockConverter:
         frame.pts, frame.time_base = self._n_in, Fraction(1, self._sfreq)
         parts = [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int16)
+
+
+def _resampler() -> av.AudioResampler:
+    return av.AudioResampler(format="s16", layout="mono", rate=int(SOUND_SFREQ))

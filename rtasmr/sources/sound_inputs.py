@@ -12,6 +12,7 @@ from typing import Any
 from rtasmr.errors import ConfigError
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.sources.device import DeviceBusyError, DeviceError, DeviceMissingError
+from rtasmr.sources.quiet import quiet_stderr
 
 PULSE_PREFIX = "pulse:"
 """``pulse:NAME`` is a source of PulseAudio or PipeWire, monitors of outputs among them."""
@@ -21,6 +22,15 @@ DEFAULT_MONITOR = "@DEFAULT_MONITOR@"
 
 _PULSE_DEVICE = "pulse"
 _PULSE_VARIABLE = "PULSE_SOURCE"
+_PULSE_LATENCY_VARIABLE = "PULSE_LATENCY_MSEC"
+
+RENDER_AHEAD_MS = 10
+"""How far a sound server may work ahead of what is heard, as asked of it.
+
+The sound of an output reaches its monitor when it is computed, up to 2 s before it is due. How far ahead
+follows the least demanding program and changes when another one begins to play, which moves all that is
+heard afterwards against what was heard before, as if samples were lost. Asking for little bounds that.
+"""
 _WASAPI_LOOPBACK = "[loopback]"
 _MAC_LOOPBACKS = ("blackhole", "soundflower", "loopback audio")
 _NO_LOOPBACK = {
@@ -43,6 +53,7 @@ def find_input(sounddevice: Any, name: str, *, is_loopback: bool) -> int:
     """
     inputs = _inputs(sounddevice)
     if sys.platform == "linux":
+        os.environ.setdefault(_PULSE_LATENCY_VARIABLE, str(RENDER_AHEAD_MS))
         if is_loopback and not name:
             name = PULSE_PREFIX + DEFAULT_MONITOR
         if name.startswith(PULSE_PREFIX):
@@ -67,7 +78,8 @@ def load_sounddevice() -> Any:
         If it, or PortAudio, is not installed.
     """
     try:
-        import sounddevice  # an extra, and it loads a system library
+        with quiet_stderr():
+            import sounddevice  # an extra, and it loads a system library
     except (ImportError, OSError) as error:
         raise ConfigError(
             f"a microphone needs sounddevice and PortAudio, got: {error}. Install them with: "
@@ -133,7 +145,8 @@ def input_format(sounddevice: Any, number: int, told: str) -> tuple[int, int]:
     for sfreq in dict.fromkeys(rates):
         for n_channels in (1, 2)[: device["max_input_channels"]]:
             try:
-                sounddevice.check_input_settings(number, n_channels, "int16", samplerate=sfreq)
+                with quiet_stderr():
+                    sounddevice.check_input_settings(number, n_channels, "int16", samplerate=sfreq)
             except sounddevice.PortAudioError as error:
                 problem = error
             else:

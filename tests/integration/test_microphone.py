@@ -38,6 +38,31 @@ tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(4 * 44100) / 44100)
 sounddevice.play(tone.astype(np.float32)[:, None], 44100, device=sys.argv[1], blocking=True)
 """
 
+CLICKS = """
+import sys
+import numpy as np, pylsl, sounddevice
+
+N, PERIOD = 7 * 44100, 22050
+due = []
+
+def give(out, n, times, status):
+    global at
+    now = pylsl.local_clock() + times.outputBufferDacTime - times.currentTime
+    out[:] = 0
+    for k in range(-at % PERIOD, n, PERIOD):
+        out[k] = 0.9
+        due.append(now + k / 44100)
+    at += n
+    if at > N:
+        raise sounddevice.CallbackStop
+
+at = 1
+with sounddevice.OutputStream(44100, device=sys.argv[1], channels=1, callback=give, latency=0.5) as stream:
+    while stream.active:
+        sounddevice.sleep(100)
+np.save(sys.argv[2], due)
+"""
+
 
 @pytest.fixture
 def environment(sound_server) -> dict[str, str]:
@@ -85,6 +110,26 @@ def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
     assert "disconnects 0" in said
 
 
+def test_clicks_keep_their_distance_though_the_player_comes_later(
+    sound_server, environment, source, tmp_path
+):
+    heard = subprocess.Popen(
+        [sys.executable, "-c", HEAR, "source_id='rtasmr-loopback-default'", "9", str(tmp_path / "heard.npz")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert heard.stdout.readline() == "hearing\n"
+    due = tmp_path / "due.npy"
+    play = [sys.executable, "-c", CLICKS, sound_server.device, str(due)]
+    subprocess.run(play, env=environment, check=True, timeout=40)
+    heard.communicate(timeout=40)
+    with np.load(tmp_path / "heard.npz") as saved:
+        clicks = saved["times"][saved["samples"] > 20_000]
+    assert len(clicks) >= 6
+    np.testing.assert_allclose(np.diff(clicks), 0.5, atol=0.002)
+
+
 @pytest.mark.parametrize(
     ("device", "told"),
     [("nothing", "no sound input 'nothing'"), ("pulse:nothing", "'pulse:nothing' does not open")],
@@ -99,4 +144,5 @@ def test_an_input_that_is_not_there_is_one_line(environment, device, told):
         check=False,
     )
     assert done.returncode == 1
-    assert told in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert told in line
