@@ -36,8 +36,12 @@ def live(
     ppg: Annotated[
         str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
     ] = "",
-    audio: Annotated[str, typer.Option(help="Sound stream.")] = "",
-    video: Annotated[str, typer.Option(help="Picture stream.")] = "",
+    audio: Annotated[
+        str, typer.Option(help="Sound stream (type=Audio,...) or source: microphone, microphone:USB, loopback.")
+    ] = "",
+    video: Annotated[
+        str, typer.Option(help="Picture stream or source: camera, camera:/dev/video2, screen, screen:X,Y,W,H.")
+    ] = "",
     markers: Annotated[str, typer.Option(help="Stream of clip markers.")] = "",
     ratings: Annotated[str, typer.Option(help="Stream of rating markers.")] = "",
     marker_map: Annotated[
