@@ -37,10 +37,10 @@ def live(
         str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
     ] = "",
     audio: Annotated[
-        str, typer.Option(help="Sound stream (type=Audio,...) or source: microphone, microphone:USB, loopback.")
+        str, typer.Option(help="Sound stream or source: microphone, microphone:NAME, loopback.")
     ] = "",
     video: Annotated[
-        str, typer.Option(help="Picture stream or source: camera, camera:/dev/video2, screen, screen:X,Y,W,H.")
+        str, typer.Option(help="Picture stream or source: camera, camera:DEVICE, screen, screen:X,Y,W,H.")
     ] = "",
     markers: Annotated[str, typer.Option(help="Stream of clip markers.")] = "",
     ratings: Annotated[str, typer.Option(help="Stream of rating markers.")] = "",
