@@ -278,9 +278,11 @@ class Aligner:
 
     def _awaits_picture(self, time_s: float) -> bool:
         """Whether a picture that is shown at ``time_s`` may still come."""
-        interval_s = self._formats[Modality.PICTURE].interval_s
-        due_s = self._pictures.newest_time + (interval_s if interval_s > MIN_PICTURE_INTERVAL_S else 0.0)
-        return due_s < time_s - ON_TICK_TOLERANCE_S
+        newest_s, interval_s = self._pictures.newest_time, self._formats[Modality.PICTURE].interval_s
+        if interval_s > MIN_PICTURE_INTERVAL_S:
+            # None is due before; that says nothing about a time that is yet to come.
+            newest_s = max(newest_s, min(newest_s + interval_s, self._now))
+        return newest_s < time_s - ON_TICK_TOLERANCE_S
 
     def _deadline(self, time_s: float) -> float:
         burst_s = max((s.burst_s for m, s in self._formats.items() if m not in self._lost), default=0.0)

@@ -29,6 +29,9 @@ CONTINUITY_S = 0.1
 """If the samples went on within this across a jump, none was lost: the arrival cannot tell finer."""
 
 BLOCK_S = 1.0
+FLOOR_BLOCKS = 30
+"""Blocks behind a floor: longer than a backlog, in which everything is late, takes to clear."""
+
 FIT_BLOCKS = 120
 MIN_FIT_BLOCKS = 12
 MIN_NOISY_BLOCKS = 40
@@ -114,7 +117,8 @@ class ClockWatch:
             return True  # time does not run backwards
         # After a loss the stamps leap with the time that has passed: only ones from the future betray
         # a clock that was set.
-        return leap_s >= MIN_JUMP_S and lag_s < self._floor.value - MIN_JUMP_S / 2
+        expected_s = self._floor.value if self._floor.is_known else min(self._floor.value, 0.0)
+        return leap_s >= MIN_JUMP_S and lag_s < expected_s - MIN_JUMP_S / 2
 
     def _jump(self, run: NDArray[np.float64], leap_s: float, arrival_s: float) -> ClockJump:
         is_first = self._is_marker or math.isnan(self._floor.value)
@@ -142,19 +146,24 @@ class ClockWatch:
 
 
 class _Floor:
-    """The smallest lag of the block that runs and the one before."""
+    """The smallest lag of the block that runs and of those before it."""
 
     def __init__(self, block_s: float) -> None:
         self.block_s = block_s
         self._began = math.nan
-        self._least = math.inf
+        self._least = math.nan
         self._least_at = math.nan
-        self._before = math.nan
+        self._before: deque[float] = deque(maxlen=FLOOR_BLOCKS)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a whole block was seen: what waited for the first pull is later than anything after."""
+        return bool(self._before)
 
     @property
     def value(self) -> float:
         """Seconds; NaN before the first lag."""
-        return float(np.fmin(self._before, self._least if math.isfinite(self._least) else math.nan))
+        return min((lag for lag in (*self._before, self._least) if not math.isnan(lag)), default=math.nan)
 
     def add(self, arrival_s: float, lag_s: float) -> tuple[float, float] | None:
         """Take one lag; return arrival and lag of a finished block's least one, or None."""
@@ -163,8 +172,9 @@ class _Floor:
             self._began = arrival_s
         elif arrival_s - self._began >= self.block_s:
             finished = (self._least_at, self._least)
-            self._before, self._least, self._began = self._least, math.inf, arrival_s
-        if lag_s < self._least:
+            self._before.append(self._least)
+            self._least, self._began = math.nan, arrival_s
+        if not lag_s >= self._least:
             self._least, self._least_at = lag_s, arrival_s
         return finished
 

@@ -27,12 +27,13 @@ _CAN_CONFINE = platform.system() == "Linux"
 _SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 # KnownPeers asks every port of the range on the loopback address: one multicast question to
-# 127.0.0.1 would reach a single outlet of the machine. The short waves bring 8 streams in 0.1 s
-# instead of 0.5 s. The small reserves keep a picture stream (150 kB per sample) from claiming 20 MB
-# at each end.
+# 127.0.0.1 would reach a single outlet of the machine. A stream takes two ports, so liblsl's own range
+# of 32 would hide the 17th stream of the machine. The short waves bring 8 streams in 0.1 s instead of
+# 0.5 s. The small reserves keep a picture stream (150 kB per sample) from claiming 20 MB at each end.
 _LOCAL = """\
 [ports]
 IPv6 = disable
+PortRange = 256
 [multicast]
 ResolveScope = machine
 ListenAddress = 127.0.0.1
@@ -112,7 +113,7 @@ def scope_line(network: bool) -> str:
         return "LSL: streams stay on this machine; --network opens them to others"
     return (
         "LSL: streams are found on this machine only, but only a firewall keeps others from its ports "
-        "16572-16604; --network opens them to others"
+        "16572-16827; --network opens them to others"
     )
 
 

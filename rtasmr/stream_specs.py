@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rtasmr.declared import EXACT_STAMPS
 from rtasmr.features.spec import PICTURE_SHAPE, SOUND_SFREQ
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.latency import STAGES
 from rtasmr.types import StreamSpec, Trouble
 
@@ -100,9 +101,18 @@ def sound_spec(
 
 
 def picture_spec(
-    *, source_id: str, name: str = "rtasmr-picture", desc: Mapping[str, str] | None = None
+    *,
+    source_id: str,
+    name: str = "rtasmr-picture",
+    fps: float | None = None,
+    desc: Mapping[str, str] | None = None,
 ) -> StreamSpec:
-    """Describe a stream of 224 x 224 RGB pictures, one irregular sample each, rows first."""
+    """Describe a stream of 224 x 224 RGB pictures, one irregular sample each, rows first.
+
+    ``fps`` is the number of pictures per second, where it is even: a slow stream says with it how long a
+    picture stands.
+    """
+    interval = {} if fps is None or fps >= FRAME_RATE_HZ else {"interval_s": repr(1 / fps)}
     return StreamSpec(
         name,
         "VideoRaw",
@@ -112,7 +122,13 @@ def picture_spec(
         ("byte",) * N_PICTURE_BYTES,
         (),
         (),
-        {**EXACT_STAMPS, "can_drop_samples": "true", "layout": "height,width,rgb uint8", **(desc or {})},
+        {
+            **EXACT_STAMPS,
+            "can_drop_samples": "true",
+            "layout": "height,width,rgb uint8",
+            **interval,
+            **(desc or {}),
+        },
     )
 
 

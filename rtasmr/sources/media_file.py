@@ -120,7 +120,7 @@ def media_streams(
         spec = sound_spec(source_id=f"{source_id}-sound", desc=REAL_SILENCE)
         streams.append(PlannedStream(spec, sound(), is_decoded=True))
     if info.has_picture:
-        spec = picture_spec(source_id=f"{source_id}-picture")
+        spec = picture_spec(source_id=f"{source_id}-picture", fps=info.fps)
         streams.append(PlannedStream(spec, single_packets(pictures()), is_decoded=True))
     if label:
         streams.append(PlannedStream(clip_spec(source_id=f"{source_id}-clip"), single_packets(markers())))

@@ -233,6 +233,20 @@ def test_slow_pictures_stand_until_the_next_is_due() -> None:
     assert late[21] is Status.STALE
 
 
+def test_a_picture_that_stands_does_not_run_ahead_of_time() -> None:
+    """Slow pictures alone: no tick comes before its time."""
+    aligner = Aligner(FeatureSpec())
+    aligner.add_stream(Modality.PICTURE, ModalityFormat(interval_s=0.5))
+    times = []
+    for k in range(40):
+        now = 0.05 * (k + 1)
+        if k % 10 == 0:
+            aligner.push(picture_chunk(k // 10, k // 10 + 1, fps=2.0))
+        times += [(c.time_s, now) for c in aligner.pop_ready(now)]
+    assert len(times) >= 19
+    assert all(time_s <= now + 1e-3 for time_s, now in times)
+
+
 @pytest.mark.parametrize("level", [0, 700, 32767, -32768])
 def test_sound_that_stands_still_is_bad_input_and_recovers(level: int) -> None:
     aligner = make_aligner(Modality.SOUND)

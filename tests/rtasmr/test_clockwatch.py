@@ -110,6 +110,25 @@ def test_late_data_are_not_a_jump() -> None:
     np.testing.assert_allclose(source.errors, 0, atol=1e-9)
 
 
+def test_what_waited_for_the_first_pull_feigns_no_jump() -> None:
+    """Two pictures a second; the first one is picked up 0.4 s late, the others at once."""
+    watch = ClockWatch(0.0)
+    for k in range(20):
+        corrected, jumps = watch.correct(np.array([k / 2]), k / 2 + (0.4 if k == 0 else 0.005))
+        assert (corrected[0], jumps) == (k / 2, [])
+
+
+def test_a_backlog_that_clears_with_a_loss_feigns_no_jump() -> None:
+    """For 8 s everything comes 3 s late; then 3 s are thrown away and the rest is on time."""
+    source = Source(ClockWatch(SFREQ))
+    source.deliver(40)
+    source.deliver(160, late_s=3.0)
+    source.next += 300
+    source.deliver(40)
+    assert source.jumps == []
+    np.testing.assert_allclose(source.errors, 0, atol=1e-9)
+
+
 def test_bursts_are_not_jumps() -> None:
     source = Source(ClockWatch(SFREQ, burst_s=0.8))
     source.deliver(50, n_samples=80)

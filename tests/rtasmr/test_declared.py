@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtasmr.declared import UNMARKED_STAMP_TOLERANCE_S, is_filtered, modality_format
-from rtasmr.stream_specs import ppg_spec
+from rtasmr.stream_specs import picture_spec, ppg_spec
 from rtasmr.types import StreamSpec
 
 
@@ -31,6 +31,12 @@ def test_a_believable_burst_counts():
 def test_slow_pictures_may_declare_their_interval():
     assert modality_format(foreign(interval_s="0.5")).interval_s == 0.5
     assert modality_format(foreign(interval_s="1e3")).interval_s == 0.0
+
+
+def test_pictures_slower_than_the_ticks_declare_it_and_others_do_not():
+    assert modality_format(picture_spec(source_id="x", fps=2.0)).interval_s == 0.5
+    assert modality_format(picture_spec(source_id="x", fps=25.0)).interval_s == 0.0
+    assert modality_format(picture_spec(source_id="x")).interval_s == 0.0
 
 
 def test_a_pulse_is_raw_unless_it_says_otherwise():

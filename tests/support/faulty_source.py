@@ -162,7 +162,7 @@ def main() -> None:
     }[args.kind]
     session = os.environ.get(SESSION_VARIABLE, "default")
     pylsl.set_config_content(
-        f"[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n[ports]\nIPv6 = disable\n"
+        f"[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n[ports]\nIPv6 = disable\nPortRange = 256\n"
         f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
         "[tuning]\nOutletBufferReserveSamples = 8\n[log]\nlevel = -3\n"
     )
