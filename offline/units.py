@@ -40,7 +40,7 @@ MODALITIES: Mapping[Kind, tuple[Modality, ...]] = {
     Kind.LIVE_PULSE: (Modality.PPG,),
 }
 
-VERSIONS: Mapping[Kind, int] = {**dict.fromkeys(Kind, 2), Kind.PAPER_PICTURE: 1}
+VERSIONS: Mapping[Kind, int] = {**dict.fromkeys(Kind, 2), Kind.PAPER_PICTURE: 1, Kind.LIVE_STIMULUS: 3}
 """Raised whenever our own code changes a value."""
 
 LIBRARIES: Mapping[Kind, tuple[str, ...]] = {

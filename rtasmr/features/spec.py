@@ -81,7 +81,7 @@ class FeatureSpec:
     """
 
     set_name: str = "live"
-    version: int = 1
+    version: int = 2
     lookahead_s: float = 0.1
     causal: bool = True
     encoder_sha256: str = ""

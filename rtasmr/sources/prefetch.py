@@ -16,8 +16,9 @@ Item = TypeVar("Item")
 
 
 class Prefetch(Iterator[Item], Generic[Item]):
-    """Packets (or whatever an iterator gives), made on a thread of their own; use it as a context
-    manager.
+    """Packets, or whatever an iterator gives, made on a thread of their own.
+
+    Use it as a context manager.
 
     An error of the iterator is raised where its packet would have come.
 

@@ -124,7 +124,7 @@ def test_a_wrong_fingerprint_is_refused(make_table, tmp_path):
 
 def test_tables_of_two_feature_sets_do_not_mix(make_table, small_spec, tmp_path):
     make_table(TrialId(1, "vid1")).save(tmp_path)
-    make_table(TrialId(1, "vid2"), spec=replace(small_spec, version=2)).save(tmp_path)
+    make_table(TrialId(1, "vid2"), spec=replace(small_spec, version=small_spec.version + 1)).save(tmp_path)
     with pytest.raises(DataError, match=r"expected one feature set.*001_vid1.*001_vid2"):
         load_tables(tmp_path)
 

@@ -162,7 +162,8 @@ def test_reset_forgets_everything():
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    gaps=st.lists(st.tuples(st.integers(1, 990), st.integers(1, 10)), max_size=12),
+    # From the third sample on: one sample alone does not tell a pulse from a flat line.
+    gaps=st.lists(st.tuples(st.integers(2, 990), st.integers(1, 10)), max_size=12),
 )
 @settings(max_examples=50, deadline=None)
 def test_short_gaps_equal_interpolation_of_the_whole_recording(seed, gaps):

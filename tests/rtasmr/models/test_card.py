@@ -54,7 +54,7 @@ def test_file_is_plain_json_with_version_and_kind(make_card, encoder_card, tmp_p
         ({"warnings": "beware"}, "expected a list, got 'beware'"),
         ({"training_data": {}}, "training_data: expected entries"),
         ({"commit": 5}, "expected text, got 5"),
-        ({"feature_version": 2}, r"the card was changed"),
+        ({"feature_version": 1}, r"the card was changed"),
         ({"feature_parameters": {}}, r"the card was changed"),
     ],
 )

@@ -45,7 +45,12 @@ def test_other_features_are_refused_by_both_names_and_fingerprints(folder, small
     with pytest.raises(SpecMismatchError) as refusal:
         OnnxTingleModel.load(folder, "cpu", other)
     message = str(refusal.value)
-    for part in ("'live' v1", "'paper' v3", small_spec.fingerprint[:12], other.fingerprint[:12]):
+    for part in (
+        f"'live' v{small_spec.version}",
+        "'paper' v3",
+        small_spec.fingerprint[:12],
+        other.fingerprint[:12],
+    ):
         assert part in message
     assert "use a model trained on 'paper' v3" in message
 
