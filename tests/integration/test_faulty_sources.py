@@ -38,10 +38,11 @@ def test_a_clock_that_is_set_costs_no_tick(tiny_home, tmp_path):
     """An hour forward, 200 000 s back, then to Unix time, in a pulse; the others say nothing of it."""
     recording = tmp_path / "jumps.xdf"
     with LiveRun(tiny_home) as run:
-        run.source("ppg", "--fault", "jump@9:3600", "--fault", "jump@10:-200000", "--fault", "jump@11:1.7e9")
+        jumps = ("jump@7:3600", "jump@8:-200000", "jump@9:1.7e9")
+        run.source("ppg", "--hold", *(word for jump in jumps for word in ("--fault", jump)))
         run.source("sound")
-        live = run.live("--duration", 13, "--wait", 6, "--require", "ppg,audio", "--record", recording)
-        check_ticks(run.end(live), 130)
+        live = run.live("--duration", 12, "--wait", 10, "--require", "ppg,audio", "--record", recording)
+        check_ticks(run.end(live), 120)
         assert run.said.count("its clock leapt by") == 3
     records = records_of(recording)
     assert {r.status for r in records[50:]} == {Status.OK}
@@ -53,10 +54,9 @@ def test_a_clock_that_is_set_costs_no_tick(tiny_home, tmp_path):
 def test_samples_that_are_no_signal_are_bad_input_for_as_long_as_they_come(tiny_home, tmp_path):
     recording = tmp_path / "bad.xdf"
     with LiveRun(tiny_home) as run:
-        # The run begins about 4 s into the source, and is warm 5 s later.
-        run.source("ppg", "--fault", "nan@13+0.5", "--fault", "rails@18+1.5")
-        live = run.live("--duration", 20, "--wait", 3, "--record", recording)
-        check_ticks(run.end(live), 200)
+        run.source("ppg", "--hold", "--fault", "nan@7+0.5", "--fault", "rails@12+1.5")
+        live = run.live("--duration", 19, "--wait", 5, "--record", recording)
+        check_ticks(run.end(live), 190)
     records = records_of(recording)[50:]
     assert {r.status for r in records} == {Status.OK, Status.BAD_INPUT}
     is_ok = np.array([r.status is Status.OK for r in records])
@@ -70,7 +70,7 @@ def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home):
     with LiveRun(tiny_home) as ten_percent, LiveRun(tiny_home) as twice:
         ten_percent.source("ppg", "--sfreq", 250, "--true-sfreq", 275)
         twice.source("ppg", "--sfreq", 100, "--true-sfreq", 210)
-        options = ("--duration", 11, "--wait", 4)
+        options = ("--duration", 11, "--wait", 5)
         warned, refused = ten_percent.live(*options), twice.live(*options)
         check_ticks(ten_percent.end(warned), 110)
         account = twice.end(refused)

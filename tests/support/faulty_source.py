@@ -118,8 +118,10 @@ class Plan:
         return stamps
 
 
-def run(plan: Plan, info: pylsl.StreamInfo, duration_s: float) -> None:
+def run(plan: Plan, info: pylsl.StreamInfo, duration_s: float, *, hold: bool) -> None:
     outlet = pylsl.StreamOutlet(info, max_buffered=4)
+    while hold and not outlet.wait_for_consumers(1.0):
+        pass
     exits = [fault.at_s for fault in plan.faults if fault.kind == "exit"]
     start = pylsl.local_clock()
     for chunk in range(math.ceil(duration_s / plan.chunk_s)):
@@ -153,6 +155,7 @@ def main() -> None:
     parser.add_argument("--fault", type=Fault.parse, action="append", default=[])
     parser.add_argument("--duration", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hold", action="store_true", help="begin when somebody takes the stream")
     args = parser.parse_args()
     sfreq = args.sfreq or {"ppg": 250.0, "sound": SOUND_SFREQ, "picture": 30.0}[args.kind]
     shown = {
@@ -162,7 +165,8 @@ def main() -> None:
     }[args.kind]
     session = os.environ.get(SESSION_VARIABLE, "default")
     pylsl.set_config_content(
-        f"[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n[ports]\nIPv6 = disable\nPortRange = 256\n"
+        "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
+        "[ports]\nIPv6 = disable\nPortRange = 256\n"
         f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
         "[tuning]\nOutletBufferReserveSamples = 8\n[log]\nlevel = -3\n"
     )
@@ -181,7 +185,7 @@ def main() -> None:
     )
     sys.stdout.write(f"{plan}\n")
     sys.stdout.flush()
-    run(plan, info, args.duration)
+    run(plan, info, args.duration, hold=args.hold)
 
 
 if __name__ == "__main__":
