@@ -137,5 +137,5 @@ def test_a_board_that_cannot_start_says_why(tmp_path) -> None:
     with pytest.raises(DeviceMissingError, match=r"muse-2-bled does not start .invalid arguments.*--port"):
         dongle.open()
     dongle = KIND.make("muse-2-bled", {"port": str(tmp_path / "ttyACM9")})
-    with pytest.raises(DeviceMissingError, match="ser port"):
+    with pytest.raises(DeviceMissingError, match="port"):
         dongle.open()

@@ -75,7 +75,7 @@ def test_a_map_knows_whether_it_rates() -> None:
         ("[exact]\n[regex]", "got none"),
         ("[exact", "expected TOML"),
         ("[exact]\n'a' = 'clip_end'\n'a' = 'clip_end'", "expected TOML"),
-        ("[extact]\n'a' = 'clip_end'", "got 'extact'"),
+        ("[exakt]\n'a' = 'clip_end'", "got 'exakt'"),
         ("a = 1", "got 'a'"),
         ("exact = 'a'", "expected a table [exact]"),
         ("[exact]\n'a' = 1", "got 1."),
