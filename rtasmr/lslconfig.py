@@ -6,11 +6,13 @@ working directory. Setting the content here, before any other call, takes preced
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import platform
 import re
 import socket
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,20 +28,26 @@ SESSION_VARIABLE = "RTASMR_LSL_SESSION"
 _CAN_CONFINE = platform.system() == "Linux"
 _SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+_DISCOVERY_PORT = 16571
+_SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; not in the module socket
+_PACKET_LOOPBACK = 5  # Linux, if_packet.h: sent by this machine, to a broadcast or multicast address
+
 # KnownPeers asks every port of the range on the loopback address: one multicast question to
 # 127.0.0.1 would reach a single outlet of the machine. A stream takes two ports, so liblsl's own range
 # of 32 would hide the 17th stream of the machine. The short waves bring 8 streams in 0.1 s instead of
 # 0.5 s. The small reserves keep a picture stream (150 kB per sample) from claiming 20 MB at each end.
-_LOCAL = """\
+# A program on liblsl's defaults asks by broadcast. Outlets that listen to every address hear it, and the
+# filter of `confine` keeps other hosts out; without a filter they listen to the loopback address only.
+_LOCAL = f"""\
 [ports]
 IPv6 = disable
 PortRange = 256
 [multicast]
 ResolveScope = machine
-ListenAddress = 127.0.0.1
+{"" if _CAN_CONFINE else "ListenAddress = 127.0.0.1"}
 [lab]
-KnownPeers = {{127.0.0.1}}
-SessionID = {session}
+KnownPeers = {{{{127.0.0.1}}}}
+SessionID = {{session}}
 [tuning]
 MulticastMinRTT = 0.1
 UnicastMinRTT = 0.25
@@ -118,25 +126,33 @@ def scope_line(network: bool) -> str:
 
 
 def confine(ports: Iterable[int]) -> int:
-    """Lock this process's sockets on the given ports to the loopback device.
+    """Let this process's sockets on the given ports hear this machine only.
 
-    liblsl binds its data and time ports to every interface whatever the configuration says. Linux
-    can tie a bound socket to ``lo`` afterwards; elsewhere nothing is done.
+    liblsl binds its ports to every interface whatever the configuration says. Linux can filter what a
+    bound socket takes, without privileges [1]_; elsewhere nothing is done. Tying the sockets to ``lo``
+    instead would shut out local programs that take a stream by this machine's own address.
 
     Parameters
     ----------
     ports : iterable of int
-        Local TCP and UDP ports of one outlet.
+        Local TCP and UDP ports of one outlet; the port on which it is asked for is added.
 
     Returns
     -------
     int
-        Number of sockets locked.
+        Number of sockets that are filtered.
+
+    References
+    ----------
+    .. [1] Linux kernel documentation, "Linux Socket Filtering aka Berkeley Packet Filter (BPF)"
     """
     if not _CAN_CONFINE:
         return 0
-    wanted = set(ports)
-    n_locked = 0
+    wanted = {*ports, _DISCOVERY_PORT}
+    code = _only_this_machine()
+    program = ctypes.create_string_buffer(code)
+    request = struct.pack("@HP", len(code) // 8, ctypes.addressof(program))
+    n_filtered = 0
     for entry in Path("/proc/self/fd").iterdir():
         try:
             if not str(entry.readlink()).startswith("socket:"):
@@ -147,17 +163,21 @@ def confine(ports: Iterable[int]) -> int:
         with sock:
             if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.getsockname()[1] not in wanted:
                 continue
-            # A connection that an earlier outlet accepted on this port: moving a lock takes privileges.
-            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16):
-                continue
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
-            except PermissionError:
-                logger.warning(
-                    "this kernel does not let port %d be locked to the loopback device; "
-                    "block it in the firewall or use Linux 5.7 or newer",
-                    sock.getsockname()[1],
-                )
-            else:
-                n_locked += 1
-    return n_locked
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, request)
+            n_filtered += 1
+    return n_filtered
+
+
+def _only_this_machine() -> bytes:
+    """Return a classic BPF program that takes what came over ``lo`` or was sent by this machine."""
+    packet_type, interface = (0x1_0000_0000 - 0x1000 + offset for offset in (4, 8))  # SKF_AD_OFF
+    load_half, load_word, jump_if_equal, give = 0x28, 0x20, 0x15, 0x06
+    rows = (
+        (load_word, 0, 0, interface),
+        (jump_if_equal, 2, 0, socket.if_nametoindex("lo")),
+        (load_half, 0, 0, packet_type),
+        (jump_if_equal, 0, 1, _PACKET_LOOPBACK),
+        (give, 0, 0, 0xFFFF_FFFF),
+        (give, 0, 0, 0),
+    )
+    return b"".join(struct.pack("@HBBI", *row) for row in rows)

@@ -57,11 +57,11 @@ def find_lsl(network: bool) -> Iterator[Finding]:
     elif platform.system() != "Linux":
         yield Finding("reach", False, facts["scope"], block, needed=False)
     elif facts["locked"]:
-        detail = f"{facts['scope']}; {facts['locked']} sockets of a stream are locked to the loopback device"
+        detail = f"{facts['scope']}; {facts['locked']} sockets of a stream hear this machine only"
         yield Finding("reach", True, detail)
     else:
-        detail = "this kernel does not let sockets be locked to the loopback device: others reach the streams"
-        yield Finding("reach", False, detail, f"{block}, or use Linux 5.7 or newer", needed=False)
+        detail = "the sockets of a stream could not be kept to this machine: others reach the streams"
+        yield Finding("reach", False, detail, block, needed=False)
 
 
 def find_offline() -> Finding:

@@ -38,7 +38,7 @@ _IDENTITY_MODEL = bytes.fromhex(
 def probe_lsl(network: bool) -> dict[str, Any]:
     """Send one sample over LSL from this process to itself; ``seconds`` is None if it did not arrive.
 
-    ``locked`` counts the sockets of the stream that are tied to the loopback device.
+    ``locked`` counts the sockets of the stream that hear this machine only.
     """
     import numpy as np
     import pylsl
@@ -58,7 +58,7 @@ def probe_lsl(network: bool) -> dict[str, Any]:
     source_id = f"rtasmr-doctor-{uuid.uuid4()}"
     spec = StreamSpec("rtasmr-doctor", "Test", source_id, 0.0, "int32", ("answer",))
     with Outlet(spec) as outlet:
-        facts["locked"] = outlet.n_locked
+        facts["locked"] = outlet.n_confined
         found = pylsl.resolve_byprop("source_id", source_id, 1, LOOPBACK_LIMIT_S)
         if not found:
             return facts

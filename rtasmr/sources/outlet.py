@@ -39,8 +39,8 @@ class Outlet:
 
     Attributes
     ----------
-    n_locked : int
-        Sockets of the stream that are locked to the loopback device; 0 where the system cannot.
+    n_confined : int
+        Sockets of the stream that hear this machine only; 0 where the system cannot do that.
     """
 
     def __init__(self, spec: StreamSpec) -> None:
@@ -48,10 +48,10 @@ class Outlet:
         self.spec = spec
         self._outlet: pylsl.StreamOutlet | None = _open(spec)
         self._dtype = None if spec.dtype == "string" else np.dtype(_NUMPY_NAMES.get(spec.dtype, spec.dtype))
-        self.n_locked = 0
+        self.n_confined = 0
         if not network:
             ports = (int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
-            self.n_locked = lslconfig.confine(ports)
+            self.n_confined = lslconfig.confine(ports)
 
     def __enter__(self) -> Outlet:
         return self

@@ -318,7 +318,7 @@ def test_sample_comes_back_over_lsl(network):
     assert ("open to the local network" in reach.detail) is network
     if sys.platform == "linux" and not network:
         assert reach.ok
-        assert "sockets of a stream are locked to the loopback device" in reach.detail
+        assert "sockets of a stream hear this machine only" in reach.detail
 
 
 @pytest.mark.lsl

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
+import subprocess
+import sys
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import pylsl
 import pytest
 
+from rtasmr import lslconfig
 from rtasmr.errors import ConfigError, StreamError
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec, tingle_spec
@@ -108,35 +113,35 @@ def test_closed_outlet_says_so() -> None:
         outlet.push_marker("rating=1", 1.0)
 
 
+# A program of others: liblsl as it comes, but for the session that keeps tests apart.
+PLAIN = """
+import sys, pylsl
+pylsl.set_config_content("[lab]\\nSessionID = " + sys.argv[1])
+found = {}
+while len(found) < 3:
+    found |= {info.name(): info for info in pylsl.resolve_streams(1.0) if info.name() in sys.argv[2:]}
+inlets = [pylsl.StreamInlet(info, recover=False) for info in found.values()]
+for inlet in inlets:
+    inlet.open_stream(10.0)
+print("open", flush=True)
+print([inlet.pull_sample(10.0)[0] for inlet in inlets])
+"""
+
+
 @pytest.mark.lsl
-@pytest.mark.skipif(platform.system() != "Linux", reason="sockets are locked to loopback on Linux only")
-def test_listening_sockets_answer_on_the_loopback_device_only() -> None:
-    before = _inodes_listening()
-    with Outlet(ppg_spec(50.0, source_id=uuid.uuid4().hex)):
-        new = _inodes_listening() - before
-        devices = [_device(inode) for inode in new]
-    assert len(new) >= 1
-    assert set(devices) == {b"lo\x00"}
-
-
-def _inodes_listening() -> set[str]:
-    """Inodes of this process's listening TCP sockets."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = {row[9] for row in rows if row[3] == "0A"}
-    return listening & {link.removeprefix("socket:[")[:-1] for link in _links().values()}
-
-
-def _links() -> dict[int, str]:
-    links = {}
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            links[int(entry.name)] = str(entry.readlink())
-        except FileNotFoundError:  # the descriptor of the listing itself
-            continue
-    return links
-
-
-def _device(inode: str) -> bytes:
-    fd = next(fd for fd, link in _links().items() if link == f"socket:[{inode}]")
-    with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as sock:
-        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere one stream answers such a program")
+def test_a_program_on_the_defaults_of_liblsl_finds_and_takes_every_stream() -> None:
+    names = [f"plain-{uuid.uuid4().hex[:8]}" for _ in range(3)]
+    session = os.environ[lslconfig.SESSION_VARIABLE]
+    with ExitStack() as stack:
+        specs = [ppg_spec(50.0, name=name, source_id=name) for name in names]
+        outlets = [stack.enter_context(Outlet(spec)) for spec in specs]
+        command = [sys.executable, "-c", PLAIN, session, *names]
+        reader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        stack.callback(reader.kill)
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "open\n"
+        for outlet in outlets:
+            assert outlet.n_confined >= 3  # data, time, discovery
+            outlet.push(np.full((1, 2), 7.0, dtype=np.float32), pylsl.local_clock())
+        assert reader.communicate(timeout=60)[0] == f"{[[7.0, 7.0]] * 3}\n"
