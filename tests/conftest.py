@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from rtasmr.features.spec import PICTURE_NAMES, FeatureSpec
 
 # LSL streams of this run, and of the processes it starts, stay apart from any others on the machine.
 os.environ.setdefault("RTASMR_LSL_SESSION", f"test-{os.getpid()}")
+
+# A suite that was started in the background ignores Ctrl-C, and so would every process that it tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
