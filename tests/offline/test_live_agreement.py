@@ -40,6 +40,7 @@ def model_folder(tiny_home: Path, tmp_path: Path) -> Path:
         read_model_card(source),
         id="clip",
         feature_set=PAPER.set_name,
+        feature_version=PAPER.version,
         feature_lookahead_s=PAPER.lookahead_s,
         feature_parameters=dict(PAPER.parameters),
         causal=False,
