@@ -300,20 +300,21 @@ def _phase(read: Reader) -> _Finding:
     if padded:
         parts.append(f"the drop at its end lies in {padded:.0f} steps of zero padding")
     parts.append(
-        f"of {n or 0:.0f} onsets reported after the first step {met or 0:.0f} have a predicted one within "
-        f"5 s; {read('caveat.onsets.spurious', 0)} predicted ones meet none"
+        f"of {read('caveat.onsets.reported', 0)} onsets reported after the first step "
+        f"{read('caveat.onsets.met', 0)} have a predicted one within 5 s; "
+        f"{read('caveat.onsets.spurious', 0)} predicted ones meet none"
     )
     followed = bool(n) and met is not None and n is not None and met > n / 2
     return _Finding(holds=followed and not flat, said="; ".join(parts))
 
 
 def _list(numbers: Sequence[Number]) -> str:
-    return ", ".join(f"{number.id} {show(number.value or 0.0, digits_of(number))}" for number in numbers)
+    return ", ".join(f"{number.id} {show(number.value, digits_of(number))}" for number in numbers)
 
 
 def _beside(number: Number) -> str:
-    paper = number.paper if isinstance(number.paper, str) else show(number.paper or 0.0, digits_of(number))
-    return f"{number.id} {show(number.value or 0.0, digits_of(number))} (paper {paper})"
+    paper = number.paper if isinstance(number.paper, str) else show(number.paper, digits_of(number))
+    return f"{number.id} {show(number.value, digits_of(number))} (paper {paper})"
 
 
 def _sentence(text: str) -> str:

@@ -106,7 +106,7 @@ def _of_comparison(read: Reader) -> str:
     )
     f1 = f"{PREFIX}without.macro_f1_gain"
     if read.has(f1):
-        text += f"; macro F1 over all clips {read.value(f1) or 0.0:+.2f} points {read.interval(f1)}"
+        text += f"; macro F1 over all clips {read.number(f1):+.2f} points {read.interval(f1)}"
     return text + ")"
 
 
@@ -115,7 +115,7 @@ def _of_concordance(read: Reader) -> str:
     return (
         "Of two people at the same instant of the same clip, one with a tingle and one without, the fusion "
         "model gives the higher probability to the one who feels it in "
-        f"{100 * (read.value(_CONCORDANCE) or 0.0):.1f} % [{low:.1f}, {high:.1f}] of the cases; 50 % is "
+        f"{100 * read.number(_CONCORDANCE):.1f} % [{low:.1f}, {high:.1f}] of the cases; 50 % is "
         "chance"
     )
 
@@ -123,4 +123,4 @@ def _of_concordance(read: Reader) -> str:
 def _small(read: Reader, number_id: str) -> str:
     """Write a number that may be many powers of ten below one, with its interval."""
     low, high = read.ends(number_id)
-    return f"{read.value(number_id) or 0.0:+.2g} [{low:.2g}, {high:.2g}]"
+    return f"{read.number(number_id):+.2g} [{low:.2g}, {high:.2g}]"

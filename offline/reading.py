@@ -28,8 +28,10 @@ def digits_of(number: Number) -> int:
     return _DIGITS.get(number.unit, 2)
 
 
-def show(value: float, digits: int) -> str:
-    """Return a value with thousands set apart and without a negative zero."""
+def show(value: float | None, digits: int) -> str:
+    """Return a value with thousands set apart and without a negative zero, ``undefined`` for None."""
+    if value is None:
+        return "undefined"
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
@@ -72,6 +74,11 @@ class Reader:
         """Return a value, or None."""
         number = self._numbers.get(number_id)
         return None if number is None else number.value
+
+    def number(self, number_id: str) -> float:
+        """Return a value, NaN where there is none."""
+        value = self.value(number_id)
+        return math.nan if value is None else value
 
     def note(self, number_id: str) -> str:
         """Return what stands beside a number."""

@@ -175,5 +175,6 @@ def test_remarks_concern_numbers_by_id_and_by_group():
 def test_numbers_as_text():
     assert show(29627861.0, 0) == "29\N{NARROW NO-BREAK SPACE}627\N{NARROW NO-BREAK SPACE}861"
     assert show(-0.0004, 2) == "0.00"
+    assert show(None, 2) == "undefined"  # never a zero for what is missing
     assert (show_p(1 / 10_001), show_p(0.00001)) == ("0.0001", "<0.0001")
     assert (bound(0.0454), bound(0.0)) == ("= 0.0454", "< 0.0001")
