@@ -263,7 +263,7 @@ def reproduce(
             # In a process of its own: what it takes of memory is free again for the training.
             data = run_apart(_simulate_study, out, participants, drawn[0], scenario, _size(size))
         with progress("reproduce") as report:
-            results = reproduce_study(data, out, settings, report)
+            results = reproduce_study(data, out, settings, report, _tell_note)
     if json_:
         sys.stdout.write((out / "results.json").read_text(encoding="utf-8"))
     else:
@@ -309,6 +309,10 @@ def _simulate_study(out: Path, participants: int, seed: int, scenario: str, size
 
     with progress("simulate") as report:
         return simulated_study(out, participants, seed, scenario, size, report)  # type: ignore[arg-type]  # checked inside
+
+
+def _tell_note(note: str) -> None:
+    typer.echo(f"data note: {note}", err=True)
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ import numpy as np
 from offline.cache import FeatureCache, default_cache_folder
 from offline.compared import FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
-from offline.data_notes import write_notes
+from offline.data_notes import DataNotes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
 from offline.encoders import provide_encoder
 from offline.extract import extract_tables
@@ -112,7 +112,11 @@ class StudySettings:
 
 
 def reproduce_study(
-    data: Path, out: Path, settings: StudySettings | None = None, progress: Report | None = None
+    data: Path,
+    out: Path,
+    settings: StudySettings | None = None,
+    progress: Report | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Results:
     """Compute every number and figure of the paper from the raw data and write them beside the paper's.
 
@@ -128,6 +132,8 @@ def reproduce_study(
     settings : StudySettings, optional
     progress : callable or None
         Called with what is done and the share done, 0 to 1.
+    tell : callable or None
+        Called with every data note as soon as it is known.
 
     Raises
     ------
@@ -141,6 +147,9 @@ def reproduce_study(
         with open_pool(1, settings.scheduler):
             pass  # a wrong address is told now, not after the pulses
     encoder_folder = provide_encoder(settings.encoder, out / MODELS_FOLDER, cache)
+    config = _config(dataset, settings, encoder_folder)
+    notes = DataNotes(out, short_label(config), tell)
+    notes.add(dataset.warnings)
     behaviour = validate_behaviour(
         dataset,
         settings.seeds[0],
@@ -148,24 +157,23 @@ def reproduce_study(
         settings.jobs or os.cpu_count() or 1,
         _part(progress, 0.0, _PULSE_DONE),
     )
-    config = _config(dataset, settings, encoder_folder)
+    notes.add(behaviour.notes)
     measured = dict(behaviour.measured) | behaviour.draw(out)
-    notes = [*dataset.warnings, *behaviour.notes]
     first: Mapping[str, Predictions] = {}
     width = (_TRAINING_DONE - _PULSE_DONE) / len(settings.protocols)
     rng = np.random.default_rng(settings.seeds[0])
     for i, protocol in enumerate(settings.protocols):
         start = _PULSE_DONE + i * width
-        validated, found_notes = _validate(
+        validated = _validate(
             dataset,
             out,
             protocol,
             settings,
             encoder_folder,
+            notes,
             origin_of(config | {"protocol": protocol.name, "epochs": protocol.epochs}),
             _part(progress, start, start + width),
         )
-        notes += found_notes
         models = validated.predictions[settings.seeds[0]]
         found = measure_models(models, np.random.default_rng(settings.seeds[0]))
         if i == 0:
@@ -181,11 +189,9 @@ def reproduce_study(
         reason="not computed: its model is not among --models, or the data for it are not there",
         comparable=not dataset.is_simulated,
     )
-    notes = list(dict.fromkeys(notes))
     save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
-    write_notes(notes, out, short_label(config))
     write_results(results, out)
-    write_report(results, out, first, notes)
+    write_report(results, out, first, notes.all)
     if progress is not None:
         progress("report", 1.0)
     return results
@@ -197,10 +203,11 @@ def _validate(
     protocol: Protocol,
     settings: StudySettings,
     encoder_folder: Path,
+    notes: DataNotes,
     origin: Mapping[str, Any],
     progress: Report | None,
-) -> tuple[CrossValidation, tuple[str, ...]]:
-    """Compute features, train and test under one protocol, and export the models; return notes as well."""
+) -> CrossValidation:
+    """Compute features, train and test under one protocol, and export the models."""
     tables = out / FEATURES_FOLDER / protocol.feature_set
     extraction = extract_tables(
         dataset,
@@ -213,6 +220,7 @@ def _validate(
         cache_folder=settings.cache_folder,
         progress=_part(progress, 0.0, _FEATURES_SHARE),
     )
+    notes.add(extraction.notes)
     validated = cross_validate(
         tables,
         protocol,
@@ -225,7 +233,7 @@ def _validate(
         origin=origin,
     )
     run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
-    return validated, extraction.notes
+    return validated
 
 
 def _export(validated: CrossValidation, tables: Path, models_folder: Path, encoder_folder: Path) -> None:

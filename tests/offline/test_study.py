@@ -72,7 +72,14 @@ def small_study(monkeypatch, make_table, tiny_home):
 def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_path, capsys):
     shares = []
     out = tmp_path / "R"
-    results = reproduce_study(simulated_set, out, settings, lambda _, share: shares.append(share))
+    told = []
+
+    def tell(note: str) -> None:
+        # kept before it is told: a run that is ended now has left its notes
+        assert " ".join(note.split()) in (out / "data_notes.txt").read_text(encoding="utf-8").splitlines()
+        told.append((note, shares[-1] if shares else 0.0))
+
+    results = reproduce_study(simulated_set, out, settings, lambda _, share: shares.append(share), tell)
     for name in (
         "report.html",
         "results.json",
@@ -91,6 +98,9 @@ def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_
     assert results["xgboost.accuracy"].note.startswith("not computed")
     assert results["table2.video_only.p_vs_fusion"].value is None
     assert NOTE in (out / "data_notes.txt").read_text(encoding="utf-8")
+    when = dict(told)
+    assert len(when) == len(told)  # each once
+    assert when[NOTE] < 0.3  # long before the training is over
     report = (out / "report.html").read_text(encoding="utf-8")
     assert "Simulated data: nothing here says anything about people." in report
     assert "random weights (random:1)" in report
