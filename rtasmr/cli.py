@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rtasmr import console
-from rtasmr.config import LiveConfig, Provider
-from rtasmr.errors import ConfigError
+from rtasmr import console, options
+from rtasmr.config import LiveConfig
 from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
@@ -19,10 +18,6 @@ from rtasmr.types import Role
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(source_app, name="source")
-
-ModelOption = Annotated[str, typer.Option(help="Model id or folder; default: the newest real one.")]
-ProviderOption = Annotated[Provider, typer.Option(help="Where ONNX Runtime computes.")]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")]
 
 
 @app.callback()
@@ -32,10 +27,8 @@ def _options() -> None:
 
 @app.command()
 def live(
-    model: ModelOption = "",
-    ppg: Annotated[
-        str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
-    ] = "",
+    model: options.Model = "",
+    ppg: options.Pulse = "",
     audio: Annotated[
         str, typer.Option(help="Sound stream or source: microphone, microphone:NAME, loopback.")
     ] = "",
@@ -47,22 +40,20 @@ def live(
     marker_map: Annotated[
         str, typer.Option(help="TOML file: what the markers of another program mean.")
     ] = "",
-    require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg,markers.")] = "",
-    provider: ProviderOption = "auto",
+    require: options.Require = "",
+    provider: options.Compute = "auto",
     headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
-    duration: Annotated[float | None, typer.Option(help="Seconds; default: until stopped.")] = None,
+    duration: options.Duration = None,
     until_lost: Annotated[
         bool, typer.Option("--until-lost", help="End when all pulse, sound and picture streams are gone.")
     ] = False,
-    record: Annotated[str, typer.Option(help="XDF file to write.")] = "",
-    record_raw: Annotated[
-        bool, typer.Option("--record-raw", help="Record sound and picture samples, not only features.")
-    ] = False,
-    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
-    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for streams at the start.")] = 5.0,
-    network: Annotated[bool, typer.Option("--network", help="Listen to and serve other machines.")] = False,
-    json_: Json = False,
+    record: options.RecordTo = "",
+    record_raw: options.RecordRaw = False,
+    participant: options.Participant = "",
+    consent: options.Consent = False,
+    wait: options.Wait = 5.0,
+    network: options.Network = False,
+    json_: options.Json = False,
 ) -> None:
     """Merge LSL streams, predict ten times a second, show, publish and record."""
     from rtasmr.display import has_display
@@ -83,7 +74,7 @@ def live(
         model=model,
         queries=queries,
         marker_map=marker_map,
-        require=_roles(require),
+        require=options.required_roles(require),
         provider=provider,
         duration_s=duration,
         until_lost=until_lost,
@@ -109,12 +100,10 @@ def live(
 @app.command()
 def view(
     video: Annotated[Path, typer.Argument(help="Video or sound file to show.")],
-    model: ModelOption = "",
-    ppg: Annotated[
-        str, typer.Option(help="Pulse stream (type=PPG,...) or source to start: serial:PORT, simulated, ...")
-    ] = "",
-    require: Annotated[str, typer.Option(help="Refuse to start without these, such as ppg.")] = "",
-    provider: ProviderOption = "auto",
+    model: options.Model = "",
+    ppg: options.Pulse = "",
+    require: options.Require = "",
+    provider: options.Compute = "auto",
     headless: Annotated[bool, typer.Option("--headless", help="No Tinglegram, only the stimulus.")] = False,
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Show the stimulus so.")] = False,
     clip: Annotated[str, typer.Option(help="Name of the clip; default: that of the file.")] = "",
@@ -123,15 +112,13 @@ def view(
     delay: Annotated[
         float, typer.Option(help="What the sound takes beyond the latency that the card reports, in ms.")
     ] = 0.0,
-    record: Annotated[str, typer.Option(help="XDF file to write.")] = "",
-    record_raw: Annotated[
-        bool, typer.Option("--record-raw", help="Record sound and picture samples, not only features.")
-    ] = False,
-    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
-    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the pulse at the start.")] = 5.0,
-    network: Annotated[bool, typer.Option("--network", help="Listen to and serve other machines.")] = False,
-    json_: Json = False,
+    record: options.RecordTo = "",
+    record_raw: options.RecordRaw = False,
+    participant: options.Participant = "",
+    consent: options.Consent = False,
+    wait: options.Wait = 5.0,
+    network: options.Network = False,
+    json_: options.Json = False,
 ) -> None:
     """Show a stimulus to a person, take their pulse and their ratings (keys 1-4), predict and record."""
     from rtasmr.player.config import PlayerConfig
@@ -143,7 +130,7 @@ def view(
     config = LiveConfig(
         model=model,
         queries={Role.PPG: ppg} if ppg else {},
-        require=_roles(require),
+        require=options.required_roles(require),
         provider=provider,
         record=record,
         record_raw=record_raw,
@@ -167,12 +154,12 @@ def view(
 def run(
     file: Annotated[Path, typer.Argument(help="XDF recording, or a video or sound file.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for table and Tinglegram.")] = None,
-    model: ModelOption = "",
-    provider: ProviderOption = "auto",
+    model: options.Model = "",
+    provider: options.Compute = "auto",
     marker_map: Annotated[
         Path | None, typer.Option(help="TOML file: what a recording's markers of another program mean.")
     ] = None,
-    json_: Json = False,
+    json_: options.Json = False,
 ) -> None:
     """Predict for a file, with no socket, as fast as it goes."""
     from rtasmr.marker_map import MarkerMap
@@ -220,7 +207,7 @@ def report(
 
 
 @app.command()
-def models(json_: Json = False) -> None:
+def models(json_: options.Json = False) -> None:
     """List the installed models."""
     from rtasmr.card import ModelCard
     from rtasmr.modelstore import list_models, models_folder
@@ -253,7 +240,7 @@ def models(json_: Json = False) -> None:
 def doctor(
     ppg: Annotated[str, typer.Option(help="Check this pulse stream for 10 s, such as type=PPG.")] = "",
     network: Annotated[bool, typer.Option("--network", help="Check for use beyond this machine.")] = False,
-    json_: Json = False,
+    json_: options.Json = False,
 ) -> None:
     """Say what works on this machine, and the one-line fix of what does not.
 
@@ -290,17 +277,6 @@ def demo(
     from rtasmr.demo import run_demo
 
     run_demo(out, window=not headless, seed=seed)
-
-
-def _roles(text: str) -> tuple[Role, ...]:
-    names = {"ppg": Role.PPG, "audio": Role.SOUND, "sound": Role.SOUND, "video": Role.PICTURE}
-    names |= {"picture": Role.PICTURE, "markers": Role.CLIP, "ratings": Role.RATING}
-    roles = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        if part not in names:
-            raise ConfigError(f"--require: expected some of {', '.join(sorted(names))}, got {part!r}.")
-        roles.append(names[part])
-    return tuple(roles)
 
 
 def _end(account: dict[str, Any], as_json: bool) -> None:

@@ -15,6 +15,15 @@ from rtasmr.types import Role
 Provider = Literal["auto", "cuda", "cpu"]
 """Where ONNX Runtime computes; ``auto`` takes CUDA where it runs, else the CPU."""
 
+ROLE_OPTIONS: Mapping[Role, str] = {
+    Role.PPG: "ppg",
+    Role.SOUND: "audio",
+    Role.PICTURE: "video",
+    Role.CLIP: "markers",
+    Role.RATING: "ratings",
+}
+"""What the command line calls the stream of a role: ``--ppg``, ``--require ppg``."""
+
 
 @dataclass(frozen=True)
 class LiveConfig:

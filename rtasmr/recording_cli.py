@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rtasmr import options
 from rtasmr.errors import ConfigError
+from rtasmr.types import Role
 
 if TYPE_CHECKING:
     from rtasmr.xdf_copy import Copied
@@ -21,14 +23,15 @@ Out = Annotated[
 Without = Annotated[
     str, typer.Option(help="Streams to leave out: sound, picture, features, ppg, markers, or names or types.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout.")]
 
-REQUIRED = {"ppg": "type=PPG", "audio": "type=Audio", "sound": "type=Audio", "video": "type=VideoRaw"} | {
-    "picture": "type=VideoRaw",
-    "markers": "type=Markers",
-    "ratings": "name=rtasmr-rating",
+REQUIRED = {
+    Role.PPG: "type=PPG",
+    Role.SOUND: "type=Audio",
+    Role.PICTURE: "type=VideoRaw",
+    Role.CLIP: "type=Markers",
+    Role.RATING: "name=rtasmr-rating",
 }
-"""Words of ``--require``, as `rtasmr live` takes them, with the queries they stand for."""
+"""Queries that ``--require`` stands for: markers are those of any program."""
 
 
 def record(
@@ -37,16 +40,14 @@ def record(
         list[str] | None,
         typer.Option(help="Stream to record, such as type=PPG,name=...; repeat it. Default: all."),
     ] = None,
-    require: Annotated[str, typer.Option(help="Record nothing without these, such as ppg,markers.")] = "",
-    duration: Annotated[float | None, typer.Option(help="Seconds; default: until stopped.")] = None,
-    record_raw: Annotated[
-        bool, typer.Option("--record-raw", help="Record sound and picture streams too.")
-    ] = False,
-    participant: Annotated[str, typer.Option(help="Pseudonymous code for the recording's header.")] = "",
-    consent: Annotated[bool, typer.Option("--consent", help="Note that consent was given.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for streams at the start.")] = 5.0,
-    network: Annotated[bool, typer.Option("--network", help="Look for streams of other machines.")] = False,
-    json_: Json = False,
+    require: options.Require = "",
+    duration: options.Duration = None,
+    record_raw: options.RecordRaw = False,
+    participant: options.Participant = "",
+    consent: options.Consent = False,
+    wait: options.Wait = 5.0,
+    network: options.Network = False,
+    json_: options.Json = False,
 ) -> None:
     """Record LSL streams, of any program, with no model."""
     from rtasmr.discovery import Query
@@ -57,7 +58,7 @@ def record(
     config = RecordConfig(
         out=str(out),
         select=tuple(Query.parse(text) for text in select or ()),
-        require=tuple(Query.parse(text) for text in _required(require)),
+        require=tuple(Query.parse(REQUIRED[role]) for role in options.required_roles(require)),
         wait_s=wait,
         duration_s=duration,
         record_raw=record_raw,
@@ -90,7 +91,7 @@ def repair(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Default: beside it, as NAME_repaired.xdf.")
     ] = None,
-    json_: Json = False,
+    json_: options.Json = False,
 ) -> None:
     """Copy what can be read of a damaged or unfinished recording to a whole one."""
     from rtasmr.xdf_copy import repair as repaired
@@ -112,13 +113,13 @@ def export(
     ] = "",
     session: Annotated[str, typer.Option(help="Of --bids: label of the session, such as 01.")] = "",
     task: Annotated[str, typer.Option(help="Of --bids: label of what the person did.")] = "viewing",
-    json_: Json = False,
+    json_: options.Json = False,
 ) -> None:
     """Copy a recording with fewer streams, say for NeuroKit2 (--without sound,picture), or to BIDS."""
     if out is not None and bids is None:
         from rtasmr.xdf_copy import export as exported
 
-        _print_copied(exported(recording, out, _words(without)), json_)
+        _print_copied(exported(recording, out, options.words(without)), json_)
         return
     if bids is None or out is not None:
         raise ConfigError(f"expected one of --out and --bids, got {'neither' if bids is None else 'both'}.")
@@ -140,14 +141,14 @@ def redact(
     participant: Annotated[str, typer.Option(help="Pseudonymous code instead of the one in the file.")] = "",
     without: Without = "sound,picture",
     date: Annotated[str, typer.Option(help="What stays of the date: day, month, year or none.")] = "month",
-    json_: Json = False,
+    json_: options.Json = False,
 ) -> None:
     """Copy a recording without what may identify the person or the place."""
     from rtasmr.xdf_copy import date_detail
     from rtasmr.xdf_copy import redact as redacted
 
     done = redacted(
-        recording, out, participant=participant, without=_words(without), detail=date_detail(date)
+        recording, out, participant=participant, without=options.words(without), detail=date_detail(date)
     )
     _print_copied(done, json_)
     for name in done.free_texts:
@@ -165,14 +166,3 @@ def _print_copied(done: Copied, json_: bool) -> None:
     if done.n_lost_bytes:
         typer.echo(f"not readable: {done.n_lost_bytes} bytes")
     typer.echo(str(done.path))
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
-
-
-def _required(text: str) -> list[str]:
-    unknown = [word for word in _words(text) if word not in REQUIRED]
-    if unknown:
-        raise ConfigError(f"--require: expected some of {', '.join(REQUIRED)}, got {unknown[0]!r}.")
-    return [REQUIRED[word] for word in _words(text)]
