@@ -24,7 +24,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
-from rtasmr.modelstore import HOME_VARIABLE
+from rtasmr.home import HOME_VARIABLE
 
 logger = logging.getLogger(__name__)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
-
 from rtasmr.card import CARD_FILE, MODEL_FILE, AnyCard, EncoderCard, ModelCard, read_card
 from rtasmr.errors import ModelError
+from rtasmr.home import data_folder
 from rtasmr.onnx_session import read_checked_model
 
 log = logging.getLogger(__name__)
-
-HOME_VARIABLE = "RTASMR_HOME"
-"""Environment variable that replaces the user's data folder."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +28,7 @@ class InstalledModel:
 
 def models_folder() -> Path:
     """Return the folder of installed models; it need not exist yet."""
-    home = os.environ.get(HOME_VARIABLE)
-    base = Path(home) if home else platformdirs.user_data_path("rtasmr", appauthor=False)
-    return base / "models"
+    return data_folder() / "models"
 
 
 def list_models() -> tuple[InstalledModel, ...]:
