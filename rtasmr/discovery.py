@@ -169,6 +169,7 @@ class Resolver:
     def __init__(self) -> None:
         self._network = lslconfig.is_network_open()
         self._gone: set[str] = set()
+        self._is_own: dict[str, bool] = {}  # of the streams reported last, by uid
         self._resolver: pylsl.ContinuousResolver | None = pylsl.ContinuousResolver(
             forget_after=_FORGET_AFTER_S
         )
@@ -189,7 +190,9 @@ class Resolver:
         """Return the streams seen in the last 2 s, not described, in a stable order."""
         if self._resolver is None:
             raise StreamError("the resolver is closed; open a new one.")
-        found = [_found(info) for info in self._resolver.results()]
+        # Asked once in a stream's life: it takes a socket, and pylsl never frees the XML it is read from.
+        found = [_found(info, self._is_own.get(info.uid())) for info in self._resolver.results()]
+        self._is_own = {stream.uid: stream.is_own_host for stream in found}
         return tuple(
             sorted(
                 (s for s in found if s.uid not in self._gone and (self._network or s.is_own_host)),
@@ -304,7 +307,8 @@ def _complete_query(role: Role, query: Query | None) -> Query:
     return replace(default, hostname=query.hostname, channel=query.channel, polarity=query.polarity)
 
 
-def _found(info: pylsl.StreamInfo) -> FoundStream:
+def _found(info: pylsl.StreamInfo, is_own_host: bool | None) -> FoundStream:
+    """Return a stream that answered; whether it is on this machine is looked up where it is not known."""
     hostname = info.hostname()
     spec = StreamSpec(
         info.name(),
@@ -315,7 +319,9 @@ def _found(info: pylsl.StreamInfo) -> FoundStream:
         ("",) * info.channel_count(),
         hostname=hostname,
     )
-    return FoundStream(info, spec, info.uid(), _is_own_host(info, hostname))
+    if is_own_host is None:
+        is_own_host = _is_own_host(info, hostname)
+    return FoundStream(info, spec, info.uid(), is_own_host)
 
 
 def _is_own_host(info: pylsl.StreamInfo, hostname: str) -> bool:

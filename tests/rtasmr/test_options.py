@@ -35,5 +35,5 @@ def test_the_options_that_choose_a_stream_are_the_words_of_require() -> None:
 
 
 def test_a_word_that_names_no_stream_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ConfigError, match="expected some of ppg, audio, video, .*, got 'clip'"):
+    with pytest.raises(ConfigError, match=r"expected some of ppg, audio, video, .*, got 'clip'"):
         required_roles("ppg,clip")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -375,6 +376,31 @@ def test_more_streams_are_discovered_than_liblsl_has_ports_for() -> None:
     for outlet in outlets:
         outlet.close()
     assert ids <= found
+
+
+@pytest.mark.lsl
+def test_a_search_that_goes_on_reads_the_text_of_a_stream_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role that stays absent is looked for all day, and pylsl leaks every text it hands out."""
+    ids = {uuid.uuid4().hex for _ in range(3)}
+    read_ids: list[str] = []
+    as_xml = pylsl.StreamInfo.as_xml
+
+    def counted(info: pylsl.StreamInfo) -> str:
+        read_ids.append(info.source_id())
+        return as_xml(info)
+
+    with ExitStack() as stack, Resolver() as resolver:
+        for source_id in ids:
+            stack.enter_context(Outlet(ppg_spec(50.0, source_id=source_id)))
+        monkeypatch.setattr(pylsl.StreamInfo, "as_xml", counted)
+        deadline = time.monotonic() + 5
+        while not ids <= {stream.spec.source_id for stream in resolver.streams()}:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for _ in range(50):
+            own = {stream.spec.source_id for stream in resolver.streams() if stream.is_own_host}
+            assert ids <= own
+    assert sorted(source_id for source_id in read_ids if source_id in ids) == sorted(ids)
 
 
 @pytest.mark.lsl
