@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rtasmr.aligner import Aligner, ModalityFormat
 from rtasmr.features.extractor import FeatureExtractor
-from rtasmr.predictor import Predictor
+from rtasmr.predictor import Asking, Predictor, answered
 from rtasmr.timing import TickTimer
 from rtasmr.types import AlignedChunk, Chunk, Modality, Step, TickTiming
 
@@ -53,7 +53,24 @@ class Pipeline:
             self._extractor.set_ppg(stream.sfreq, filtered)
 
     def step(self, chunks: Iterable[Chunk], now: float, max_ticks: int | None = None) -> list[Step]:
+        """Advance to ``now``; see `asking`."""
+        return answered(self.asking(chunks, now, max_ticks), self._predictor.model)
+
+    def finish(self, until: float) -> list[Step]:
+        """Serve the remaining ticks before ``until`` and the predictions that still wait."""
+        began = math.nan if self._timer is None else self._timer.clock()
+        steps = answered(self._run(self.aligner.finish(until), began), self._predictor.model)
+        return [*steps, *self.flush()]
+
+    def flush(self) -> list[Step]:
+        """Serve the predictions that still wait, with the look-ahead there is."""
+        return self._predictor.flush()
+
+    def asking(self, chunks: Iterable[Chunk], now: float, max_ticks: int | None = None) -> Asking[list[Step]]:
         """Advance to ``now``, but by ``max_ticks`` at most; the rest comes with the next calls.
+
+        What the model is to judge is yielded, so that whoever drives several pipelines may ask for all of
+        them at once.
 
         Parameters
         ----------
@@ -72,30 +89,21 @@ class Pipeline:
         began = math.nan if self._timer is None else self._timer.clock()
         for chunk in chunks:
             self.aligner.push(chunk)
-        return self._run(itertools.islice(self.aligner.pop_ready(now), max_ticks), began)
+        return (yield from self._run(itertools.islice(self.aligner.pop_ready(now), max_ticks), began))
 
-    def finish(self, until: float) -> list[Step]:
-        """Serve the remaining ticks before ``until`` and the predictions that still wait."""
-        began = math.nan if self._timer is None else self._timer.clock()
-        return [*self._run(self.aligner.finish(until), began), *self.flush()]
-
-    def flush(self) -> list[Step]:
-        """Serve the predictions that still wait, with the look-ahead there is."""
-        return self._predictor.flush()
-
-    def _run(self, aligned_chunks: Iterable[AlignedChunk], began: float) -> list[Step]:
+    def _run(self, aligned_chunks: Iterable[AlignedChunk], began: float) -> Asking[list[Step]]:
         steps: list[Step] = []
         for aligned in aligned_chunks:
             if self._timer is None:
-                steps += self._predictor.push(self._extractor.update(aligned))
+                steps += yield from self._predictor.asking(self._extractor.update(aligned))
             else:
-                steps += self._timed_tick(aligned, self._timer, began)
+                steps += yield from self._timed_tick(aligned, self._timer, began)
         return steps
 
-    def _timed_tick(self, aligned: AlignedChunk, timer: TickTimer, began: float) -> list[Step]:
+    def _timed_tick(self, aligned: AlignedChunk, timer: TickTimer, began: float) -> Asking[list[Step]]:
         start = timer.clock()
         frame = self._extractor.update(aligned)
         featured = timer.clock()
-        *earlier, step = self._predictor.push(frame)
+        *earlier, step = yield from self._predictor.asking(frame)
         timing = TickTiming(began, start, featured, timer.clock(), timer.take_encoder_s())
         return [*earlier, replace(step, timing=timing)]

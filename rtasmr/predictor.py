@@ -1,10 +1,15 @@
-"""Frames in, one prediction per tick out: window, look-ahead and status in one place."""
+"""Frames in, one prediction per tick out: window, look-ahead and status in one place.
+
+The model is asked from outside: what needs an answer is a generator that yields `Question` and is sent the
+answer. One predictor answers its own at once; those of many viewers are collected and answered together.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +18,40 @@ from rtasmr.grid import WARMUP_TICKS
 from rtasmr.types import FeatureFrame, Modality, Prediction, Segment, Status, Step
 from rtasmr.window import FrameWindow
 
+T = TypeVar("T")
+
 
 class TingleModel(Protocol):
     """What is needed of a model: a probability for every frame of a window."""
 
     def predict(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return probabilities of shape (n_frames,) for inputs of shape (n_frames, n_features)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A window that wants a probability for every frame, both arrays of shape (n_frames, n_features).
+
+    The arrays are views: they hold until the predictor that asks takes its next frame.
+    """
+
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+Asking = Generator[Question, NDArray[np.float32], T]
+"""Yields questions, is sent probabilities of shape (n_frames,), and returns a ``T``."""
+
+
+def answered(asking: Asking[T], model: TingleModel) -> T:
+    """Run ``asking`` to its end, each question answered at once."""
+    try:
+        question = next(asking)
+        while True:
+            question = asking.send(model.predict(question.values, question.valid))
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 class Predictor:
@@ -51,7 +84,7 @@ class Predictor:
         if first_tick > WARMUP_TICKS:
             raise ValueError(f"expected first_tick of at most {WARMUP_TICKS}, got {first_tick}")
         self._first_tick = first_tick
-        self._model = model
+        self.model = model
         self._window = FrameWindow(window_frames, n_features)
         self._lookahead = lookahead_frames
         self._requires = requires
@@ -64,7 +97,15 @@ class Predictor:
         return len(self._pending)
 
     def push(self, frame: FeatureFrame) -> list[Step]:
-        """Take the next frame.
+        """Take the next frame; see `asking`."""
+        return answered(self.asking(frame), self.model)
+
+    def flush(self) -> list[Step]:
+        """Read the waiting ticks from the final window, with the look-ahead there is."""
+        return answered(self.asking_last(), self.model)
+
+    def asking(self, frame: FeatureFrame) -> Asking[list[Step]]:
+        """Take the next frame and ask what the model says of it.
 
         Returns
         -------
@@ -74,7 +115,7 @@ class Predictor:
         """
         steps = []
         if frame.segment != self._segment:
-            steps = self.flush()
+            steps = yield from self.asking_last()
             self._window.reset()
             self._segment = frame.segment
         if frame.tick >= self._first_tick:
@@ -83,23 +124,24 @@ class Predictor:
         prediction = None
         if len(self._pending) > self._lookahead:
             judged = self._pending.popleft()
-            prediction = self._prediction(judged, self._probabilities([judged]), self._lookahead)
+            p = yield from self._probabilities([judged])
+            prediction = self._prediction(judged, p, self._lookahead)
         return [*steps, Step(frame, prediction)]
 
-    def flush(self) -> list[Step]:
-        """Read the waiting ticks from the final window, with the look-ahead there is."""
+    def asking_last(self) -> Asking[list[Step]]:
+        """Ask for the waiting ticks: they are read from the final window, with the look-ahead there is."""
         waiting, self._pending = list(self._pending), deque()
         if not waiting:
             return []
-        p = self._probabilities(waiting)
+        p = yield from self._probabilities(waiting)
         newer = range(len(waiting) - 1, -1, -1)
         return [Step(None, self._prediction(frame, p, n)) for frame, n in zip(waiting, newer, strict=True)]
 
-    def _probabilities(self, judged: Iterable[FeatureFrame]) -> NDArray[np.float32] | None:
-        """Run the model on the window if any of the judged ticks may have a probability."""
+    def _probabilities(self, judged: Iterable[FeatureFrame]) -> Asking[NDArray[np.float32] | None]:
+        """Ask for the window if any of the judged ticks may have a probability."""
         if all(self._status(frame) is not Status.OK for frame in judged):
             return None
-        return self._model.predict(self._window.values, self._window.valid)
+        return (yield Question(self._window.values, self._window.valid))
 
     def _status(self, frame: FeatureFrame) -> Status:
         return tick_status(frame.tick, frame.status, self._requires)

@@ -34,7 +34,7 @@ LIVE_PARTS = {
     "picture: encoder": ("rtasmr.inference", "OnnxEncoder.encode"),
     "pulse": ("rtasmr.features.ppg", "PpgFeature.update"),
     "put the frame together": ("rtasmr.features.extractor", "FeatureExtractor.update"),
-    "window and status": ("rtasmr.predictor", "Predictor.push"),
+    "window and status": ("rtasmr.pipeline", "answered"),
     "model": ("rtasmr.inference", "OnnxTingleModel.predict"),
     "publish over LSL": ("rtasmr.sources.outlet", "Outlet.push_at"),
     "account for what was published": ("rtasmr.engine", "Engine._deliver"),
