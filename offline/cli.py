@@ -39,12 +39,27 @@ def simulate(
         str, typer.Option(help="tingle: the pulse carries the person's tingles; null: it carries none.")
     ] = "tingle",
     size: Annotated[str, typer.Option(help="Picture size of the stimuli, WIDTHxHEIGHT.")] = "1280x720",
+    strength: Annotated[
+        float, typer.Option(help="Multiple of what a tingle does to the pulse, up to 3.")
+    ] = 1.0,
+    rating_lag: Annotated[
+        float, typer.Option(help="Seconds by which the keys come later than a reaction time.")
+    ] = 0.0,
 ) -> None:
     """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it."""
     from offline.simulation import simulate as run
 
     with progress("simulate") as report:
-        run(out, participants, seed, scenario, _size(size), report)  # type: ignore[arg-type]  # checked inside
+        run(  # scenario is checked inside
+            out,
+            participants,
+            seed,
+            scenario,  # type: ignore[arg-type]
+            _size(size),
+            report,
+            strength=strength,
+            rating_lag_s=rating_lag,
+        )
     typer.echo(f"simulated data set ({scenario}, seed {seed}, {participants} participants): {out}")
 
 
@@ -121,7 +136,7 @@ def check(
 def features(
     data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the feature tables.")],
-    feature_set: Annotated[str, typer.Option("--set", help="live, paper or paper-224.")] = "live",
+    feature_set: Annotated[str, typer.Option("--set", help="live, live+ppg, paper or paper-224.")] = "live",
     encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
     participant: Annotated[
         list[int] | None, typer.Option(help="Only these participants; may be repeated.")

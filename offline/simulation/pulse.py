@@ -12,7 +12,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,10 @@ class PulseEffect:
     rr_gain: float
     amplitude_gain: float
     lag_s: float
+
+    def scaled(self, strength: float) -> PulseEffect:
+        """Return an effect ``strength`` times as large, with the same time constant."""
+        return replace(self, rr_gain=strength * self.rr_gain, amplitude_gain=strength * self.amplitude_gain)
 
 
 TINGLE_EFFECT = PulseEffect(rr_gain=0.06, amplitude_gain=0.30, lag_s=2.0)

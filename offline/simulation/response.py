@@ -114,7 +114,11 @@ def pleasantness(person: Person, drive: NDArray[np.float64], rng: np.random.Gene
 
 
 def key_strokes(
-    person: Person, feeling: NDArray[np.float64], duration_units: int, rng: np.random.Generator
+    person: Person,
+    feeling: NDArray[np.float64],
+    duration_units: int,
+    rng: np.random.Generator,
+    lag_s: float = 0.0,
 ) -> list[Stroke]:
     """Return the strokes with which a person reports a feeling, in order of time.
 
@@ -128,13 +132,15 @@ def key_strokes(
         0 to 3, from the clip's start.
     duration_units : int
         Length of the clip in log units; later strokes are left out.
+    lag_s : float
+        Added to the person's ``reaction_s``.
     """
     strokes: list[Stroke] = []
     units_per_tick = LOG_UNITS_PER_S // FRAME_RATE_HZ
     level = 0
     earliest = 0.0
     for tick, value in enumerate(feeling):
-        reported_s = tick / FRAME_RATE_HZ + person.reaction_s
+        reported_s = tick / FRAME_RATE_HZ + person.reaction_s + lag_s
         if reported_s < earliest or abs(value - level) <= 0.5 + HYSTERESIS:
             continue
         level = int(np.clip(np.rint(value), 0, MAX_LEVEL))

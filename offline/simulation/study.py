@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,21 +16,18 @@ from numpy.typing import NDArray
 from offline.simulation.drive import stimulus_drives
 from offline.simulation.logs import write_log
 from offline.simulation.pulse import (
-    N_TICKS,
     NO_EFFECT,
     TINGLE_EFFECT,
     BiopacWriter,
     PulseEffect,
     simulate_pulse,
 )
-from offline.simulation.response import Stroke, draw_person, key_strokes, pleasantness, tingle_intensity
-from offline.simulation.schedule import STUDY_NUMBERS, SessionPlan, plan_session
+from offline.simulation.schedule import STUDY_NUMBERS
+from offline.simulation.sessions import Session, draw_session, part_rng
 from offline.simulation.stimuli import write_stimulus
 from rtasmr import __version__
 from rtasmr.dataset import SIMULATION_MARKER, stimulus_file_name
 from rtasmr.errors import ConfigError, DataError
-from rtasmr.grid import FRAME_RATE_HZ
-from rtasmr.presentation_log import LOG_UNITS_PER_S
 from rtasmr.types import ASMR_VIDEOS, VIDEOS
 
 Scenario = Literal["tingle", "null"]
@@ -39,17 +36,11 @@ FORMAT = 1
 FOLDERS = ("log", "ppg", "stim", "truth")
 NOTICE = "Simulated data. It says nothing about people and must not be reported as measured."
 MIN_SIDE, MAX_SIDE = 32, 3840
+MAX_STRENGTH = 3.0
+"""Three times ``TINGLE_EFFECT`` nearly doubles the pulse wave; beyond it the amplifier's range ends."""
+MAX_RATING_LAG_S = 10.0
 MAX_WORKERS = 4
 """A participant takes 200 MB while their pulse is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A participant's session before it is written; ``feelings`` at 10 Hz, by video."""
-
-    plan: SessionPlan
-    feelings: Mapping[str, NDArray[np.float64]]
-    strokes: tuple[tuple[Stroke, ...], ...]
 
 
 def simulate(
@@ -59,6 +50,9 @@ def simulate(
     scenario: Scenario,
     size: tuple[int, int] = (1280, 720),
     progress: Callable[[str, float], None] | None = None,
+    *,
+    strength: float = 1.0,
+    rating_lag_s: float = 0.0,
 ) -> Path:
     """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it.
 
@@ -79,6 +73,10 @@ def simulate(
         Width and height of the stimuli in pixels; even, 32 to 3840.
     progress : callable of (str, float), optional
         Told what was finished and the share of all work done, from the calling thread.
+    strength : float
+        Of what a tingle does to the pulse, as a multiple of ``TINGLE_EFFECT``; scenario ``tingle`` alone.
+    rating_lag_s : float
+        How much later than their reaction time people press the keys, in seconds, 0 to 10.
 
     Returns
     -------
@@ -93,10 +91,14 @@ def simulate(
         ``out`` holds something that is no simulated set, or can not be written.
     """
     _refuse_bad_arguments(participants, seed, scenario, size)
+    _refuse_bad_effect(scenario, strength, rating_lag_s)
     out = Path(out)
-    drives = stimulus_drives(_rng(seed, "drive"))
-    effect = TINGLE_EFFECT if scenario == "tingle" else NO_EFFECT
-    sessions = [_draw_session(place, drives, _rng(seed, "person", place)) for place in range(participants)]
+    drives = stimulus_drives(part_rng(seed, "drive"))
+    effect = TINGLE_EFFECT.scaled(strength) if scenario == "tingle" else NO_EFFECT
+    sessions = [
+        draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
+        for place in range(participants)
+    ]
     marker = {
         "notice": NOTICE,
         "format": FORMAT,
@@ -106,6 +108,7 @@ def simulate(
         "size": list(size),
         "participants": [session.plan.participant for session in sessions],
         "effect": asdict(effect),
+        "rating_lag_s": rating_lag_s,
         "files": _file_names(sessions),
     }
     try:
@@ -136,30 +139,19 @@ def _refuse_bad_arguments(participants: int, seed: int, scenario: str, size: tup
         raise ConfigError(f"size must be two even numbers of {MIN_SIDE} to {MAX_SIDE} pixels, got {shown}")
 
 
-def _rng(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
-    """Return the generator of one part, so that no part's numbers depend on another's."""
-    return np.random.default_rng([seed, number, *purpose.encode("ascii")])
+def _refuse_bad_effect(scenario: str, strength: float, rating_lag_s: float) -> None:
+    if not 0 < strength <= MAX_STRENGTH:
+        raise ConfigError(
+            f"strength must be above 0 and at most {MAX_STRENGTH:g}, got {strength:g}; "
+            "for a pulse without an effect name scenario null"
+        )
+    if scenario == "null" and strength != 1.0:
+        raise ConfigError(f"scenario null has no effect to scale, got strength {strength:g}; leave it out")
+    if not 0 <= rating_lag_s <= MAX_RATING_LAG_S:
+        raise ConfigError(f"rating_lag_s must be 0 to {MAX_RATING_LAG_S:g} seconds, got {rating_lag_s:g}")
 
 
-def _draw_session(
-    place: int, drives: Mapping[str, NDArray[np.float64]], rng: np.random.Generator
-) -> _Session:
-    plan = plan_session(place, rng)
-    person = draw_person(rng)
-    feelings: dict[str, NDArray[np.float64]] = {}
-    strokes = []
-    for clip in plan.clips:
-        drive = drives[clip.video][: round(clip.duration_s * FRAME_RATE_HZ)]
-        if clip.video in ASMR_VIDEOS:
-            feeling = tingle_intensity(person, clip.video, drive, rng)
-        else:
-            feeling = pleasantness(person, drive, rng)
-        feelings[clip.video] = feeling
-        strokes.append(tuple(key_strokes(person, feeling, round(clip.duration_s * LOG_UNITS_PER_S), rng)))
-    return _Session(plan, feelings, tuple(strokes))
-
-
-def _file_names(sessions: list[_Session]) -> list[str]:
+def _file_names(sessions: list[Session]) -> list[str]:
     """Return every file of the set but the marker, relative to its root."""
     names = [f"stim/{stimulus_file_name(video)}" for video in VIDEOS] + ["truth/stimuli.npz"]
     for session in sessions:
@@ -195,7 +187,7 @@ def _write_marker(out: Path, content: Mapping[str, object]) -> None:
 
 def _write_all(
     out: Path,
-    sessions: list[_Session],
+    sessions: list[Session],
     drives: Mapping[str, NDArray[np.float64]],
     effect: PulseEffect,
     seed: int,
@@ -209,10 +201,10 @@ def _write_all(
         jobs: dict[Future[None], str] = {}
         for number, video in enumerate(VIDEOS):
             path = out / "stim" / stimulus_file_name(video)
-            rng = _rng(seed, "stimulus", number)
+            rng = part_rng(seed, "stimulus", number)
             jobs[pool.submit(write_stimulus, path, video, drives[video], size, rng)] = f"stim/{path.name}"
         for place, session in enumerate(sessions):
-            rng = _rng(seed, "pulse", place)
+            rng = part_rng(seed, "pulse", place)
             name = f"participant {session.plan.participant:03d}"
             jobs[pool.submit(_write_session, out, session, effect, writer, rng)] = name
         for done, job in enumerate(as_completed(jobs), start=1):
@@ -225,11 +217,11 @@ def _write_all(
 
 
 def _write_session(
-    out: Path, session: _Session, effect: PulseEffect, writer: BiopacWriter, rng: np.random.Generator
+    out: Path, session: Session, effect: PulseEffect, writer: BiopacWriter, rng: np.random.Generator
 ) -> None:
     plan = session.plan
     write_log(out / "log" / plan.log_name, plan, session.strokes, rng)
-    pulse = simulate_pulse(_session_intensity(session), effect, rng)
+    pulse = simulate_pulse(session.intensity, effect, rng)
     writer.write(out / "ppg" / plan.ppg_name, plan.participant, pulse.codes)
     kinds = {video: "tingle" if video in ASMR_VIDEOS else "pleasantness" for video in session.feelings}
     strokes = [stroke for in_clip in session.strokes for stroke in in_clip]
@@ -243,14 +235,3 @@ def _write_session(
 
 def _save_truth(out: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     np.savez(out / "truth" / f"{name}.npz", allow_pickle=False, **arrays)
-
-
-def _session_intensity(session: _Session) -> NDArray[np.float64]:
-    """Return the tingles over the whole session at 10 Hz, shape (7200,): none between clips or in nature."""
-    intensity = np.zeros(N_TICKS)
-    for clip in session.plan.clips:
-        if clip.video in ASMR_VIDEOS:
-            first = round(clip.start_s * FRAME_RATE_HZ)
-            feeling = session.feelings[clip.video]
-            intensity[first : first + len(feeling)] = feeling
-    return intensity

@@ -208,6 +208,13 @@ def test_another_seed_gives_another_stimulus(tmp_path: Path) -> None:
         ({"scenario": "strong"}, "scenario must be one of tingle, null, got 'strong'"),
         ({"size": (97, 54)}, "size must be two even numbers of 32 to 3840 pixels, got 97x54"),
         ({"size": (16, 16)}, "got 16x16"),
+        (
+            {"scenario": "tingle", "strength": 0.0},
+            "above 0 and at most 3, got 0; for a pulse",
+        ),
+        ({"scenario": "tingle", "strength": 3.1}, "at most 3, got 3.1"),
+        ({"strength": 0.5}, "scenario null has no effect to scale, got strength 0.5"),
+        ({"rating_lag_s": -0.1}, "rating_lag_s must be 0 to 10 seconds, got -0.1"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(

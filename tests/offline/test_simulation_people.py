@@ -52,6 +52,25 @@ def test_keys_follow_a_step_after_the_reaction_time(rng: np.random.Generator) ->
     assert len(plain) >= 30
 
 
+def test_a_rating_lag_moves_every_key_and_nothing_else() -> None:
+    feeling = np.where(np.arange(600) % 200 < 100, 0.0, 2.0)
+    # Seed 3 draws no stroke on a boundary: those lie where they lie.
+    prompt, late = (
+        key_strokes(PROMPT, feeling, 600_000, np.random.default_rng(3), lag_s=lag_s) for lag_s in (0.0, 1.5)
+    )
+    assert [(stroke.offset + 15_000, stroke.code) for stroke in prompt] == [
+        (stroke.offset, stroke.code) for stroke in late
+    ]
+    assert len(late) >= 5
+
+
+def test_a_scaled_effect_keeps_its_time() -> None:
+    half = TINGLE_EFFECT.scaled(0.5)
+    assert (half.rr_gain, half.amplitude_gain) == (0.03, 0.15)
+    assert half.lag_s == TINGLE_EFFECT.lag_s
+    assert TINGLE_EFFECT.scaled(1.0) == TINGLE_EFFECT
+
+
 def test_small_wavering_presses_no_key(rng: np.random.Generator) -> None:
     feeling = 0.5 + 0.15 * np.sin(np.arange(600))
     strokes = [stroke for _ in range(40) for stroke in key_strokes(PROMPT, feeling, 600_000, rng)]
