@@ -253,7 +253,8 @@ class Engine:
             if chunk.role is Role.PPG and (readings := self.pulse.push(chunk)):
                 self._record("pulse", PULSE_SPEC, *pulse_rows(readings))
         clock = time.monotonic()
-        if clock >= self._next_snapshot:
+        # A finished tick is shown at once; the pulse wave moves on between two ticks.
+        if self._records or clock >= self._next_snapshot:
             self._next_snapshot = clock + SNAPSHOT_EVERY_S
             self._show(RunState.RUNNING, self._message)
         return n_frames == TICKS_PER_TURN and not self._is_full()
@@ -382,13 +383,14 @@ class Engine:
 
     def _show(self, state: RunState, message: str) -> None:
         """Leave the state where the window finds it."""
-        self._store.add_records(self._records, self._published)
-        self._records = []
+        records, self._records = self._records, []
         self._update_latency()
         times, values = self._waveform.points()
         now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
         self.pulse.expire(now_s)
         self._store.update(
+            records,
+            self._published,
             state=state,
             message=message,
             now_s=now_s,

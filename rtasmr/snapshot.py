@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from rtasmr.errors import DataError
 from rtasmr.types import Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -75,6 +75,10 @@ class TickRecord:
         was ``OK`` at this tick.
     rating : int
         Rating in force at the tick, 0 to 3, or ``NO_RATING``.
+    p_low, p_high : float
+        Ends of the uncertainty band, NaN where the model gives none.
+    outside : bool
+        Whether the features lie outside what the model was trained on.
     """
 
     segment: int
@@ -86,6 +90,9 @@ class TickRecord:
     modalities: int
     rating: int
     valid_bits: int
+    p_low: float = math.nan
+    p_high: float = math.nan
+    outside: bool = False
 
     @classmethod
     def of(cls, prediction: Prediction, rating: int = NO_RATING) -> TickRecord:
@@ -168,6 +175,57 @@ class PulseState:
 
 
 @dataclass(frozen=True, slots=True)
+class PulsePoint:
+    """One reading of the pulse, as kept for the curve over time: see `PulseState`."""
+
+    time_s: float
+    rate_bpm: float
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeState:
+    """Where a session of several clips is, for whoever runs it.
+
+    Parameters
+    ----------
+    now : str
+        Name of the clip, or what stands between two (``rest``, ``instructions``).
+    question : str
+        What the person is asked about this clip (``tingling``, ``pleasantness``); empty between clips.
+    clip, n_clips : int
+        Number of the clip shown now or last, counted from 1 (0: none yet), and how many there are.
+    left_s, total_left_s : float
+        Seconds left of what is shown now, and of all; NaN where unknown.
+    next : str
+        What comes next; empty at the end.
+    paused : bool
+    """
+
+    now: str
+    question: str
+    clip: int
+    n_clips: int
+    left_s: float
+    total_left_s: float
+    next: str
+    paused: bool = False
+
+
+class Command(StrEnum):
+    """What a window may ask of the runtime."""
+
+    END = "end"
+    """End the run: the window that came with it was closed."""
+    PAUSE = "pause"
+    """Pause the programme, or go on with it."""
+    SKIP = "skip"
+    """Go on to the next item of the programme."""
+    STOP = "stop"
+    """End the programme, and with it the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingState:
     """The recording in progress; ``error`` is empty while all goes well."""
 
@@ -199,7 +257,12 @@ class Snapshot:
     published_ago_s : float
         Real time from the publication of the newest record to this reply.
     ppg_times, ppg_values : tuple of float
-        The last 10 s of the pulse wave at no more than 60 Hz; NaN where samples are missing.
+        The last 10 s of the pulse wave at no more than 60 Hz; NaN where samples are missing. A reply holds
+        the part that its reader lacks.
+    trend : tuple of PulsePoint
+        Readings of the pulse, oldest first, that the reader lacks.
+    programme : ProgrammeState or None
+        Position in a session of several clips.
     """
 
     version: int = SNAPSHOT_VERSION
@@ -219,6 +282,8 @@ class Snapshot:
     ppg_times: tuple[float, ...] = ()
     ppg_values: tuple[float, ...] = ()
     pulse: PulseState | None = None
+    trend: tuple[PulsePoint, ...] = ()
+    programme: ProgrammeState | None = None
     latency: LatencyState = field(default_factory=LatencyState)
     recording: RecordingState | None = None
 

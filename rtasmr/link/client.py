@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from rtasmr.errors import RtasmrError
-from rtasmr.link.wire import UNCHANGED, LinkError, answer_to, connect, read_link_file, receive, send
-from rtasmr.snapshot import Snapshot, decode
+from rtasmr.link.request import Request
+from rtasmr.link.wire import (
+    ATTACH_S,
+    UNCHANGED,
+    LinkError,
+    answer_to,
+    connect,
+    read_link_file,
+    receive,
+    send,
+)
+from rtasmr.snapshot import Command, Snapshot, decode
 
 MAX_REPLY_BYTES = 4_000_000
+HOLD_S = 1.0
+"""How long the runtime may keep an answer back until there is something new."""
 
 
 class SnapshotClient:
     """A window's end of the link; it reconnects by itself to a runtime that is there again.
+
+    A request stays open until the runtime has something new, so the answer comes as soon as there is.
+    Whoever waits for it looks at `fileno`, or calls `poll` again and again.
 
     Parameters
     ----------
@@ -25,16 +41,40 @@ class SnapshotClient:
     def __init__(self, link_file: Path) -> None:
         self.link_file = link_file
         self._connection: Connection[Any, Any] | None = None
-        self._session = ""
-        self._seq = 0
-        self._revision = -1
+        self._request = Request(hold_s=HOLD_S)
         self._asked = False
-        self._drawn_s: float | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the runtime answered last time."""
         return self._connection is not None
+
+    @property
+    def fileno(self) -> int:
+        """Handle that is readable when an answer is there; -1 where there is no connection."""
+        return -1 if self._connection is None else self._connection.fileno()
+
+    def ask(self) -> None:
+        """Leave a request with the runtime, unless there is one.
+
+        Raises
+        ------
+        LinkError
+            If the runtime is not there or refuses. The next call tries again and continues where the
+            records broke off.
+        """
+        try:
+            # A signal's handler may close the client in the middle of this: what was open stays named.
+            connection = self._connection = self._connection or self._open()
+            if not self._asked:
+                connection.send_bytes(self._request.encode())
+                self._asked = True
+                self._request = replace(self._request, drawn_s=None)
+        except (OSError, EOFError) as error:
+            raise self._lost(error) from error
+        except RtasmrError:
+            self.close()
+            raise
 
     def poll(self, timeout_s: float = 0.02) -> Snapshot | None:
         """Return what is new since the last call, or None where nothing is.
@@ -45,52 +85,76 @@ class SnapshotClient:
         Raises
         ------
         LinkError
-            If the runtime is not there or refuses. The next call tries again and continues where the
-            records broke off.
+            As `ask`.
         DataError
             If the runtime speaks another version.
         """
+        self.ask()
+        assert self._connection is not None  # `ask` opened it
         try:
-            # A signal's handler may close the client in the middle of this: what was open stays named.
-            connection = self._connection = self._connection or self._open()
-            if not self._asked:
-                send(
-                    connection,
-                    since_seq=self._seq,
-                    revision=self._revision,
-                    session=self._session,
-                    drawn_s=self._drawn_s,
-                )
-                self._asked, self._drawn_s = True, None
-            if not connection.poll(timeout_s):
+            if not self._connection.poll(timeout_s):
                 return None
-            reply = connection.recv_bytes(MAX_REPLY_BYTES)
+            reply = self._connection.recv_bytes(MAX_REPLY_BYTES)
             self._asked = False
             if reply == UNCHANGED:
                 return None
             snapshot = decode(reply)
         except (OSError, EOFError) as error:
-            self.close()
-            reason = str(error) or "closed"
-            raise LinkError(
-                f"expected a runtime at {self.link_file}, got '{reason}': is it running?"
-            ) from error
+            raise self._lost(error) from error
         except RtasmrError:
             self.close()
             raise
-        self._session, self._seq, self._revision = snapshot.session, snapshot.seq, snapshot.revision
+        self._note(snapshot)
         return snapshot
+
+    def _note(self, snapshot: Snapshot) -> None:
+        """Ask from here on next time."""
+        known = self._request
+        if snapshot.session != known.session:
+            known = replace(known, wave_s=None, trend_s=None)
+        self._request = replace(
+            known,
+            session=snapshot.session,
+            since_seq=snapshot.seq,
+            revision=snapshot.revision,
+            wave_s=snapshot.ppg_times[-1] if snapshot.ppg_times else known.wave_s,
+            trend_s=snapshot.trend[-1].time_s if snapshot.trend else known.trend_s,
+        )
 
     def note_drawn(self, seconds: float) -> None:
         """Tell the runtime, with the next request, how long after its publication a record was drawn."""
-        self._drawn_s = float(seconds)
+        self._request = replace(self._request, drawn_s=float(seconds))
+
+    def command(self, command: Command) -> None:
+        """Ask the runtime to do something, and wait until it has heard it.
+
+        Raises
+        ------
+        LinkError
+            If the runtime is not there, refuses or does not answer.
+        """
+        # On a connection of its own: on this one the runtime may be holding an answer back.
+        once = SnapshotClient(self.link_file)
+        once._request = replace(self._request, hold_s=0.0, command=command)
+        once.ask()
+        heard = once._connection is not None and once._connection.poll(ATTACH_S)
+        once.close()
+        if not heard:
+            raise LinkError(f"expected the runtime to answer within {ATTACH_S:g} s, got nothing: try again")
 
     def close(self) -> None:
         """Detach; a later ``poll`` attaches again."""
         if self._connection is not None:
             self._connection.close()
         # The first answer after a break is a snapshot even if nothing changed: it tells that all is well.
-        self._connection, self._asked, self._revision = None, False, -1
+        self._connection, self._asked = None, False
+        self._request = replace(self._request, revision=-1)
+
+    def _lost(self, error: Exception) -> LinkError:
+        self.close()
+        return LinkError(
+            f"expected a runtime at {self.link_file}, got '{str(error) or 'closed'}': is it running?"
+        )
 
     def _open(self) -> Connection[Any, Any]:
         address, key = read_link_file(self.link_file)

@@ -9,6 +9,7 @@ import secrets
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
@@ -16,8 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from rtasmr.errors import DataError
+from rtasmr.link.request import Request
+from rtasmr.link.running import remove_stale_links
 from rtasmr.link.store import SnapshotStore
 from rtasmr.link.wire import (
+    FOLDER_PREFIX,
+    LINK_NAME,
     MAX_REQUEST_BYTES,
     STALL_S,
     UNCHANGED,
@@ -28,7 +33,7 @@ from rtasmr.link.wire import (
     shut,
     write_link_file,
 )
-from rtasmr.snapshot import decode_object, encode
+from rtasmr.snapshot import Command, decode_object, encode
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +60,9 @@ class SnapshotServer:
     store : SnapshotStore
     max_clients : int
         Windows beyond this are refused with a message.
+    on_command : callable or None
+        Takes what a window asks the runtime to do, on a thread of the server; must not wait. Without,
+        commands are ignored.
 
     Attributes
     ----------
@@ -67,16 +75,24 @@ class SnapshotServer:
         If the socket cannot be opened.
     """
 
-    def __init__(self, store: SnapshotStore, *, max_clients: int = MAX_CLIENTS) -> None:
+    def __init__(
+        self,
+        store: SnapshotStore,
+        *,
+        max_clients: int = MAX_CLIENTS,
+        on_command: Callable[[Command], object] | None = None,
+    ) -> None:
         self._store = store
         self._max_clients = max_clients
+        self._on_command = on_command
         self._key = secrets.token_bytes(32)
         self._closing = False
         self._peers: list[_Peer] = []
         self._changed = threading.Condition()
-        self._folder = tempfile.TemporaryDirectory(prefix="rtasmr-")  # mode 0700
+        remove_stale_links()
+        self._folder = tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX)  # mode 0700
         folder = Path(self._folder.name)
-        self.link_file = folder / "link.json"
+        self.link_file = folder / LINK_NAME
         try:
             self._listener = _listen(folder)
             write_link_file(self.link_file, str(self._listener.address), self._key)
@@ -109,6 +125,7 @@ class SnapshotServer:
         with self._changed:
             self._changed.wait_for(self._all_told, timeout=drain_s)
             self._closing = True
+        self._store.wake()
         # accept() does not wake when its socket is closed, but it does for a connection.
         with contextlib.suppress(OSError):
             Client(self._listener.address).close()
@@ -198,15 +215,21 @@ class SnapshotServer:
 
     def _answer(self, peer: _Peer) -> None:
         peer.connection.poll(None)
-        request = decode_object(peer.connection.recv_bytes(MAX_REQUEST_BYTES))
-        since_seq, revision, session = (request.get(key) for key in ("since_seq", "revision", "session"))
-        if type(since_seq) is not int or type(revision) is not int or not isinstance(session, str):
-            raise DataError("expected a request with since_seq, revision and session, got another object")
-        drawn_s = request.get("drawn_s")
-        if type(drawn_s) is float and 0.0 <= drawn_s <= MAX_DRAWN_S:
-            self._store.note_drawn(drawn_s)
-        snapshot = self._store.read(max(since_seq, 0), session)
-        if (revision, session) == (snapshot.revision, snapshot.session) and not snapshot.records:
+        request = Request.decode(peer.connection.recv_bytes(MAX_REQUEST_BYTES))
+        if request.drawn_s is not None and 0.0 <= request.drawn_s <= MAX_DRAWN_S:
+            self._store.note_drawn(request.drawn_s)
+        if request.command is not None and self._on_command is not None:
+            logger.info("a window asks: %s", request.command)
+            self._on_command(request.command)
+        if request.hold_s > 0.0:
+            self._store.wait(
+                request.since_seq, request.revision, request.session, request.hold_s, lambda: self._closing
+            )
+        snapshot = self._store.read(
+            request.since_seq, request.session, wave_s=request.wave_s, trend_s=request.trend_s
+        )
+        known = (request.revision, request.session) == (snapshot.revision, snapshot.session)
+        if known and not snapshot.records:
             peer.connection.send_bytes(UNCHANGED)
         else:
             peer.connection.send_bytes(encode(snapshot))

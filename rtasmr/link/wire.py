@@ -18,6 +18,8 @@ from rtasmr.errors import DataError, RtasmrError
 from rtasmr.snapshot import decode_object
 
 MAX_REQUEST_BYTES = 1024
+FOLDER_PREFIX, LINK_NAME = "rtasmr-", "link.json"
+"""Folder of a runtime in the user's temporary folder, and the link file in it."""
 UNCHANGED = b'{"unchanged":true}'
 STALL_S = 2.0
 """A peer that stops in the middle of a message for this long is dropped."""
@@ -48,10 +50,10 @@ def read_link_file(path: Path) -> tuple[str, bytes]:
 
 
 def write_link_file(path: Path, address: str, key: bytes) -> None:
-    """Write address and key where only this user can read them."""
+    """Write address, key and number of this process where only this user can read them."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"address": address, "key": key.hex()}, file)
+        json.dump({"address": address, "key": key.hex(), "pid": os.getpid()}, file)
 
 
 def answer_to(challenge: bytes, key: bytes) -> str:

@@ -9,10 +9,9 @@ import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui
 
-from rtasmr.view.state import Level, ViewState, clean, clock_text
+from rtasmr.view.state import PULSE_WINDOW_S, Level, ViewState, clean, clock_text
 from rtasmr.view.tracks import RatingStep, SegmentMark, Span
 
-PULSE_WINDOW_S = 10.0
 PULSE_HEADROOM = 0.75
 """Room above the wave for its beats and its reading, as a share of half its height."""
 PENDING_WORD = "pending"

@@ -24,7 +24,11 @@ from rtasmr.snapshot import (
 from rtasmr.types import Modality, Role, Status
 from rtasmr.view.tracks import STATUS_WORDS, RecordColumns, SegmentMark
 
-HISTORY_RECORDS = 600 * FRAME_RATE_HZ
+HISTORY_S = 2 * 3600
+"""What a window that stays keeps; one that attaches late gets ten minutes."""
+HISTORY_RECORDS = HISTORY_S * FRAME_RATE_HZ
+TREND_POINTS = HISTORY_S  # a reading a second
+PULSE_WINDOW_S = 10.0
 SILENT_S = 2.0
 """A runtime that changes nothing for this long is reported; it should do so ten times a second."""
 DEAD_S = 2.0
@@ -89,6 +93,17 @@ class ViewState:
     ----------
     history : int
         Number of records kept.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        The newest, without its records and its pulse.
+    columns : RecordColumns
+    marks : tuple of SegmentMark
+    ppg_times, ppg_values : ndarray of shape (n_points,), float64
+        The last ten seconds of the pulse wave.
+    trend : ndarray of shape (n_readings, 3), float64
+        Time, pulse rate per minute and quality of the readings of the pulse.
     """
 
     def __init__(self, history: int = HISTORY_RECORDS) -> None:
@@ -105,21 +120,32 @@ class ViewState:
         self.marks: tuple[SegmentMark, ...] = ()
         self.ppg_times: NDArray[np.float64] = np.empty(0)
         self.ppg_values: NDArray[np.float64] = np.empty(0)
+        self.trend: NDArray[np.float64] = np.empty((0, 3))
         self._offsets.clear()
 
     def feed(self, snapshot: Snapshot, clock_s: float) -> None:
         """Take in a snapshot that arrived at ``clock_s``; a new run forgets the old one."""
         if snapshot.session != self.snapshot.session:
             self._forget(snapshot)
-        self.ppg_times = np.array(snapshot.ppg_times, dtype=np.float64)
-        self.ppg_values = np.array(snapshot.ppg_values, dtype=np.float64)
+        self._add_pulse(snapshot)
         self._add(snapshot.records)
-        # Records are in the columns; a reference to them would keep every portion alive.
-        self.snapshot = replace(snapshot, records=())
+        # They are in the columns; a reference to them would keep every portion alive.
+        self.snapshot = replace(snapshot, records=(), trend=(), ppg_times=(), ppg_values=())
         if math.isfinite(snapshot.now_s):
             self._offsets.append(clock_s - snapshot.now_s)
         self._heard_s = clock_s
         self._link_error = ""
+
+    def _add_pulse(self, snapshot: Snapshot) -> None:
+        """Add the part of the pulse wave, and the readings, that are new."""
+        if snapshot.ppg_times:
+            times = np.concatenate((self.ppg_times, snapshot.ppg_times))
+            shown = times > times[-1] - PULSE_WINDOW_S
+            self.ppg_times = times[shown]
+            self.ppg_values = np.concatenate((self.ppg_values, snapshot.ppg_values))[shown]
+        if snapshot.trend:
+            rows = [(point.time_s, point.rate_bpm, point.quality) for point in snapshot.trend]
+            self.trend = np.concatenate((self.trend, np.array(rows)))[-TREND_POINTS:]
 
     def _add(self, records: tuple[TickRecord, ...]) -> None:
         if not records:

@@ -19,8 +19,9 @@ import pytest
 
 from rtasmr.errors import DataError
 from rtasmr.link import LinkError, SnapshotClient, SnapshotServer, SnapshotStore
+from rtasmr.link.request import MAX_HOLD_S, Request
 from rtasmr.link.wire import MAX_REQUEST_BYTES, answer_to, read_link_file
-from rtasmr.snapshot import RunState, Snapshot, TickRecord, decode_object
+from rtasmr.snapshot import Command, RunState, Snapshot, TickRecord, decode
 from rtasmr.types import Status
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX sockets and modes")
@@ -70,60 +71,6 @@ def drain(client: SnapshotClient) -> list[TickRecord]:
             return found
 
 
-class TestStore:
-    def test_records_are_numbered_and_the_newest_are_kept(self):
-        store = SnapshotStore(history=5)
-        store.add_records(records(4))
-        store.add_records(records(4, first=4))
-        snapshot = store.read()
-        assert [r.tick for r in snapshot.records] == [3, 4, 5, 6, 7]
-        assert (snapshot.seq, snapshot.n_behind) == (8, 0)
-        assert (snapshot.start_s, snapshot.newest_tick_s) == (100.0, 100.7)
-
-    def test_a_reader_gets_what_it_lacks(self, store: SnapshotStore):
-        store.add_records(records(8))
-        session = store.read().session
-        assert [r.tick for r in store.read(6, session).records] == [6, 7]
-        assert store.read(8, session).records == ()
-
-    def test_a_reader_far_behind_gets_portions(self, store: SnapshotStore):
-        store.add_records(records(8))
-        first = store.read(limit=5)
-        assert ([r.tick for r in first.records], first.seq, first.n_behind) == ([0, 1, 2, 3, 4], 5, 3)
-        rest = store.read(first.seq, first.session, limit=5)
-        assert ([r.tick for r in rest.records], rest.seq, rest.n_behind) == ([5, 6, 7], 8, 0)
-
-    @pytest.mark.parametrize(("since_seq", "session"), [(6, "another run"), (99, "")])
-    def test_a_reader_of_another_run_starts_again(self, store: SnapshotStore, since_seq: int, session: str):
-        store.add_records(records(8))
-        assert len(store.read(since_seq, session).records) == 8
-
-    def test_update_changes_the_named_fields_only(self, store: SnapshotStore):
-        store.update(state=RunState.RUNNING, now_s=3.0)
-        before = store.revision
-        store.update(message="hello")
-        after = store.read()
-        assert (after.state, after.now_s, after.message) == (RunState.RUNNING, 3.0, "hello")
-        assert after.revision == before + 1
-
-    def test_a_reply_tells_how_long_ago_its_newest_record_was_published(self):
-        store = SnapshotStore(clock=lambda: 50.25)
-        assert math.isnan(store.read().published_ago_s)
-        store.add_records(records(2), published=50.0)
-        assert store.read().published_ago_s == 0.25
-
-    def test_the_counters_are_not_the_engines(self, store: SnapshotStore):
-        with pytest.raises(TypeError, match=r"got \['seq'\]"):
-            store.update(seq=3)
-        store.add_records(records(2))
-        mine = store.read()
-        store.publish(Snapshot(state=RunState.ENDED, seq=77, session="x", revision=99))
-        after = store.read()
-        assert after.state is RunState.ENDED
-        assert (after.seq, after.session, after.records) == (2, mine.session, mine.records)
-        assert after.revision == mine.revision + 1
-
-
 class TestAttach:
     def test_a_window_gets_the_state_and_then_what_is_new(self, store: SnapshotStore, client: SnapshotClient):
         store.update(state=RunState.RUNNING, message="hello")
@@ -139,7 +86,7 @@ class TestAttach:
         store.add_records(records(1))
         poll(client)
         assert math.isnan(store.drawn().p50)
-        for seconds in (0.020, -1.0, float("inf"), 0.040):
+        for seconds in (0.020, -1.0, 1e6, 0.040):
             client.note_drawn(seconds)
             store.update(message=f"{seconds}")
             poll(client)
@@ -240,7 +187,17 @@ class TestRefusals:
         assert poll(client).state is RunState.WAITING
 
     @pytest.mark.parametrize(
-        "message", [b"\x00", b"{}", b'{"since_seq": "1", "revision": 0, "session": ""}', b"[" * 1000]
+        "message",
+        [
+            b"\x00",
+            b"{}",
+            b'{"since_seq": "1", "revision": 0, "session": ""}',
+            b'{"since_seq": 1, "revision": 0, "session": "", "hold_s": true}',
+            b'{"since_seq": 1, "revision": 0, "session": "", "wave_s": 1' + b"0" * 900 + b"}",
+            b'{"since_seq": 1, "revision": 0, "session": "", "command": "format"}',
+            b'{"since_seq": 1, "revision": 0, "session": "", "command": ["end"]}',
+            b"[" * 1000,
+        ],
     )
     def test_a_hostile_request_ends_its_own_connection_only(
         self, server: SnapshotServer, client: SnapshotClient, message: bytes
@@ -252,7 +209,7 @@ class TestRefusals:
         hostile.close()
         assert poll(client).state is RunState.WAITING
 
-    def test_100_000_random_messages_are_objects_or_refused(self, rng: np.random.Generator):
+    def test_100_000_random_messages_are_requests_or_refused(self, rng: np.random.Generator):
         plain = np.frombuffer(request(), dtype=np.uint8)
         n_refused = 0
         for i in range(100_000):
@@ -263,7 +220,7 @@ class TestRefusals:
                 mutant[rng.integers(0, len(mutant), 2)] = rng.integers(0, 256, 2)
                 message = mutant.tobytes()
             try:
-                assert isinstance(decode_object(message), dict)
+                assert isinstance(Request.decode(message), Request)
             except DataError:
                 n_refused += 1
         assert 50_000 <= n_refused < 100_000
@@ -295,7 +252,7 @@ class TestRefusals:
         self, client: SnapshotClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("rtasmr.snapshot.SNAPSHOT_VERSION", 99)
-        with pytest.raises(DataError, match="version 99, got 2"):
+        with pytest.raises(DataError, match="version 99, got 3"):
             client.poll(PATIENCE_S)
         assert not client.connected
 
@@ -309,6 +266,67 @@ class TestRefusals:
     def test_a_missing_runtime_is_named(self, tmp_path: Path):
         with pytest.raises(LinkError, match="link file of a running runtime"):
             SnapshotClient(tmp_path / "link.json").poll()
+
+
+class TestHeldAnswers:
+    def test_an_answer_comes_when_there_is_something_new(self, store: SnapshotStore, client: SnapshotClient):
+        poll(client)
+        client.ask()
+        assert client.poll(0.0) is None
+        threading.Timer(0.05, lambda: store.update(message="now")).start()
+        assert poll(client).message == "now"
+
+    def test_it_comes_without_news_when_it_was_held_long_enough(self, server: SnapshotServer):
+        window = raw_attach(server)
+        window.send_bytes(Request().encode())
+        first = decode(window.recv_bytes())
+        known = Request(first.seq, first.revision, first.session, hold_s=0.01)
+        window.send_bytes(known.encode())
+        assert json.loads(window.recv_bytes()) == {"unchanged": True}
+        window.close()
+
+    def test_a_window_cannot_hold_an_answer_for_ever(self):
+        held = Request.decode(Request(hold_s=1e9).encode())
+        assert held.hold_s == MAX_HOLD_S
+        assert Request.decode(Request(hold_s=-1.0).encode()).hold_s == 0.0
+
+    def test_records_that_did_not_fit_come_at_once(self, store: SnapshotStore, client: SnapshotClient):
+        store.add_records(records(700))
+        assert poll(client).n_behind == 100
+        assert len(poll(client).records) == 100
+
+    def test_a_held_answer_does_not_keep_the_runtime_from_closing(self, store: SnapshotStore):
+        server = SnapshotServer(store)
+        client = SnapshotClient(server.link_file)
+        poll(client)
+        client.ask()
+        server.close(drain_s=0.0)
+        assert not link_threads()
+        client.close()
+
+
+class TestCommands:
+    def test_a_command_is_heard_beside_an_open_request(self, store: SnapshotStore):
+        heard: list[Command] = []
+        with SnapshotServer(store, on_command=heard.append) as server:
+            client = SnapshotClient(server.link_file)
+            poll(client)
+            client.ask()
+            client.command(Command.SKIP)
+            assert heard == [Command.SKIP]
+            store.update(message="still attached")
+            assert poll(client).message == "still attached"
+            client.close()
+
+    def test_without_a_taker_it_is_ignored(self, client: SnapshotClient):
+        client.command(Command.END)
+        assert poll(client).state is RunState.WAITING
+
+    def test_a_runtime_that_is_gone_is_named(self, store: SnapshotStore):
+        with SnapshotServer(store) as server:
+            client = SnapshotClient(server.link_file)
+        with pytest.raises(LinkError, match="link file of a running runtime"):
+            client.command(Command.END)
 
 
 class TestClose:

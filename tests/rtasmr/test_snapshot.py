@@ -11,6 +11,8 @@ from rtasmr.snapshot import (
     NO_RATING,
     LatencyState,
     ModelState,
+    ProgrammeState,
+    PulsePoint,
     PulseState,
     RecordingState,
     RunState,
@@ -24,7 +26,7 @@ from rtasmr.snapshot import (
 )
 from rtasmr.types import Modality, Prediction, Role, Segment, Status
 
-RECORD = TickRecord(2, "vid3", 57, 105.7, 0.25, Status.OK, 0b011, 3, 0b111)
+RECORD = TickRecord(2, "vid3", 57, 105.7, 0.25, Status.OK, 0b011, 3, 0b111, 0.125, 0.5, True)
 STREAM = StreamState(Role.PPG, "pulse", "ppg-1", 100.0, 99.9, 0.02, 0.15, Status.OK, 1000, 3, 0)
 FULL = Snapshot(
     session="abc",
@@ -43,6 +45,8 @@ FULL = Snapshot(
     ppg_times=(106.0, 106.1),
     ppg_values=(-1.0, 0.5),
     pulse=PulseState(106.0, 71.5, 0.8, ("noisy",), (105.1, 105.9)),
+    trend=(PulsePoint(105.0, 71.0, 0.75), PulsePoint(106.0, 71.5, 0.8)),
+    programme=ProgrammeState("vid3", "tingling", 2, 8, 12.5, 600.0, "rest", True),
     latency=LatencyState(20.0, 40.0, 10.0, 15.0, 1100.0, (StageState("encoder", 8.0, 9.5, 30.0),)),
     recording=RecordingState("a.xdf.part", 6.8, 4096),
 )
@@ -88,8 +92,8 @@ def test_float64_time_stamps_come_back_exactly():
         (b"\x80\x04N.", "expected a JSON object"),
         (b"[" * 100_000, "expected a JSON object"),
         (b"[1]", "expected a JSON object, got list"),
-        (b"{}", "version 2, got None"),
-        (changed(version=3), "version 2, got 3"),
+        (b"{}", "version 3, got None"),
+        (changed(version=4), "version 3, got 4"),
         (changed(colour="red"), r"unknown \['colour'\]"),
         (changed(model={"id": "a"}), r"snapshot.model: .*missing \['demo'"),
         (changed(seq="58"), "snapshot.seq: expected int, got str"),
@@ -97,7 +101,7 @@ def test_float64_time_stamps_come_back_exactly():
         (changed(now_s="late"), "snapshot.now_s: expected int or float, got str"),
         (changed(state="asleep"), "snapshot.state: expected one of .*got 'asleep'"),
         (changed(state=["running"]), "snapshot.state: expected str, got list"),
-        (changed(records=[[1, 2]]), "records of 9 fields"),
+        (changed(records=[[1, 2]]), "records of 12 fields"),
         (changed(ppg_values=[1.0]), "one pulse value per stamp, got 1 values and 2 stamps"),
     ],
 )

@@ -1,0 +1,93 @@
+"""Which runtimes of this user run on this machine, so that a window needs no path."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtasmr.errors import DataError
+from rtasmr.link.wire import FOLDER_PREFIX, LINK_NAME, LinkError, connect, read_link_file
+from rtasmr.snapshot import decode_object
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLink:
+    """A runtime that answers: its link file and its process."""
+
+    link_file: Path
+    pid: int
+
+
+def running_links() -> tuple[RunningLink, ...]:
+    """Return the runtimes of this user that answer, by number of their process."""
+    found = []
+    for path in _own_link_files():
+        try:
+            pid = decode_object(path.read_bytes()).get("pid")
+        except (OSError, DataError):
+            continue  # gone, or being written
+        if type(pid) is int and not _is_stale(path):
+            found.append(RunningLink(path, pid))
+    return tuple(sorted(found, key=lambda link: link.pid))
+
+
+def find_link(pid: int | None = None) -> Path:
+    """Return the link file of the one runtime that runs, or of the one with this process number.
+
+    Raises
+    ------
+    LinkError
+        If there is none, or several to choose from.
+    """
+    links = running_links()
+    if pid is not None:
+        links = tuple(link for link in links if link.pid == pid)
+    wanted = "a running runtime" if pid is None else f"a runtime with process number {pid}"
+    if not links:
+        raise LinkError(f"expected {wanted}, got none: start one with 'rtasmr live' or 'rtasmr view'")
+    if len(links) > 1:
+        numbers = ", ".join(str(link.pid) for link in links)
+        raise LinkError(
+            f"expected one running runtime, got {len(links)} ({numbers}): "
+            f"name one, such as 'rtasmr window {links[-1].pid}'"
+        )
+    return links[0].link_file
+
+
+def remove_stale_links() -> None:
+    """Remove the folders of this user's runtimes that were killed."""
+    for path in _own_link_files():
+        if _is_stale(path):
+            shutil.rmtree(path.parent, ignore_errors=True)  # another runtime may be doing the same
+
+
+def _own_link_files() -> Iterator[Path]:
+    """Yield the link files in the temporary folder that belong to this user, link and folder."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*/{LINK_NAME}"):
+        # The temporary folder is everybody's: what another user left there is no runtime of ours.
+        if all(_is_own(place) for place in (path.parent, path)):
+            yield path
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return not path.is_symlink() and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
+
+
+def _is_stale(path: Path) -> bool:
+    """Return whether nobody listens where the link file points: its runtime was killed."""
+    try:
+        address, _ = read_link_file(path)
+        connect(address).close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    except (LinkError, OSError):
+        return False  # being written or removed, or too busy to answer: not ours to judge
+    return False
