@@ -1,21 +1,19 @@
 """LSL streams in: open the one that was found and turn what arrives into chunks.
 
-This is the one place where clocks are corrected: stamps leave it in seconds on the session clock.
+Stamps come on this host's clock (`raw_inlet`) and leave in seconds on the session clock.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
-from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtasmr.clockwatch import ClockJump, ClockWatch
 from rtasmr.declared import UPRIGHT, has_exact_stamps, is_inverted, modality_format, upright
@@ -29,9 +27,10 @@ from rtasmr.discovery import (
     resolve,
     resolve_all,
 )
-from rtasmr.errors import StreamError, StreamLostError
+from rtasmr.errors import StreamError
 from rtasmr.features.spec import LIVE_PARAMETERS, PICTURE_SHAPE, SOUND_SFREQ
 from rtasmr.rate import RateMonitor, RateState, RateVerdict
+from rtasmr.raw_inlet import RawInlet, texts
 from rtasmr.timebase import CLOCK_KEYS, TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
 
@@ -52,24 +51,23 @@ __all__ = [
     "resolve_all",
 ]
 
-logger = logging.getLogger(__name__)
-
 MIN_PPG_SFREQ = float(LIVE_PARAMETERS["ppg_min_sfreq_hz"])
 MAX_PPG_SFREQ = 50_000.0
 """Rates above are a mistake in the header; buffers are sized by it."""
 
-_MAX_PULLS = 8
 _PULL_S = 0.5
 _MAX_PICTURES = 8
 _MAX_MARKERS = 64
-_CORRECTION_EVERY_S = 5.0
+_MAX_BUFLEN = 60
+_MAX_PICTURE_BUFLEN = 1
+"""A picture weighs 150 kB: 100 of them (liblsl counts 100 per unit of an irregular stream) bound what a
+stalled runtime can pile up."""
+
 _NUMERIC = ("float32", "double64", "int8", "int16", "int32", "int64")
 
 
 class Inlet:
-    """One incoming stream; use it as a context manager.
-
-    liblsl's own recovery is off: it would hide a loss and what was lost with it.
+    """One incoming stream, fit for its role; use it as a context manager.
 
     Parameters
     ----------
@@ -109,27 +107,30 @@ class Inlet:
         self._timebase = timebase
         wire = found.spec
         self.spec = _fit(found, role, timebase, channel)
-        self._turns_over = role is Role.PPG and (
-            polarity == "inverted" or (not polarity and is_inverted(wire))
-        )
-        if self._turns_over or (role is Role.PPG and polarity):
+        turns_over = role is Role.PPG and (polarity == "inverted" or (not polarity and is_inverted(wire)))
+        if turns_over or (role is Role.PPG and polarity):
             # Said with the data, so that a replay of what is recorded does not turn it back.
             self.spec = replace(self.spec, desc={**self.spec.desc, **UPRIGHT})
-        self._columns = _columns(wire, role, channel)
         self.n_samples = 0
         self.last_lsl_time = math.nan
-        self._correction_s = 0.0
-        self._corrected_at = -math.inf
         self.n_bad_stamps = 0
         self._jumps: list[ClockJump] = []
         self._clock = _clock_watch(wire, role)
         self._monitor = RateMonitor(wire.sfreq) if wire.sfreq > 0 else None
-        self._max_samples = _pull_size(wire, role)
-        self._buffer: NDArray[Any] | None = None
-        if wire.dtype != "string":
-            dtype = "float64" if wire.dtype == "double64" else wire.dtype
-            self._buffer = np.empty((self._max_samples, wire.n_channels), dtype=dtype)
-        self._inlet: pylsl.StreamInlet | None = self._open(open_timeout_s)
+        self._raw = RawInlet(
+            found,
+            f"{role} stream",
+            partial(
+                _decode,
+                role=role,
+                dtype=wire.dtype,
+                columns=_columns(wire, role, channel),
+                turns_over=turns_over,
+            ),
+            max_samples=_pull_size(wire, role),
+            max_buflen=_MAX_PICTURE_BUFLEN if role is Role.PICTURE else _MAX_BUFLEN,
+            open_timeout_s=open_timeout_s,
+        )
 
     def __enter__(self) -> Inlet:
         return self
@@ -141,7 +142,7 @@ class Inlet:
 
     def close(self) -> None:
         """Disconnect."""
-        self._inlet = None
+        self._raw.close()
 
     @property
     def rate(self) -> RateState:
@@ -151,7 +152,7 @@ class Inlet:
     @property
     def correction_s(self) -> float:
         """Seconds added to the stamps of another host; exactly 0 for this one."""
-        return self._correction_s
+        return self._raw.correction_s
 
     @property
     def lag_s(self) -> float:
@@ -168,30 +169,11 @@ class Inlet:
         StreamLostError
             If the source is gone.
         """
-        if self._inlet is None:
-            raise StreamError(f"inlet of {self.found} is closed; open a new one.")
-        parts: list[NDArray[Any]] = []
-        stamps: list[NDArray[np.float64]] = []
-        try:
-            for _ in range(_MAX_PULLS):
-                data, times = self._inlet.pull_chunk(
-                    0.0, self._max_samples, dest_obj=self._buffer, as_numpy=True
-                )
-                if len(times):
-                    parts.append(self._decode(data))
-                    stamps.append(times)
-                if len(times) < self._max_samples:
-                    break
-            if stamps and not self.found.is_own_host:
-                self._refresh_correction(self._inlet)
-        except LostError as error:
-            raise StreamLostError(
-                f"{self.role} stream {self.found} is gone. Start its source again."
-            ) from error
-        if not stamps:
+        pulled = self._raw.pull()
+        if pulled is None:
             return None
         arrival_s = float(pylsl.local_clock())
-        sent, data = np.concatenate(stamps) + self._correction_s, np.concatenate(parts)
+        sent, data = pulled
         is_time = np.isfinite(sent)
         if not is_time.all():
             self.n_bad_stamps += int(np.count_nonzero(~is_time))
@@ -210,54 +192,6 @@ class Inlet:
         """Return the jumps of the source's clock since the last call; the stamps are free of them."""
         jumps, self._jumps = self._jumps, []
         return jumps
-
-    def _open(self, timeout_s: float) -> pylsl.StreamInlet:
-        # A picture weighs 150 kB: 100 of them (liblsl counts 100 per "second" of an irregular
-        # stream) bound what a stalled runtime can pile up.
-        max_buflen = 1 if self.role is Role.PICTURE else 60
-        inlet = pylsl.StreamInlet(self.found.info, max_buflen=max_buflen, recover=False)
-        try:
-            if not self.found.is_own_host:
-                self._correction_s = inlet.time_correction(timeout_s)
-                self._corrected_at = pylsl.local_clock()
-            inlet.open_stream(timeout_s)
-        except LostError as error:
-            raise StreamLostError(
-                f"{self.role} stream {self.found} is gone. Start its source again."
-            ) from error
-        except LslTimeoutError as error:
-            raise StreamError(
-                f"{self.role} stream {self.found} did not open within {timeout_s:g} s. Restart its source."
-            ) from error
-        return inlet
-
-    def _decode(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Return a copy of a pulled block in the types of `Chunk`."""
-        if self._buffer is None:
-            texts = np.empty(len(data), dtype=object)
-            texts[:] = [raw.decode("utf-8", errors="replace") for raw in data[:, self._columns[0]]]
-            return texts
-        if self.role is Role.PICTURE:
-            return data.view(np.uint8).copy()
-        if self.role.modality is None:
-            # Triggers may be numbers: 7 and 7.0 are both told as "7".
-            numbers = [str(value).removesuffix(".0") for value in data[:, self._columns[0]]]
-            return np.array(numbers, dtype=object)
-        taken = data[:, self._columns]
-        return upright(taken) if self._turns_over else taken
-
-    def _lost(self) -> StreamLostError:
-        return StreamLostError(f"{self.role} stream {self.found} is gone. Start its source again.")
-
-    def _refresh_correction(self, inlet: pylsl.StreamInlet) -> None:
-        now = pylsl.local_clock()
-        if now - self._corrected_at < _CORRECTION_EVERY_S:
-            return
-        self._corrected_at = now
-        try:
-            self._correction_s = inlet.time_correction(0.0)
-        except LslTimeoutError:
-            logger.warning("no new clock correction for %s; the last one stays in use", self.found)
 
 
 def _clock_watch(wire: StreamSpec, role: Role) -> ClockWatch:
@@ -303,6 +237,21 @@ def pick_channel(spec: StreamSpec, wanted: str = "") -> int:
         f"expected {what} in stream {printable(spec.name)!r}, got {len(fits)} of {spec.n_channels} "
         f"({listed}). Name one with channel=."
     )
+
+
+def _decode(
+    block: NDArray[Any], *, role: Role, dtype: str, columns: list[int], turns_over: bool
+) -> NDArray[Any]:
+    """Return a copy of a pulled block in the types of `Chunk`."""
+    if role is Role.PICTURE:
+        return block.view(np.uint8).copy()
+    taken = block[:, columns]
+    if dtype == "string":
+        return texts(taken[:, 0])
+    if role.modality is None:
+        # Triggers may be numbers: 7 and 7.0 are both told as "7".
+        return np.array([str(value).removesuffix(".0") for value in taken[:, 0]], dtype=object)
+    return upright(taken) if turns_over else taken
 
 
 def _columns(wire: StreamSpec, role: Role, channel: str) -> list[int]:

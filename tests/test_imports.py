@@ -35,6 +35,7 @@ CORE = (
 )
 EDGE = (
     "rtasmr.streams",
+    "rtasmr.raw_inlet",
     "rtasmr.discovery",
     "rtasmr.sources.*",
     "rtasmr.inference",
