@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from rtasmr.errors import ConfigError
-from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec
+from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec, live_ppg_spec
 from rtasmr.grid import CLIP_DURATION_S, WARMUP_TICKS
 
-SetName = Literal["paper", "paper-224", "live"]
+SetName = Literal["paper", "paper-224", "live", "live+ppg"]
 SET_NAMES: tuple[SetName, ...] = get_args(SetName)
 
 Parameters = Mapping[str, float | int | str]
@@ -52,12 +52,14 @@ def feature_spec(name: SetName, encoder_sha256: str) -> FeatureSpec:
 
     Parameters
     ----------
-    name : {"paper", "paper-224", "live"}
+    name : {"paper", "paper-224", "live", "live+ppg"}
     encoder_sha256 : str
         Hash of the image encoder's weights.
     """
     if name == "live":
         return FeatureSpec(encoder_sha256=encoder_sha256)
+    if name == "live+ppg":
+        return live_ppg_spec(encoder_sha256)
     return FeatureSpec(
         set_name=name,
         version=1,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.feature_sets import PAPER_PULSE, PAPER_SOUND, picture_parameters
-from rtasmr.features.spec import FeatureSpec
+from rtasmr.features.spec import LIVE_PARAMETERS, FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.presentation_log import Clip
 from rtasmr.types import Modality
@@ -115,13 +115,20 @@ class Unit:
             case Kind.PAPER_PULSE:
                 return dict(PAPER_PULSE)
             case Kind.LIVE_STIMULUS:
-                return {**_live_parameters(self.spec), "encoder_sha256": self.spec.encoder_sha256}
+                return {**_stimulus_parameters(self.spec), "encoder_sha256": self.spec.encoder_sha256}
             case Kind.LIVE_PULSE:
-                return _live_parameters(self.spec)
+                return {
+                    **self.spec.parameters,
+                    "set_version": self.spec.version,
+                    "lookahead_s": self.spec.lookahead_s,
+                }
 
 
-def _live_parameters(spec: FeatureSpec) -> dict[str, object]:
-    return {**spec.parameters, "set_version": spec.version, "lookahead_s": spec.lookahead_s}
+def _stimulus_parameters(spec: FeatureSpec) -> dict[str, object]:
+    """Return what shapes sound and picture: the same in ``live`` and ``live+ppg``."""
+    shared = {name: spec.parameters[name] for name in LIVE_PARAMETERS}
+    version = spec.parameters.get("live_version", spec.version)
+    return {**shared, "set_version": version, "lookahead_s": spec.lookahead_s}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""One aligned tick in, one row of 544 features out: the 10 Hz definition of the ``live`` set."""
+"""One aligned tick in, one row of features out: the 10 Hz definition of ``live`` and ``live+ppg``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from rtasmr.features.picture import Encode, PictureFeatures
 from rtasmr.features.ppg import PpgFeature, PpgReading
+from rtasmr.features.pulse_features import PulseFeatures
 from rtasmr.features.sound import SoundFeatures
-from rtasmr.features.spec import FeatureSpec
+from rtasmr.features.spec import PPG_NAMES, PULSE_NAMES, FeatureSpec
 from rtasmr.types import AlignedChunk, FeatureFrame, Modality, Status
 
 
@@ -40,16 +41,20 @@ class FeatureExtractor:
     ) -> None:
         self._spec = spec
         self._columns = {modality: spec.columns(modality) for modality in Modality}
+        self._wave_column = [i for i, name in enumerate(spec.names) if name in PPG_NAMES]
+        self._pulse_columns = [i for i, name in enumerate(spec.names) if name in PULSE_NAMES]
         self._sound = SoundFeatures(spec)
         self._picture = PictureFeatures(encode)
         self._segment_index: int | None = None
         self._ppg: PpgFeature | None = None
+        self._pulse: PulseFeatures | None = None
         if ppg_sfreq is not None:
             self.set_ppg(ppg_sfreq, ppg_filtered)
 
     def set_ppg(self, sfreq: float, filtered: bool) -> None:
         """Take the pulse from a stream of this rate (Hz) and kind from the next tick on."""
-        self._ppg = PpgFeature(self._spec, sfreq, filtered)
+        self._pulse = PulseFeatures(self._spec, sfreq) if self._pulse_columns else None
+        self._ppg = PpgFeature(self._spec, sfreq, filtered, self._pulse)
         if self._segment_index is not None:
             self._ppg.hold_until_settled(Status.WARMUP)
 
@@ -80,8 +85,11 @@ class FeatureExtractor:
             reading = self._read_ppg(chunk)
             # A tick that was skipped has gone through the pulse's filter, but is not judged.
             is_read = reading.valid and chunk.status[Modality.PPG] is Status.OK
-            values[i, self._columns[Modality.PPG]] = reading.value if is_read else np.nan
-            valid[i, self._columns[Modality.PPG]] = is_read
+            values[i, self._wave_column] = reading.value if is_read else np.nan
+            valid[i, self._wave_column] = is_read
+            if self._pulse is not None and is_read:
+                values[i, self._pulse_columns] = self._pulse.values
+                valid[i, self._pulse_columns] = np.isfinite(self._pulse.values)
             status = {
                 Modality.PPG: _worse(chunk, Modality.PPG, reading.status),
                 Modality.SOUND: _worse(chunk, Modality.SOUND, Status.OK if i in with_sound else Status.STALE),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from rtasmr.errors import StreamError
+from rtasmr.features.pulse_features import PulseFeatures
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.types import Status
@@ -45,6 +46,8 @@ class PpgFeature:
     filtered : bool
         Whether the stream has passed a 0.5-35 Hz band-pass already (as channel 2 of the data set
         has). A raw stream gets one here; filtering twice would turn the phase of the pulse.
+    follower : PulseFeatures or None
+        Gets the same unbroken samples, with the same gaps bridged.
 
     Raises
     ------
@@ -52,8 +55,11 @@ class PpgFeature:
         When the rate is too low to carry the pulse wave.
     """
 
-    def __init__(self, spec: FeatureSpec, sfreq: float, filtered: bool) -> None:
+    def __init__(
+        self, spec: FeatureSpec, sfreq: float, filtered: bool, follower: PulseFeatures | None = None
+    ) -> None:
         parameters = spec.parameters
+        self._follower = follower
         min_sfreq = float(parameters["ppg_min_sfreq_hz"])
         if not (math.isfinite(sfreq) and sfreq >= min_sfreq):
             raise StreamError(
@@ -73,6 +79,8 @@ class PpgFeature:
     def reset(self) -> None:
         """Forget everything; the next sample is the first of a segment."""
         self._filter.restart()
+        if self._follower is not None:
+            self._follower.reset()
         self._n_lost = 0
         self._lost_status = Status.GAP
         self._unsettled = 0
@@ -121,7 +129,7 @@ class PpgFeature:
                 continue
             if is_finite[0]:
                 self._close_gap(float(run[0]))
-                self._filter.push(run)
+                self._take(run)
                 self._recent = np.concatenate((self._recent, run))[-self._n_check :]
                 self._unsettled = max(self._unsettled - len(run), 0)
             else:
@@ -135,11 +143,18 @@ class PpgFeature:
         """Bridge the lost samples before ``first``, or restart the filter at it."""
         if self._n_lost > self._max_gap:
             self._filter.restart()
+            if self._follower is not None:
+                self._follower.restart()
             self._recent = np.empty(0)
             self.hold_until_settled(self._lost_status)
         elif self._n_lost > 0 and self._filter.has_started:
-            self._filter.push(np.linspace(self._filter.last_sample, first, self._n_lost + 2)[1:-1])
+            self._take(np.linspace(self._filter.last_sample, first, self._n_lost + 2)[1:-1])
         self._n_lost = 0
+
+    def _take(self, samples: NDArray[np.float64]) -> None:
+        self._filter.push(samples)
+        if self._follower is not None:
+            self._follower.push(samples)
 
     def _spread_status(self) -> Status:
         """Judge whether the last second's samples move as a pulse does.

@@ -1,4 +1,4 @@
-"""The list of 544 feature columns and the named definitions that fill them."""
+"""The list of feature columns, 544 or with the pulse's own, and the named definitions that fill them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ SOUND_NAMES = (
 PPG_NAMES = ("ppg",)
 FEATURE_NAMES = PICTURE_NAMES + SOUND_NAMES + PPG_NAMES
 """Column names in the published order: 512 picture, 31 sound, 1 pulse."""
+
+PULSE_NAMES = (
+    "pulse_rate_relative",
+    "pulse_rate_change",
+    "pulse_amplitude_relative",
+    "pulse_amplitude_change",
+    "pulse_variability_relative",
+    "breath_rate_relative",
+    "breath_depth_relative",
+)
+"""Columns that set ``live+ppg`` has behind the 544; see `rtasmr.features.pulse_features`."""
 
 LOG1P_NAMES = ("spectral_centroid", "spectral_bandwidth")
 """Columns that the model graph passes through log1p before scaling."""
@@ -58,6 +69,24 @@ LIVE_PARAMETERS: Mapping[str, float | int | str] = {
     "max_interpolated_gap_s": 0.1,
 }
 
+LIVE_VERSION = 2
+"""Version of the set ``live``: raised whenever one of its values changes."""
+
+PULSE_PARAMETERS: Mapping[str, float | int | str] = {
+    # The 544 columns are those of this version of ``live``: raising it raises this set's fingerprint.
+    "live_version": LIVE_VERSION,
+    "pulse_hop_s": 0.5,
+    "pulse_window_s": 10.0,
+    "pulse_least_s": 5.0,
+    "pulse_least_quality": 0.5,
+    "pulse_baseline_memory_s": 120.0,
+    # Two breaths of 6 s, or five of the usual 4.
+    "breath_window_s": 20.0,
+    "breath_least_s": 12.0,
+    "breath_low_hz": 0.1,
+    "breath_high_hz": 0.5,
+}
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -66,7 +95,7 @@ class FeatureSpec:
     Parameters
     ----------
     set_name : str
-        ``live``, ``paper`` or ``paper-224``.
+        ``live``, ``live+ppg``, ``paper`` or ``paper-224``.
     version : int
         Raised whenever a value changes.
     lookahead_s : float
@@ -81,7 +110,7 @@ class FeatureSpec:
     """
 
     set_name: str = "live"
-    version: int = 2
+    version: int = LIVE_VERSION
     lookahead_s: float = 0.1
     causal: bool = True
     encoder_sha256: str = ""
@@ -116,5 +145,16 @@ class FeatureSpec:
 MODALITY_NAMES: Mapping[Modality, tuple[str, ...]] = {
     Modality.PICTURE: PICTURE_NAMES,
     Modality.SOUND: SOUND_NAMES,
-    Modality.PPG: PPG_NAMES,
+    Modality.PPG: PPG_NAMES + PULSE_NAMES,
 }
+
+
+def live_ppg_spec(encoder_sha256: str = "") -> FeatureSpec:
+    """Return the set ``live+ppg``: the columns of ``live``, then those of `PULSE_NAMES`."""
+    return FeatureSpec(
+        set_name="live+ppg",
+        version=1,
+        encoder_sha256=encoder_sha256,
+        parameters={**LIVE_PARAMETERS, **PULSE_PARAMETERS},
+        names=FEATURE_NAMES + PULSE_NAMES,
+    )
