@@ -11,35 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.session import RecordedStream
 from rtasmr.snapshot import NO_RATING, TickRecord
 from rtasmr.tables import Session
-from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS
 
 _GAP_INTERVALS = 1.5
 """Stamps of a regular stream farther apart than so many sample intervals have lost samples between them."""
-
-
-class Question(StrEnum):
-    """What the person was asked to rate. Only ratings of tingling say anything about a tingle."""
-
-    TINGLING = "tingling"
-    PLEASANTNESS = "pleasantness"
-    NOT_STATED = "not stated"
-
-
-def question_of(clip: str) -> Question:
-    """Return what was asked during a clip, as far as its name tells: the published protocol's do."""
-    if clip in ASMR_VIDEOS:
-        return Question.TINGLING
-    return Question.PLEASANTNESS if clip in NATURE_VIDEOS else Question.NOT_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +107,19 @@ def clips_of(session: Session, records: Sequence[TickRecord], threshold: float) 
     for record in records:
         if record.label:
             clips.setdefault(record.segment, []).append(record)
-    return tuple(_clip(session.pulse_rate, tuple(clip), threshold) for clip in clips.values())
+    stated = questions_of(stream.spec for stream in session.recording.streams)
+    return tuple(
+        _clip(session.pulse_rate, tuple(clip), threshold, question_of(clip[0].label, stated))
+        for clip in clips.values()
+    )
 
 
-def _clip(pulse: pl.DataFrame, records: tuple[TickRecord, ...], threshold: float) -> ClipFacts:
+def _clip(
+    pulse: pl.DataFrame, records: tuple[TickRecord, ...], threshold: float, question: Question
+) -> ClipFacts:
     p = np.array([r.p for r in records])
     rating = np.array([r.rating for r in records], dtype=np.int64)
     known, rated = p[np.isfinite(p)], rating[rating != NO_RATING]
-    question = question_of(records[0].label)
     during = pulse.filter(pl.col("time_s").is_between(records[0].time_s, records[-1].time_s))
     return ClipFacts(
         label=records[0].label,

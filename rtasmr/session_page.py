@@ -13,8 +13,9 @@ from typing import Any
 
 from rtasmr.errors import DataError
 from rtasmr.incidents import INCIDENTS_SPEC
+from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
-from rtasmr.session_facts import ClipFacts, Question, StreamFacts, clips_of, median, streams_of
+from rtasmr.session_facts import ClipFacts, StreamFacts, clips_of, median, streams_of
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session, load_session
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram

@@ -17,6 +17,7 @@ import polars as pl
 from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.markers import is_translated
+from rtasmr.questions import question_of, questions_of
 from rtasmr.recorded_features import SEGMENTS_SPEC, frames_from_recording
 from rtasmr.recorded_health import samples_of, troubles_of
 from rtasmr.recorded_ticks import ticks_of
@@ -36,9 +37,13 @@ TICK_SCHEMA = pl.Schema(
         "status": pl.String(),
         "modalities": pl.String(),
         "rating": pl.Int64(),
+        "question": pl.String(),
     }
 )
-"""Columns of the 10 Hz table; null where there is no probability or no rating."""
+"""Columns of the 10 Hz table; null where there is no probability, no rating or no clip.
+
+A ``rating`` is a report of tingling only where the ``question`` is ``tingling``.
+"""
 
 TIME = "time_s"
 _PRESS = re.compile(r"rating=([0-3])")
@@ -83,6 +88,7 @@ class Session:
         """
         if not self._has(TINGLE_NAME):
             return pl.DataFrame(schema=TICK_SCHEMA)
+        stated = questions_of(stream.spec for stream in self.recording.streams)
         rows = [
             (
                 record.segment,
@@ -94,6 +100,7 @@ class Session:
                 record.status.name.lower(),
                 "+".join(modality.value for modality in modalities_of(record.modalities)),
                 None if record.rating == NO_RATING else record.rating,
+                question_of(record.label, stated).value if record.label else None,
             )
             for record in ticks_of(self.recording)
         ]

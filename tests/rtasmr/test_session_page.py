@@ -12,9 +12,10 @@ import pytest
 
 from rtasmr.errors import DataError
 from rtasmr.incidents import INCIDENTS_SPEC
+from rtasmr.questions import Question, question_of
 from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
 from rtasmr.report import account_of
-from rtasmr.session_facts import Question, agreement, clips_of, question_of, streams_of
+from rtasmr.session_facts import agreement, clips_of, streams_of
 from rtasmr.session_page import write_session
 from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, clip_spec, ppg_spec, rating_spec, tingle_spec
 from rtasmr.tables import load_session

@@ -58,9 +58,9 @@ def test_the_ticks(session):
     assert session.complete
     assert session.ticks.schema == TICK_SCHEMA
     assert session.ticks.rows() == [
-        (0, "vid3", 0, 50.0, 0.0, None, "warmup", "ppg+sound+picture", 0),
-        (0, "vid3", 1, 50.1, 0.1, 0.25, "ok", "ppg+picture", 0),
-        (0, "vid3", 2, 50.2, 0.2, 0.75, "ok", "ppg", 2),
+        (0, "vid3", 0, 50.0, 0.0, None, "warmup", "ppg+sound+picture", 0, "tingling"),
+        (0, "vid3", 1, 50.1, 0.1, 0.25, "ok", "ppg+picture", 0, "tingling"),
+        (0, "vid3", 2, 50.2, 0.2, 0.75, "ok", "ppg", 2, "tingling"),
     ]
 
 
