@@ -1,7 +1,8 @@
 """Chunks of all streams in, samples on the 10 Hz grid out.
 
 The aligner owns the grid: it opens and closes segments at markers, decides when a tick is complete
-or overdue, and picks each modality's samples. It owns no clock: ``now`` is an argument.
+or overdue, and picks each modality's samples; ticks of a pause are a gap. It owns no clock: ``now`` is
+an argument.
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ class Aligner:
         self._pictures = PictureBuffer(PICTURES_KEPT)
         self._lost: dict[Modality, Status] = {}
         self._boundaries: list[tuple[float, str]] = []
+        self._pauses: list[tuple[float, float]] = []
         self._segment: Segment | None = None
         self._n_segments = 0
         self._tick = 0
@@ -182,6 +184,16 @@ class Aligner:
         if event in ("clip_start", "clip_end"):
             boundary = (time_s, label if event == "clip_start" else "")
             bisect.insort(self._boundaries, boundary, key=lambda item: item[0])
+            self._end_pause(time_s)  # whoever paused may be gone
+        elif event == "pause_start":
+            self._end_pause(time_s)
+            self._pauses.append((time_s, np.inf))
+        elif event == "pause_end":
+            self._end_pause(time_s)
+
+    def _end_pause(self, time_s: float) -> None:
+        if self._pauses and self._pauses[-1][1] == np.inf:
+            self._pauses[-1] = (self._pauses[-1][0], time_s)
 
     def pop_ready(self, now: float) -> Iterator[AlignedChunk]:
         """Yield every tick that is complete, or overdue at ``now``, in order.
@@ -294,9 +306,19 @@ class Aligner:
         ppg, n_expected, status[Modality.PPG] = self._align_ppg(time_s)
         sound, status[Modality.SOUND] = self._align_sound(time_s)
         picture, status[Modality.PICTURE] = self._align_picture(time_s)
+        if self._is_paused(time_s):
+            # Known to be no part of the stimulus; the pulse still goes through its filter.
+            sound = picture = None
+            status = {m: max(s, Status.GAP) for m, s in status.items()}
         aligned = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, sound, picture, status)
         self._tick += 1
         return aligned
+
+    def _is_paused(self, time_s: float) -> bool:
+        """Whether the stimulus was held at a tick; forgets the pauses that are over."""
+        while self._pauses and self._pauses[0][1] <= time_s - BUFFER_S:
+            self._pauses.pop(0)
+        return any(start_s - ON_TICK_TOLERANCE_S <= time_s < stop_s for start_s, stop_s in self._pauses)
 
     def _skip(self, time_s: float) -> AlignedChunk:
         """Serve a tick that there is no time for; the pulse goes through its filter all the same."""

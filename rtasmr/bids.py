@@ -29,6 +29,7 @@ import polars as pl
 from rtasmr import __version__
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.marker_map import meaning
+from rtasmr.questions import question_of, questions_of
 from rtasmr.session import RecordedStream
 from rtasmr.stream_specs import TINGLE_NAME
 from rtasmr.tables import Session, load_session
@@ -52,13 +53,27 @@ _EVENT_COLUMNS: Mapping[str, object] = {
     "trial_type": {
         "LongName": "Kind of event",
         "Description": "What happened",
-        "Levels": {"clip": "A stimulus was shown", "rating": "The person pressed a rating key"},
+        "Levels": {
+            "clip": "A stimulus was shown",
+            "rest": "Nothing was shown",
+            "pause": "The session was interrupted: what was shown stood still",
+            "rating": "The person gave a rating",
+        },
     },
     "clip": {"LongName": "Stimulus", "Description": "Name of the clip on screen"},
     "rating": {
         "LongName": "Own rating",
         "Description": "Answer to the clip's question, in force until the next press or clip",
         "Levels": {"0": "none", "1": "weak", "2": "moderate", "3": "strong"},
+    },
+    "question": {
+        "LongName": "What the clip asks",
+        "Description": "Only an answer about tingling is a report of tingles",
+        "Levels": {
+            "tingling": "How strongly a tingle is felt",
+            "pleasantness": "How pleasant the clip is",
+            "not stated": "Not known",
+        },
     },
 }
 _TICK_COLUMNS: Mapping[str, object] = {
@@ -258,27 +273,43 @@ def _write_signal(table: pl.DataFrame, columns: Sequence[str], path: Path) -> No
 
 
 def _events(session: Session, zero_s: float) -> pl.DataFrame:
-    """Return clips and ratings; texts of other programs stay out."""
-    marks = session.events.unique(["time_s", "text"], maintain_order=True)
-    rows: list[tuple[float, float | None, str, str | None, int | None]] = []
-    shown: list[tuple[str, float, float | None]] = []
-    for time_s, text in marks.select("time_s", "text").rows():
-        if meaning(text) is not Role.CLIP:
-            continue
-        what, _, clip = text.partition(" ")
-        if shown and shown[-1][2] is None:
-            shown[-1] = (*shown[-1][:2], time_s)  # also where the next one starts without an end
-        if what == "clip_start":
-            shown.append((clip, time_s, None))
-    for clip, start_s, stop_s in shown:
+    """Return clips, rests, pauses and ratings; texts of other programs stay out."""
+    stated = questions_of(stream.spec for stream in session.recording.streams)
+    spans = _spans(session)
+    rows: list[tuple[float, float | None, str, str | None, int | None, str | None]] = []
+    for kind, clip, start_s, stop_s in spans:
         duration_s = None if stop_s is None else round(stop_s - start_s, 6)
-        rows.append((round(start_s - zero_s, 6), duration_s, "clip", clip, None))
+        question = question_of(clip, stated).value if clip else None
+        rows.append((round(start_s - zero_s, 6), duration_s, kind, clip or None, None, question))
     for time_s, rating in session.ratings.rows():
-        during = (c for c, start, stop in shown if start <= time_s and (stop is None or time_s < stop))
-        rows.append((round(time_s - zero_s, 6), 0.0, "rating", next(during, None), rating))
-    kinds = (pl.Float64(), pl.Float64(), pl.String(), pl.String(), pl.Int64())
+        during = (
+            c for _, c, start, stop in spans if c and start <= time_s and (stop is None or time_s < stop)
+        )
+        on = next(during, None)
+        question = None if on is None else question_of(on, stated).value
+        rows.append((round(time_s - zero_s, 6), 0.0, "rating", on, rating, question))
+    kinds = (pl.Float64(), pl.Float64(), pl.String(), pl.String(), pl.Int64(), pl.String())
     schema = dict(zip(_EVENT_COLUMNS, kinds, strict=True))
     return pl.DataFrame(rows, schema=schema, orient="row").sort("onset", maintain_order=True)
+
+
+def _spans(session: Session) -> list[tuple[str, str, float, float | None]]:
+    """Return kind, clip, start and end of what was shown; the end is None where it was not marked."""
+    marks = session.events.unique(["time_s", "text"], maintain_order=True)
+    spans: list[tuple[str, str, float, float | None]] = []
+    open_spans: dict[str, int] = {}
+    for time_s, text in marks.select("time_s", "text").rows():
+        what, _, clip = text.partition(" ")
+        kind, _, edge = what.partition("_")
+        if meaning(text) is not Role.CLIP or edge not in ("start", "end"):
+            continue
+        if kind in open_spans:  # also where the next one starts without an end
+            number = open_spans.pop(kind)
+            spans[number] = (*spans[number][:3], time_s)
+        if edge == "start":
+            open_spans[kind] = len(spans)
+            spans.append((kind, clip, time_s, None))
+    return spans
 
 
 def _ticks(session: Session, zero_s: float) -> pl.DataFrame:

@@ -30,8 +30,12 @@ MAX_MARKER_CHARS = 1000
 
 _TABLES = ("exact", "regex")
 _RATING = re.compile(r"rating=[0-3]")
-_CLIP = re.compile(r"clip_start [A-Za-z0-9][A-Za-z0-9_.-]{0,63}|clip_end( [A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
-_OURS = "'clip_start NAME', 'clip_end NAME' (or 'clip_end' alone) or 'rating=0' to 'rating=3'"
+_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_CLIP = re.compile(rf"clip_(start|skipped) {_NAME}|clip_end( {_NAME})?|(rest|pause)_(start|end)")
+_OURS = (
+    "'clip_start NAME', 'clip_end NAME' (or 'clip_end' alone), 'rest_start', 'rest_end', 'pause_start', "
+    "'pause_end' or 'rating=0' to 'rating=3'"
+)
 _BEGINNINGS = ("clip_start ", "clip_end ", "rating=")
 
 

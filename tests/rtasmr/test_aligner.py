@@ -362,6 +362,26 @@ def test_a_marker_from_another_clock_does_not_stop_the_ticks(stamp: float) -> No
     assert by_tick(aligner.pop_ready(now=-np.inf)) == [(0, k) for k in range(9, 19)]
 
 
+@pytest.mark.parametrize("last", ["pause_end", "clip_end a"])
+def test_ticks_of_a_pause_are_a_gap_of_everything_and_the_grid_goes_on(last) -> None:
+    aligner = make_aligner(*Modality)
+    aligner.push(marker(0.0, "clip_start a"))
+    push_all(aligner, 3.0)
+    for time_s, text in ((0.95, "pause_start"), (2.0, last)):
+        aligner.push(marker(time_s, text))
+    chunks = list(aligner.pop_ready(2.6))
+    assert [c.time_s for c in chunks] == pytest.approx(np.arange(len(chunks)) / 10)
+    assert len(chunks) >= 25
+    for chunk in chunks:
+        is_paused = 0.95 <= chunk.time_s < 1.95
+        status = Status.GAP if is_paused else Status.OK
+        assert set(chunk.status.values()) == {status}, chunk.time_s
+        assert (chunk.sound is None) == (chunk.picture is None) == is_paused
+        assert len(chunk.ppg)  # the filter of the pulse has to stay fed
+    one_segment = last == "pause_end"
+    assert len({c.segment for c in chunks}) == (1 if one_segment else 2)
+
+
 def test_the_first_origin_is_common_to_all_streams() -> None:
     aligner = make_aligner(Modality.PPG, Modality.SOUND)
     aligner.push(ppg_chunk(0, 4000, t0=100.03))

@@ -63,10 +63,10 @@ def test_the_raw_part(recording, tmp_path):
     assert (sidecar["SamplingFrequency"], sidecar["StartTime"]) == (10.0, 0.0)
     assert sidecar["Columns"] == ["cardiac", "cardiac_filtered"]
     assert rows_of(beh / f"{stem}events.tsv") == [
-        ["onset", "duration", "trial_type", "clip", "rating"],
-        ["0.5", "2.0", "clip", "vid3", "n/a"],
-        ["1.0", "0.0", "rating", "vid3", "2"],
-        ["3.0", "0.0", "rating", "n/a", "0"],
+        ["onset", "duration", "trial_type", "clip", "rating", "question"],
+        ["0.5", "2.0", "clip", "vid3", "n/a", "tingling"],
+        ["1.0", "0.0", "rating", "vid3", "2", "tingling"],
+        ["3.0", "0.0", "rating", "n/a", "0", "n/a"],
     ]
     levels = json.loads((beh / f"{stem}events.json").read_text())
     assert set(levels["rating"]["Levels"]) == {"0", "1", "2", "3"}
@@ -128,3 +128,24 @@ def test_a_code_that_is_no_label_is_refused(recording, tmp_path, code):
     with pytest.raises(ConfigError, match="expected letters and digits as participant"):
         export_bids(recording, tmp_path / "set", participant=code)
     assert not (tmp_path / "set").exists()
+
+
+def test_rests_and_pauses_are_events_and_pleasantness_is_named(tmp_path):
+    path = tmp_path / "session.xdf"
+    texts = ["rest_start", "rest_end", "clip_start sea", "pause_start", "pause_end", "clip_end sea"]
+    with closing(XdfWriter(path, header={"participant": "P1"})) as writer:
+
+        def add(spec, times, data):
+            writer.write(writer.add_stream(spec), times, data)
+
+        add(clip_spec(source_id="c"), [1.0, 3.0, 4.0, 5.0, 6.0, 9.0], texts)
+        add(rating_spec(source_id="r", desc={"question.sea": "pleasantness"}), [4.5, 7.0], ["rating=2"] * 2)
+    export_bids(path, tmp_path / "set")
+    _, *rows = rows_of(tmp_path / "set" / "sub-P1" / "beh" / "sub-P1_task-viewing_events.tsv")
+    assert rows == [
+        ["0.0", "2.0", "rest", "n/a", "n/a", "n/a"],
+        ["3.0", "5.0", "clip", "sea", "n/a", "pleasantness"],
+        ["3.5", "0.0", "rating", "sea", "2", "pleasantness"],
+        ["4.0", "1.0", "pause", "n/a", "n/a", "n/a"],
+        ["6.0", "0.0", "rating", "sea", "2", "pleasantness"],
+    ]
