@@ -7,7 +7,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rtasmr.clockwatch import ClockJump
@@ -34,6 +34,9 @@ SEARCH_EVERY_S = 0.25
 HURRY_EVERY_S = 0.05
 HURRY_S = 60.0
 """For a minute after a loss the search is quicker: a source that died is most often started again at once."""
+
+FOLLOW_AFTER_S = 1.0
+"""A search that begins with everything missing waits so long, to see whether a choice is ambiguous."""
 
 STOP_S = 1.5
 
@@ -86,10 +89,22 @@ class Acquisition:
         Streams without which `open` fails.
     wait_s : float
         Seconds to wait for streams in `open`.
+    roles : sequence of Role
+        What to look for; the streams of a viewer among many are those that are the viewer's own.
+    whose : str
+        What messages call the person whose streams these are; empty where there is only one.
     """
 
-    def __init__(self, queries: Mapping[Role, str], require: tuple[Role, ...], wait_s: float) -> None:
-        self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in Role}
+    def __init__(
+        self,
+        queries: Mapping[Role, str],
+        require: tuple[Role, ...],
+        wait_s: float,
+        *,
+        roles: Sequence[Role] = tuple(Role),
+        whose: str = "",
+    ) -> None:
+        self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in roles}
         for role, query in self._queries.items():
             if query is not None and query.polarity and role is not Role.PPG:
                 raise ConfigError(
@@ -97,11 +112,13 @@ class Acquisition:
                 )
         self._require = require
         self._wait_s = wait_s
+        self._whose = f"{whose}: " if whose else ""
         self._inlets: dict[Role, Inlet] = {}
         self._refused: set[Role] = set()
         self._told_rate: dict[Role, RateVerdict] = {}
         self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
         self._searcher: _Searcher | None = None
+        self._search: _Search | None = None
         self.timebase = TimeBase()
 
     def open(self, stop: threading.Event | None = None) -> list[Joined]:
@@ -133,17 +150,38 @@ class Acquisition:
         for role, stream in sorted(found.items(), key=lambda item: _OPENING_ORDER.index(item[0])):
             self._inlets[role] = _inlet(stream, role, self.timebase, self._queries[role])
         for role in DATA_ROLES:
-            if role not in found:
+            if role in self._queries and role not in found:
                 logger.warning(
                     "no %s stream (%s) within %g s: absent, may join later",
                     role,
                     self._queries[role] or DEFAULT_QUERIES[role],
                     self._wait_s,
                 )
-        self._searcher = _Searcher(self._queries, self.timebase, self._arrivals)
-        self._searcher.missing = frozenset(set(Role) - set(found))
+        self._searcher = _Searcher()
+        self._search = self._new_search(self._searcher, set(self._queries) - set(found))
         self._searcher.start()
         return [Joined(role, inlet.spec) for role, inlet in self._inlets.items()]
+
+    def follow(self, leader: Acquisition) -> None:
+        """Use the clock and the searching thread of another one, instead of `open`.
+
+        Every stream is missing at first and joins when it is found, as one that was lost does.
+
+        Parameters
+        ----------
+        leader : Acquisition
+            Open, and closed last.
+        """
+        if leader._searcher is None:
+            raise StreamError("the streams to follow are not open; open them first.")
+        self.timebase = leader.timebase
+        self._search = self._new_search(leader._searcher, set(self._queries), FOLLOW_AFTER_S)
+
+    def _new_search(self, searcher: _Searcher, missing: set[Role], after_s: float = 0.0) -> _Search:
+        search = _Search(self._queries, self.timebase, self._arrivals, self._whose, after_s)
+        search.missing = frozenset(missing)
+        searcher.add(search)
+        return search
 
     @property
     def inlets(self) -> Mapping[Role, Inlet]:
@@ -165,7 +203,9 @@ class Acquisition:
             try:
                 chunk = inlet.pull()
             except StreamLostError:
-                logger.warning("%s stream %r is gone; looking for it", role, inlet.spec.name)
+                logger.warning(
+                    "%s%s stream %r is gone; looking for it", self._whose, role, printable(inlet.spec.name)
+                )
                 self._drop(role)
                 events.append(Lost(role))
                 continue
@@ -179,8 +219,9 @@ class Acquisition:
 
     def _clock_set(self, role: Role, jump: ClockJump) -> ClockSet:
         logger.warning(
-            "%s stream %r: its clock leapt by %+.3f s against this machine's; its stamps are moved back. "
+            "%s%s stream %r: its clock leapt by %+.3f s against this machine's; its stamps are moved back. "
             "Stamp with the LSL clock to be exact.",
+            self._whose,
             role,
             printable(self._inlets[role].spec.name),
             jump.shift_s,
@@ -189,6 +230,8 @@ class Acquisition:
 
     def close(self) -> None:
         """Disconnect from everything."""
+        if self._search is not None:
+            self._search.end()
         if self._searcher is not None:
             self._searcher.stop()
         for inlet in self._inlets.values():
@@ -198,7 +241,7 @@ class Acquisition:
     def _refuses(self, role: Role, rate: RateState) -> bool:
         if rate.message and rate.verdict is not self._told_rate.get(role):
             self._told_rate[role] = rate.verdict
-            logger.warning("%s stream: %s", role, rate.message)
+            logger.warning("%s%s stream: %s", self._whose, role, rate.message)
         return rate.verdict is RateVerdict.REFUSE
 
     def _take_arrivals(self) -> list[Event]:
@@ -209,7 +252,7 @@ class Acquisition:
                 events.append(inlet)
                 continue
             self._inlets[inlet.role] = inlet
-            logger.info("%s stream %s joined", inlet.role, inlet.found)
+            logger.info("%s%s stream %s joined", self._whose, inlet.role, inlet.found)
             events.append(Joined(inlet.role, inlet.spec))
         return events
 
@@ -218,30 +261,65 @@ class Acquisition:
         inlet.close()
         self._refused.discard(role)
         self._told_rate.pop(role, None)
-        if self._searcher is not None:
-            self._searcher.look_for(role, inlet.found)
+        if self._search is not None:
+            self._search.look_for(role, inlet.found)
 
 
 class _Searcher(threading.Thread):
-    """Looks for missing streams and opens them."""
+    """Runs the searches of one or several acquisitions; one resolver serves them all."""
+
+    def __init__(self) -> None:
+        super().__init__(name="stream-search", daemon=True)
+        self._stopped = threading.Event()
+        self._searches: tuple[_Search, ...] = ()
+
+    def add(self, search: _Search) -> None:
+        """Run one more search from now on, until it has ended."""
+        self._searches = (*(s for s in self._searches if not s.has_ended), search)
+
+    def stop(self) -> None:
+        """End all searches; waits at most for one stream being opened."""
+        self._stopped.set()
+        self.join(STOP_S)
+
+    def run(self) -> None:
+        with Resolver() as resolver:
+            while not self._stopped.wait(self._pause_s()):
+                for search in self._searches:
+                    search.step(resolver)
+
+    def _pause_s(self) -> float:
+        return HURRY_EVERY_S if any(search.is_hurried for search in self._searches) else SEARCH_EVERY_S
+
+
+class _Search:
+    """Looks for the missing streams of one acquisition and opens them."""
 
     def __init__(
         self,
         queries: Mapping[Role, Query | None],
         timebase: TimeBase,
         arrivals: queue.SimpleQueue[Inlet | Refused],
+        whose: str,
+        after_s: float,
     ) -> None:
-        super().__init__(name="stream-search", daemon=True)
         self._queries = dict(queries)
         self._timebase = timebase
         self._arrivals = arrivals
-        self._stopped = threading.Event()
+        self._whose = whose
+        self._not_before = time.monotonic() + after_s
         self._lock = threading.Lock()
         self._dead: list[str] = []
         self._known: dict[Role, StreamSpec] = {}
         self._told: set[str] = set()
         self._hurry_until = -math.inf
+        self.has_ended = False
         self.missing: frozenset[Role] = frozenset()
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a stream was lost a moment ago."""
+        return time.monotonic() < self._hurry_until
 
     def look_for(self, role: Role, lost: FoundStream) -> None:
         """Look for a lost stream: the same source if it has an identity."""
@@ -257,23 +335,21 @@ class _Searcher(threading.Thread):
             self.missing |= {role}
             self._hurry_until = time.monotonic() + HURRY_S
 
-    def stop(self) -> None:
-        """End the search; waits at most for one stream being opened."""
-        self._stopped.set()
-        self.join(STOP_S)
+    def end(self) -> None:
+        """Look for nothing any more."""
+        self.has_ended = True
 
-    def run(self) -> None:
-        with Resolver() as resolver:
-            while not self._stopped.wait(self._pause_s()):
-                with self._lock:
-                    dead, self._dead = self._dead, []
-                for uid in dead:
-                    resolver.forget(uid)
-                for role in sorted(self.missing):
-                    self._try(resolver, role)
-
-    def _pause_s(self) -> float:
-        return HURRY_EVERY_S if time.monotonic() < self._hurry_until else SEARCH_EVERY_S
+    def step(self, resolver: Resolver) -> None:
+        """Look once for what is missing."""
+        with self._lock:
+            dead, self._dead = self._dead, []
+        for uid in dead:
+            resolver.forget(uid)
+        if time.monotonic() < self._not_before:
+            return
+        for role in sorted(self.missing):
+            if not self.has_ended:
+                self._try(resolver, role)
 
     def _try(self, resolver: Resolver, role: Role) -> None:
         query = self._queries[role]
@@ -323,7 +399,7 @@ class _Searcher(threading.Thread):
         if message in self._told:
             return
         self._told.add(message)
-        logger.warning("%s", message)
+        logger.warning("%s%s", self._whose, message)
         if refuses is not None:
             self._arrivals.put(Refused(refuses, message))
 
