@@ -13,6 +13,10 @@ from rtasmr.errors import ModelError, SpecMismatchError
 from rtasmr.features.spec import PICTURE_NAMES, PICTURE_SHAPE, FeatureSpec
 from rtasmr.onnx_session import ModelSession
 
+DOUBT = ("p_low", "p_high", "distance")
+"""Outputs that a model may have beside ``p``: the ends of its uncertainty band, and how far the features lie
+from those of its training, 1 being the limit."""
+
 
 class OnnxTingleModel:
     """A tingle model and its card.
@@ -70,11 +74,12 @@ class OnnxTingleModel:
             intra_op_threads,
             inputs={"x": ("tensor(float)", n_features), "valid": ("tensor(bool)", n_features)},
             output="p",
+            also=DOUBT,
         )
         return cls(card, session)
 
     def predict(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return the calibrated probability of every frame of one window.
+        """Return the calibrated probability of every frame of one window, and how sure it is.
 
         Parameters
         ----------
@@ -85,6 +90,8 @@ class OnnxTingleModel:
         Returns
         -------
         ndarray of shape (n_frames,), float32
+            Or of shape (n_frames, 4) from a model with one of the outputs of ``DOUBT``: the probability,
+            then those in their order, NaN for one that the model does not give.
 
         Raises
         ------
@@ -99,11 +106,16 @@ class OnnxTingleModel:
                 f"got {values.shape}; offer it feature set '{self.card.feature_set}' "
                 f"v{self.card.feature_version}"
             )
-        p = self._session.run({"x": values[np.newaxis], "valid": valid[np.newaxis]})
-        probability: NDArray[np.float32] = p[0]
-        if not np.isfinite(probability).all():
+        results = self._session.run_all({"x": values[np.newaxis], "valid": valid[np.newaxis]})
+        if not all(np.isfinite(result).all() for result in results):
             raise ModelError(f"model '{self.card.id}' {self._why_not_finite(values, valid)}")
-        return probability
+        probability: NDArray[np.float32] = results[0][0]
+        if len(results) == 1:
+            return probability
+        said = dict(zip(self._session.outputs, results, strict=True))
+        unknown = np.full_like(probability, np.nan)
+        doubt = [said[name][0] if name in said else unknown for name in DOUBT]
+        return np.stack([probability, *doubt], axis=-1)
 
     def _why_not_finite(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> str:
         wrong = np.argwhere(valid & ~np.isfinite(values))

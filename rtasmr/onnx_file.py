@@ -29,10 +29,11 @@ MAX_FIELDS = 200_000
 OPSETS = range(13, 22)
 DOMAINS = ("", "ai.onnx")
 _OPERATOR_NAMES = """
-Abs Add And AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Equal Erf Exp Expand Flatten
-GRU Gather Gemm GlobalAveragePool Greater Identity LSTM LayerNormalization LeakyRelu Less Log LogSoftmax
-MatMul Max MaxPool Min Mul Neg Not Or Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu
-Reshape Shape Sigmoid Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose Unsqueeze Where
+Abs Add And AveragePool BatchNormalization Cast Clip Concat Constant Conv CumSum Div Equal Erf Exp Expand
+Flatten GRU Gather Gemm GlobalAveragePool Greater Identity LSTM LayerNormalization LeakyRelu Less Log
+LogSoftmax MatMul Max MaxPool Min Mul Neg Not Or Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
+ReduceSum Relu Reshape Shape Sigmoid Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose
+Unsqueeze Where
 """
 OPERATORS = frozenset(_OPERATOR_NAMES.split())
 """What recurrent, convolutional and linear networks are made of; none reads a file, loops or runs code."""

@@ -57,12 +57,16 @@ class ModelSession:
     inputs : mapping of str to (str, int)
         Expected inputs: name to ONNX Runtime's type and last dimension.
     output : str
-        Name of the one expected output.
+        Name of the output that must be there.
+    also : tuple of str
+        Names of further outputs that may be there.
 
     Attributes
     ----------
     provider : str
         ``cuda`` or ``cpu``: the one that really runs.
+    outputs : tuple of str
+        Names of the outputs that are there.
 
     Raises
     ------
@@ -82,19 +86,24 @@ class ModelSession:
         *,
         inputs: Mapping[str, tuple[str, int]],
         output: str,
+        also: tuple[str, ...] = (),
     ) -> None:
         if provider not in ("auto", "cuda", "cpu"):
             raise ConfigError(f"provider: expected auto, cuda or cpu, got {provider!r}")
         content = read_checked_model(folder, sha256)
         path = folder / MODEL_FILE
         self._path = path
-        self._output = output
         self._session = _open(content, path, provider, intra_op_threads)
         self.provider = _running_provider(self._session)
-        _check_signature(self._session, path, inputs, output)
+        _check_signature(self._session, path, inputs, output, also)
+        self.outputs: tuple[str, ...] = tuple(node.name for node in self._session.get_outputs())
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Return the output for ``inputs`` (by name).
+        """Return the first output for ``inputs`` (by name); errors as in `run_all`."""
+        return self.run_all(inputs)[0]
+
+    def run_all(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return every output for ``inputs`` (by name), in the order of ``outputs``.
 
         Raises
         ------
@@ -102,13 +111,12 @@ class ModelSession:
             If the provider fails, for instance for want of memory.
         """
         try:
-            (output,) = self._session.run([self._output], dict(inputs))
+            results: list[NDArray[Any]] = self._session.run(list(self.outputs), dict(inputs))
         except _ORT_ERRORS as error:
             raise ModelError(
                 f"{self._path} stopped on provider {self.provider} ({_one_line(error)}); try --provider cpu"
             ) from error
-        result: NDArray[Any] = output
-        return result
+        return results
 
 
 def read_checked_model(folder: Path, sha256: str) -> bytes:
@@ -200,14 +208,19 @@ def _running_provider(session: onnxruntime.InferenceSession) -> str:
 
 
 def _check_signature(
-    session: onnxruntime.InferenceSession, path: Path, inputs: Mapping[str, tuple[str, int]], output: str
+    session: onnxruntime.InferenceSession,
+    path: Path,
+    inputs: Mapping[str, tuple[str, int]],
+    output: str,
+    also: tuple[str, ...],
 ) -> None:
     found = {node.name: (node.type, node.shape[-1] if node.shape else None) for node in session.get_inputs()}
     outputs = [node.name for node in session.get_outputs()]
-    if found != inputs or outputs != [output]:
+    wanted = " and perhaps ".join(repr(name) for name in (output, *also))
+    if found != inputs or outputs[:1] != [output] or not set(outputs[1:]) <= set(also):
         raise ModelError(
-            f"{path}: expected inputs {inputs} (name, type, last dimension) and output "
-            f"'{output}', got {found} and {outputs}; export the model again"
+            f"{path}: expected inputs {inputs} (name, type, last dimension) and output {wanted}, "
+            f"got {found} and {outputs}; export the model again"
         )
 
 

@@ -6,6 +6,7 @@ answer. One predictor answers its own at once; those of many viewers are collect
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ class TingleModel(Protocol):
     """What is needed of a model: a probability for every frame of a window."""
 
     def predict(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return probabilities of shape (n_frames,) for inputs of shape (n_frames, n_features)."""
+        """Return probabilities of shape (n_frames,) for inputs of shape (n_frames, n_features).
+
+        Or, from a model that knows its uncertainty, an array of shape (n_frames, 4): probability, ends of
+        its band, and distance to the training (`rtasmr.types.Prediction`).
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +45,7 @@ class Question:
 
 
 Asking = Generator[Question, NDArray[np.float32], T]
-"""Yields questions, is sent probabilities of shape (n_frames,), and returns a ``T``."""
+"""Yields questions, is sent answers as of `TingleModel.predict`, and returns a ``T``."""
 
 
 def answered(asking: Asking[T], model: TingleModel) -> T:
@@ -148,12 +153,21 @@ class Predictor:
 
     def _prediction(self, frame: FeatureFrame, p: NDArray[np.float32] | None, lookahead: int) -> Prediction:
         status = self._status(frame)
-        probability = float("nan")
+        said = [math.nan]
         if p is not None and status is Status.OK:
-            probability = float(p[len(p) - 1 - lookahead])
+            said = np.atleast_1d(p[len(p) - 1 - lookahead]).tolist()
+        probability, *doubt = said
         used = frozenset(m for m, s in frame.status.items() if s is Status.OK)
         return Prediction(
-            frame.segment, frame.tick, frame.time_s, probability, status, frame.status, used, lookahead
+            frame.segment,
+            frame.tick,
+            frame.time_s,
+            probability,
+            status,
+            frame.status,
+            used,
+            lookahead,
+            *doubt,
         )
 
 

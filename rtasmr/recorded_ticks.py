@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rtasmr.errors import DataError
 from rtasmr.grid import tick_time
@@ -13,7 +13,7 @@ from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
 from rtasmr.session import RecordedStream, Recording
 from rtasmr.snapshot import TickRecord
-from rtasmr.stream_specs import TINGLE_CHANNELS, TINGLE_NAME
+from rtasmr.stream_specs import DISTANCE_SPEC, TINGLE_CHANNELS, TINGLE_NAME
 from rtasmr.types import Chunk, Role, Segment, Status
 
 _TOLERANCE_S = 1e-3
@@ -39,7 +39,11 @@ def ticks_of(recording: Recording) -> tuple[TickRecord, ...]:
             f"got {', '.join(stream.spec.ch_names)[:200]}; record it with this version"
         )
     try:
-        return tuple(_records_of(stream, segments_from_recording(recording), ratings_of(recording)))
+        return tuple(
+            _records_of(
+                stream, segments_from_recording(recording), ratings_of(recording), _distances(recording)
+            )
+        )
     except (ValueError, OverflowError) as error:
         raise DataError(
             f"{where}: expected sound numbers in {TINGLE_NAME}, got {error}; the file is corrupt, use a copy"
@@ -58,8 +62,25 @@ def ratings_of(recording: Recording) -> RatingTrack:
     return ratings
 
 
+def _distances(recording: Recording) -> dict[float, float]:
+    """Return the distance to the model's training by the stamp of its tick; empty for a model without."""
+    return {
+        time_s: float(distance)
+        for stream in recording.streams
+        if stream.spec.name == DISTANCE_SPEC.name
+        for time_s, distance in zip(stream.times.tolist(), stream.data[:, 0], strict=True)
+    }
+
+
+def _finite(value: float) -> float:
+    return float(value) if math.isfinite(value) else math.nan
+
+
 def _records_of(
-    stream: RecordedStream, segments: Sequence[Segment], ratings: RatingTrack
+    stream: RecordedStream,
+    segments: Sequence[Segment],
+    ratings: RatingTrack,
+    distances: Mapping[float, float],
 ) -> list[TickRecord]:
     """Return the records of the output stream; ValueError where a number is none or out of range."""
     origins = [segment.origin for segment in segments]
@@ -75,18 +96,20 @@ def _records_of(
         if segment is None:
             raise ValueError(f"no segment fits tick {tick} at {time_s:.3f} s")
         modalities = _whole(column["modalities"][i])
-        p = float(column["p"][i])
         records.append(
             TickRecord(
                 segment=segment.index,
                 label=segment.label,
                 tick=tick,
                 time_s=time_s,
-                p=p if math.isfinite(p) else math.nan,
+                p=_finite(column["p"][i]),
                 status=Status(_whole(column["status"][i])),
                 modalities=modalities,
                 rating=ratings.at(time_s, segment),
                 valid_bits=modalities,
+                p_low=_finite(column["p_low"][i]),
+                p_high=_finite(column["p_high"][i]),
+                outside=distances.get(time_s, math.nan) > 1.0,
             )
         )
     return records

@@ -107,6 +107,9 @@ class TickRecord:
             modalities=_bits(m in prediction.modalities for m in Modality),
             rating=rating,
             valid_bits=_bits(prediction.modality_status.get(m) is Status.OK for m in Modality),
+            p_low=prediction.p_low,
+            p_high=prediction.p_high,
+            outside=prediction.outside,
         )
 
 

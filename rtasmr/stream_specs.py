@@ -31,6 +31,18 @@ LATENCY_SPEC = StreamSpec(
 A stream of its own, so that the published stream keeps its channels.
 """
 
+DISTANCE_SPEC = StreamSpec(
+    name="rtasmr-distance",
+    stype="Distance",
+    source_id="rtasmr-distance",
+    sfreq=0.0,
+    dtype="float32",
+    ch_names=("distance",),
+    ch_types=("Distance",),
+    ch_units=("of the limit",),
+)
+"""In recordings: how far the features of a tick lie from those of the model's training, 1 being the limit."""
+
 PULSE_SPEC = StreamSpec(
     name="rtasmr-pulse",
     stype="PulseRate",
@@ -139,10 +151,34 @@ def rating_spec(
     return _marker_spec(name, source_id, "rating", desc)
 
 
+def continuous_rating_spec(
+    *, source_id: str, name: str = "rtasmr-rating-continuous", desc: Mapping[str, str] | None = None
+) -> StreamSpec:
+    """Describe ratings from 0 to 3 in any steps, one irregular sample at every change.
+
+    ``rtasmr-rating`` beside it carries the levels that they stand for.
+    """
+    return StreamSpec(
+        name,
+        "Rating",
+        source_id,
+        0.0,
+        "float32",
+        ("rating",),
+        ("Rating",),
+        ("0 to 3",),
+        {"minimum": "0", "maximum": "3", "level": "nearest whole number, halves upwards", **(desc or {})},
+    )
+
+
 def clip_spec(
     *, source_id: str, name: str = "rtasmr-clip", desc: Mapping[str, str] | None = None
 ) -> StreamSpec:
-    """Describe the clip markers ``clip_start vid3`` and ``clip_end vid3``."""
+    """Describe the clip markers: ``clip_start vid3``, ``clip_end vid3``.
+
+    Of a session also ``clip_skipped vid3`` (not shown, or not to its end), ``rest_start``, ``rest_end``,
+    ``pause_start`` and ``pause_end``.
+    """
     return _marker_spec(name, source_id, "clip", desc)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -205,7 +206,9 @@ class Prediction:
     """The one record of a tick: a probability, or the status that says why there is none.
 
     ``probability`` is NaN unless ``status`` is OK. ``lookahead_ticks`` is the number of newer frames
-    the model saw (fewer than the card's at the end of a segment).
+    the model saw (fewer than the card's at the end of a segment). ``p_low`` and ``p_high`` are the ends of
+    the model's uncertainty band, ``distance`` how far the features lie from those of its training, 1 being
+    the limit; NaN where the model gives none.
     """
 
     segment: Segment
@@ -216,6 +219,14 @@ class Prediction:
     modality_status: Mapping[Modality, Status]
     modalities: frozenset[Modality]
     lookahead_ticks: int
+    p_low: float = math.nan
+    p_high: float = math.nan
+    distance: float = math.nan
+
+    @property
+    def outside(self) -> bool:
+        """Whether the features lie outside what the model was trained on."""
+        return self.distance > 1.0
 
 
 @dataclass(frozen=True, slots=True)
