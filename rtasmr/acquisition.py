@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from rtasmr.clockwatch import ClockJump
 from rtasmr.discovery import (
@@ -73,6 +74,29 @@ class ClockSet:
 
 
 Event = Joined | Lost | Refused | ClockSet
+
+
+class Streams(Protocol):
+    """What an engine takes its input from."""
+
+    @property
+    def timebase(self) -> TimeBase:
+        """Map between the LSL clock and the session clock."""
+        ...
+
+    @property
+    def inlets(self) -> Mapping[Role, Inlet]:
+        """The inlets that are open."""
+        ...
+
+    @property
+    def any_data(self) -> bool:
+        """Whether any of pulse, sound and picture is connected."""
+        ...
+
+    def pull(self) -> tuple[list[Chunk], list[Event]]:
+        """Take what has arrived and what has changed, without waiting."""
+        ...
 
 
 class Acquisition:

@@ -1,6 +1,7 @@
 """The live runtime: pull, step, publish, record, show, until told to stop.
 
-One thread does all of it, so that a tick's latency is the sum of what stands in `Engine._turn`.
+One thread does all of it, so that a tick's latency is the sum of what stands in `Engine._turn`. The parts
+of a turn are public: whoever drives the engines of several viewers runs them side by side.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from rtasmr.acquisition import Acquisition, ClockSet, Event, Joined, Lost, Refused
+from rtasmr.acquisition import ClockSet, Event, Joined, Lost, Refused, Streams
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, incident_text
-from rtasmr.latency import DRAW, Durations, StageDurations
+from rtasmr.latency import DRAW
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import MarkerIntake
 from rtasmr.pipeline import Pipeline
+from rtasmr.predictor import Asking
 from rtasmr.pulse_watch import PulseWatch, pulse_rows
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
@@ -42,6 +43,7 @@ from rtasmr.snapshot import (
 )
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC
+from rtasmr.tally import Tally
 from rtasmr.types import (
     Chunk,
     FeatureFrame,
@@ -67,37 +69,12 @@ LATENCY_TICKS = 600
 """Ticks behind the figures shown live: the last minute."""
 
 
-@dataclass
-class Tally:
-    """What a run adds up to."""
-
-    ticks: int = 0
-    missing: int = 0
-    duplicates: int = 0
-    status: Counter[str] = field(default_factory=Counter)
-    publish: Durations = field(default_factory=Durations)
-    compute: Durations = field(default_factory=Durations)
-    age: Durations = field(default_factory=Durations)
-    stages: StageDurations = field(default_factory=StageDurations)
-    _last: tuple[int, int] = (-1, -1)
-
-    def count(self, segment: Segment, tick: int, status: Status) -> None:
-        """Count one record; ticks of a segment must come as 0, 1, 2, ..."""
-        self.ticks += 1
-        self.status[status.name.lower()] += 1
-        last_segment, last_tick = self._last
-        expected = last_tick + 1 if segment.index == last_segment else 0
-        self.missing += max(0, tick - expected)
-        self.duplicates += tick < expected
-        self._last = (segment.index, tick)
-
-
 class Engine:
     """Drive a pipeline from inlets to outlet, recording and window.
 
     Parameters
     ----------
-    acquisition : Acquisition
+    acquisition : Streams
         Open inlets.
     pipeline : Pipeline
     spec : FeatureSpec
@@ -124,7 +101,7 @@ class Engine:
 
     def __init__(
         self,
-        acquisition: Acquisition,
+        acquisition: Streams,
         pipeline: Pipeline,
         spec: FeatureSpec,
         model: ModelState,
@@ -181,19 +158,31 @@ class Engine:
         An error ends the run, leaves the window with state ``failed`` and goes on to the caller.
         """
         try:
-            for event in joined:
-                self._handle(event)
-            self._store.update(state=RunState.RUNNING, model=self._model)
-            while not self._stopping.is_set() and not self._is_done():
+            self.begin(joined)
+            while not self._stopping.is_set() and not self.is_done:
                 is_behind = self._turn()
                 while is_behind and not self._stopping.is_set():
                     is_behind = self._turn()
                 time.sleep(POLL_S)
-            self._deliver(self._pipeline.flush())
+            self.end()
         except BaseException as error:
-            self._show(RunState.FAILED, f"{type(error).__name__}: {error}")
+            self.fail(error)
             raise
+
+    def begin(self, joined: Sequence[Joined]) -> None:
+        """Take the streams that are open already and show that the run goes on."""
+        for event in joined:
+            self._handle(event)
+        self._store.update(state=RunState.RUNNING, model=self._model)
+
+    def end(self) -> None:
+        """Deliver what still waits for its look-ahead, and show that the run has ended."""
+        self._deliver(self._pipeline.flush())
         self._show(RunState.ENDED, self._message)
+
+    def fail(self, error: BaseException) -> None:
+        """Show that the run has failed, and why."""
+        self._show(RunState.FAILED, f"{type(error).__name__}: {error}")
 
     @property
     def streams(self) -> Mapping[Role, StreamSpec]:
@@ -227,7 +216,9 @@ class Engine:
             "skipped_ticks": aligner.n_skipped,
         }
 
-    def _is_done(self) -> bool:
+    @property
+    def is_done(self) -> bool:
+        """Whether all ticks that were asked for are there, or the streams that were to be outlived gone."""
         return self._is_full() or (self._until_lost and not self._acquisition.any_data)
 
     def _is_full(self) -> bool:
@@ -236,28 +227,55 @@ class Engine:
 
     def _turn(self) -> bool:
         """Pull, step, deliver, show: one turn of the loop; return whether ticks may wait for the next."""
+        chunks = self.gather()
+        now = self._acquisition.timebase.to_session(pylsl.local_clock())
+        begin = time.perf_counter()
+        steps = self._pipeline.step(chunks, now, TICKS_PER_TURN)
+        n_frames = self.deliver(steps, time.perf_counter() - begin)
+        self.read_pulse(chunks)
+        self.show_when_due()
+        return n_frames == TICKS_PER_TURN and not self._is_full()
+
+    def gather(self) -> list[Chunk]:
+        """Take what has arrived, record it, and return what the pipeline gets of it."""
         chunks, events = self._acquisition.pull()
         for event in events:
             self._handle(event)
             self._record_incident(event)
-        chunks = [known for chunk in chunks if (known := self._take(chunk)) is not None]
-        now = self._acquisition.timebase.to_session(pylsl.local_clock())
-        begin = time.perf_counter()
-        steps = self._pipeline.step(chunks, now, TICKS_PER_TURN)
+        return [known for chunk in chunks if (known := self._take(chunk)) is not None]
+
+    def asking(self, chunks: Sequence[Chunk], now: float) -> Asking[list[Step]]:
+        """Advance the pipeline by one tick at most, with the model to be asked; see `Pipeline.asking`."""
+        return self._pipeline.asking(chunks, now, 1)
+
+    def deliver(self, steps: Sequence[Step], compute_s: float) -> int:
+        """Publish and record what a step of the pipeline gave; return the number of its frames.
+
+        Parameters
+        ----------
+        steps : sequence of Step
+        compute_s : float
+            What they took, in seconds.
+        """
         n_frames = sum(step.frame is not None for step in steps)
         if n_frames:
-            self.tally.compute.add((time.perf_counter() - begin) / n_frames)
+            self.tally.compute.add(compute_s / n_frames)
         self._deliver(steps)
-        # Behind the delivery: a reading takes a millisecond that no tick has to wait for.
+        return n_frames
+
+    def read_pulse(self, chunks: Sequence[Chunk]) -> None:
+        """Read the pulse: behind the delivery, as no tick has to wait for the millisecond it takes."""
         for chunk in chunks:
             if chunk.role is Role.PPG and (readings := self.pulse.push(chunk)):
                 self._record("pulse", PULSE_SPEC, *pulse_rows(readings))
+
+    def show_when_due(self) -> None:
+        """Renew the state for the window if there is something new in it."""
         clock = time.monotonic()
         # A finished tick is shown at once; the pulse wave moves on between two ticks.
         if self._records or clock >= self._next_snapshot:
             self._next_snapshot = clock + SNAPSHOT_EVERY_S
             self._show(RunState.RUNNING, self._message)
-        return n_frames == TICKS_PER_TURN and not self._is_full()
 
     def _handle(self, event: Event) -> None:
         role, modality = event.role, event.role.modality
