@@ -16,6 +16,8 @@ class Tally:
     ticks: int = 0
     missing: int = 0
     duplicates: int = 0
+    outside: int = 0
+    """Ticks whose features lie outside what the model was trained on."""
     status: Counter[str] = field(default_factory=Counter)
     publish: Durations = field(default_factory=Durations)
     compute: Durations = field(default_factory=Durations)
