@@ -25,6 +25,17 @@ MAX_WINDOW_FRAMES = 6000
 KIND_TINGLE = "tingle"
 KIND_ENCODER = "encoder"
 
+INTENDED_USE = (
+    "research and demonstration: a running estimate, from pulse, sound and picture, of whether a consenting "
+    "viewer would report an ASMR tingle"
+)
+NOT_FOR = (
+    "medical use: diagnosis, treatment or monitoring",
+    "decisions about people",
+    "contradicting what a person says they feel",
+    "people who have not agreed to it",
+)
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -50,6 +61,25 @@ class TrainingData:
     simulated: bool
     participants: tuple[int, ...]
     trials: int
+
+
+@dataclass(frozen=True)
+class CardVerdict:
+    """What an evaluation came to.
+
+    Parameters
+    ----------
+    words : str
+        Such as ``tracks this person``.
+    evidence : tuple of str
+        Sentences with the numbers behind it.
+    basis : str
+        Which scores of whom it rests on.
+    """
+
+    words: str
+    evidence: tuple[str, ...]
+    basis: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +114,11 @@ class ModelCard:
         What everybody who sees a result must be told.
     onnx_sha256 : str
         Hash of the model file.
+    verdict : CardVerdict or None
+        What it tracks; None while nobody has evaluated it.
+    intended_use : str
+    not_for : tuple of str
+        What it must not be used for.
     """
 
     id: str
@@ -107,6 +142,9 @@ class ModelCard:
     requires: tuple[Modality, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    verdict: CardVerdict | None = None
+    intended_use: str = INTENDED_USE
+    not_for: tuple[str, ...] = NOT_FOR
 
     def __post_init__(self) -> None:
         if self.lookahead_frames >= self.window_frames:
@@ -114,6 +152,24 @@ class ModelCard:
                 f"expected lookahead_frames {self.lookahead_frames} to be less than window_frames "
                 f"{self.window_frames}"
             )
+
+    @property
+    def verdict_line(self) -> str:
+        """What is known of what the model tracks, in one line."""
+        if self.verdict is None:
+            return "verdict: not evaluated; 'offline evaluate' says what it tracks"
+        return f"verdict: {self.verdict.words} ({self.verdict.basis})"
+
+    @property
+    def trust_lines(self) -> tuple[str, ...]:
+        """What the model tracks, by which evidence, what it is for and what not."""
+        evidence = () if self.verdict is None else self.verdict.evidence
+        return (
+            self.verdict_line,
+            *(f"- {sentence}" for sentence in evidence),
+            f"for: {self.intended_use}",
+            f"not for: {'; '.join(self.not_for)}",
+        )
 
     def feature_spec(self) -> FeatureSpec:
         """Return the feature set that the model was trained on."""
@@ -236,7 +292,7 @@ def _from_json(
     card_type: type[ModelCard] | type[EncoderCard], content: dict[str, Any], path: Path
 ) -> AnyCard:
     known = {f.name for f in fields(card_type)}
-    optional = {"requires", "scores", "warnings"}
+    optional = {"requires", "scores", "warnings", "verdict", "intended_use", "not_for"}
     unknown, missing = sorted(content.keys() - known), sorted(known - optional - content.keys())
     if unknown or missing:
         raise ModelError(
@@ -358,6 +414,16 @@ def _training_data(value: Any) -> TrainingData:
     )
 
 
+def _verdict(value: Any) -> CardVerdict | None:
+    if value is None:
+        return None
+    content = _mapping(value)
+    expected = {f.name for f in fields(CardVerdict)}
+    if content.keys() != expected:
+        raise ValueError(f"verdict: expected entries {sorted(expected)}, got {sorted(content)}")
+    return CardVerdict(_text(content["words"]), _texts(content["evidence"]), _text(content["basis"]))
+
+
 _PARSE: Mapping[str, Callable[[Any], Any]] = {
     "id": lambda value: check_id(_text(value)),
     "created": _moment,
@@ -374,5 +440,7 @@ _PARSE: Mapping[str, Callable[[Any], Any]] = {
     "training_data": _training_data,
     "scores": _scores,
     "warnings": _texts,
+    "verdict": _verdict,
+    "not_for": _texts,
 }
 """How an entry is read; entries not named here are text."""

@@ -222,6 +222,7 @@ def models(json_: options.Json = False) -> None:
                 "kind": kind,
                 "demo": isinstance(card, ModelCard) and card.demo,
                 "created": "" if card is None else card.created,
+                "trust": list(card.trust_lines) if isinstance(card, ModelCard) else [],
                 "warnings": [installed.problem] if card is None else list(card.warnings),
             }
         )
@@ -232,8 +233,8 @@ def models(json_: options.Json = False) -> None:
         typer.echo(f"no models in {models_folder()}; 'make demo' installs a demo model")
     for row in rows:
         typer.echo(f"{row['id']}  {row['kind']}{', demo' if row['demo'] else ''}  {row['created']}")
-        for warning in row["warnings"]:
-            typer.echo(f"    {warning}")
+        for line in (*row["trust"], *row["warnings"]):
+            typer.echo(f"    {line}")
 
 
 @app.command()

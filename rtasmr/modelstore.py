@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from rtasmr.card import CARD_FILE, MODEL_FILE, AnyCard, EncoderCard, ModelCard, read_card
+from rtasmr.card import CARD_FILE, MODEL_FILE, AnyCard, EncoderCard, ModelCard, read_card, write_card
 from rtasmr.errors import ModelError
 from rtasmr.home import data_folder
 from rtasmr.onnx_session import read_checked_model
@@ -108,7 +108,8 @@ def find_encoder(weights_sha256: str, near: Path) -> Path:
 def install(folder: Path, *, replace_demo: bool = False) -> Path:
     """Copy a model or encoder into the user's data folder and return its place there.
 
-    The same model twice is installed once; so is an encoder of the same weights.
+    The same model twice is installed once, and takes over a verdict that came since; so is an encoder of
+    the same weights.
 
     Parameters
     ----------
@@ -127,6 +128,8 @@ def install(folder: Path, *, replace_demo: bool = False) -> Path:
     if target.exists():
         installed = read_card(target)
         if _is_same(card, installed):
+            if isinstance(card, ModelCard) and card.verdict is not None and card != installed:
+                _renew_card(card, target)
             return target
         if not (replace_demo and _is_demo(card) and _is_demo(installed)):
             raise ModelError(
@@ -151,7 +154,16 @@ def install(folder: Path, *, replace_demo: bool = False) -> Path:
 def _is_same(card: AnyCard, installed: AnyCard) -> bool:
     if isinstance(card, EncoderCard) and isinstance(installed, EncoderCard):
         return (card.weights_sha256, card.onnx_sha256) == (installed.weights_sha256, installed.onnx_sha256)
-    return card == installed
+    if isinstance(card, ModelCard) and isinstance(installed, ModelCard):
+        return replace(card, verdict=None) == replace(installed, verdict=None)
+    return False
+
+
+def _renew_card(card: ModelCard, target: Path) -> None:
+    """Put a card in the place of another of the same model, whole or not at all."""
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as scratch:
+        write_card(card, Path(scratch))
+        (Path(scratch) / CARD_FILE).replace(target / CARD_FILE)
 
 
 def _is_demo(card: AnyCard) -> bool:

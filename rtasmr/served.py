@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from rtasmr.aligner import Aligner
@@ -48,7 +49,7 @@ class ServedModel:
     def __init__(self, folder: Path, provider: Provider) -> None:
         self.tingle = OnnxTingleModel.load(folder, provider)
         self.spec: FeatureSpec = live_spec(self.tingle.card)
-        self.card: ModelCard = with_banner(self.tingle.card)
+        self.card: ModelCard = _with_verdict(with_banner(self.tingle.card))
         self.encoder = OnnxEncoder.load(
             find_encoder(self.card.encoder_sha256, near=folder),
             provider,
@@ -90,3 +91,10 @@ class ServedModel:
             provider=self.tingle.provider,
             encoder=self.card.encoder_id,
         )
+
+
+def _with_verdict(card: ModelCard) -> ModelCard:
+    """Return a card whose warnings say what the model tracks; of a demo model only where it is known."""
+    if card.verdict is None and card.demo:
+        return card
+    return replace(card, warnings=(*card.warnings, card.verdict_line))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rtasmr.card import TrainingData, read_card, read_encoder_card, read_model_card, write_card
+from rtasmr.card import CardVerdict, TrainingData, read_card, read_encoder_card, read_model_card, write_card
 from rtasmr.errors import ModelError
 from rtasmr.types import Modality
 
@@ -54,6 +54,9 @@ def test_file_is_plain_json_with_version_and_kind(make_card, encoder_card, tmp_p
         ({"warnings": "beware"}, "expected a list, got 'beware'"),
         ({"training_data": {}}, "training_data: expected entries"),
         ({"commit": 5}, "expected text, got 5"),
+        ({"verdict": "good"}, "expected an object, got 'good'"),
+        ({"verdict": {"words": "tracks"}}, r"verdict: expected entries \['basis', 'evidence', 'words'\]"),
+        ({"not_for": "anything"}, "expected a list, got 'anything'"),
         ({"feature_version": 1}, r"the card was changed"),
         ({"feature_parameters": {}}, r"the card was changed"),
     ],
@@ -64,6 +67,20 @@ def test_entries_that_cannot_be_right_are_refused(make_card, tmp_path, changes, 
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     with pytest.raises(ModelError, match=message):
         read_card(tmp_path)
+
+
+def test_a_card_says_what_the_model_tracks_and_what_it_is_for(make_card, tmp_path):
+    told = make_card().trust_lines
+    assert told[0] == "verdict: not evaluated; 'offline evaluate' says what it tracks"
+    assert told[-1].startswith("not for: medical use")
+    verdict = CardVerdict("a stimulus-type detector", ("AUC 1.000",), "clip scores of 34 participants")
+    write_card(make_card(verdict=verdict), tmp_path)
+    card = read_model_card(tmp_path)
+    assert card.verdict == verdict
+    assert card.trust_lines[:2] == (
+        "verdict: a stimulus-type detector (clip scores of 34 participants)",
+        "- AUC 1.000",
+    )
 
 
 def test_a_missing_entry_is_named_and_an_optional_one_may_lack(make_card, tmp_path):

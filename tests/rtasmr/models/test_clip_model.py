@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from offline.feature_sets import feature_spec
-from rtasmr.card import ModelCard, read_model_card, write_card
+from rtasmr.card import CardVerdict, ModelCard, read_model_card, write_card
 from rtasmr.clip_model import LIVE_AGREEMENT, LIVE_R, LIVE_TRIALS, live_spec, with_banner
 from rtasmr.errors import ModelError
 from rtasmr.features.spec import FeatureSpec
@@ -118,6 +118,17 @@ def test_it_runs_where_it_is_named_and_never_by_itself(
     assert len(account.records) == 20
     assert account.warnings == (*served.state().warnings, NO_PERSON)
     assert (served.state().window_frames, served.state().lookahead_frames) == (550, 20)
+    assert "verdict: " not in "; ".join(account.warnings)  # a demo model needs none
+
+
+def test_what_is_served_says_what_the_model_tracks(
+    clip_card: Change, installed: Callable[[ModelCard], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = CardVerdict("a stimulus-type detector", (), "clip scores of 34 participants")
+    folder = installed(clip_card(verdict=verdict))
+    monkeypatch.setenv("RTASMR_HOME", str(tmp_path / "home"))
+    told = ServedModel(find_model(folder.name), "cpu").state().warnings
+    assert told[-1] == "verdict: a stimulus-type detector (clip scores of 34 participants)"
 
 
 def test_its_window_begins_behind_the_warm_up() -> None:

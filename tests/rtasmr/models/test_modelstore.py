@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rtasmr.card import CardVerdict, read_model_card
 from rtasmr.errors import ModelError
 from rtasmr.modelstore import find_encoder, find_model, install, list_models, models_folder
 
@@ -77,6 +78,20 @@ def test_installing_twice_is_installing_once(write_model, make_card):
         p.name: p.read_bytes() for p in folder.iterdir()
     }
     assert [p.name for p in models_folder().iterdir()] == ["three-columns"]
+
+
+def test_an_installed_model_takes_over_a_verdict_and_nothing_else(write_model, make_card, tmp_path):
+    path = install(write_model(make_card(), BYTES, tmp_path / "first"))
+    verdict = CardVerdict("a stimulus-type detector", ("AUC 1.000",), "clip scores")
+    judged = write_model(make_card(verdict=verdict), BYTES, tmp_path / "judged")
+    assert install(judged) == path
+    assert read_model_card(path).verdict == verdict
+    # One that was never judged does not take it away.
+    install(write_model(make_card(), BYTES, tmp_path / "again"))
+    assert read_model_card(path).verdict == verdict
+    with pytest.raises(ModelError, match="expected no other model"):
+        install(write_model(make_card(verdict=verdict, threshold=0.9), BYTES, tmp_path / "other"))
+    assert sorted(p.name for p in path.iterdir()) == ["card.json", "model.onnx"]
 
 
 def test_another_model_of_the_same_id_is_not_replaced(installed, write_model, make_card, tmp_path):
