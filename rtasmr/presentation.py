@@ -1,0 +1,35 @@
+"""What a run accompanies: a session that is shown to a person, and how the two hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rtasmr.link import SnapshotStore
+from rtasmr.snapshot import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A session beside a run.
+
+    Parameters
+    ----------
+    wait_end, ask_end : callable
+        See `RunEnd.follow`: the first returns when the session is over, the second asks it to end.
+    command : callable
+        Takes what the experimenter's window asks for.
+    follow : callable
+        Is given the store that the windows read, to write into it where the session is.
+    streams : tuple of str
+        Identities of streams to record beside the run's input.
+    header : mapping of str to str
+        Entries for the recording's header.
+    """
+
+    wait_end: Callable[[], object]
+    ask_end: Callable[[], object]
+    command: Callable[[Command], object]
+    follow: Callable[[SnapshotStore], object]
+    streams: tuple[str, ...] = ()
+    header: Mapping[str, str] = field(default_factory=dict)
