@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 import queue
 from dataclasses import dataclass
 from typing import Any
@@ -19,23 +21,33 @@ from rtasmr.sources.device import (
 )
 from rtasmr.sources.quiet import quiet_stderr
 from rtasmr.sources.sound_blocks import BlockConverter
-from rtasmr.sources.sound_inputs import find_input, input_format, load_sounddevice, refusal
-from rtasmr.sources.sound_loss import LossWatch
+from rtasmr.sources.sound_delivery import CAPTURED, DeliveryWatch, State
+from rtasmr.sources.sound_inputs import (
+    PLAYED,
+    find_input,
+    input_format,
+    is_monitor,
+    load_sounddevice,
+    refusal,
+)
 from rtasmr.stream_specs import sound_spec
 from rtasmr.types import StreamSpec
 
+logger = logging.getLogger(__name__)
+
 LATENCY_S = 0.2
 """Buffer asked of the card, which delivers a quarter of it at a time."""
-
-SETTLE_S = 2.0
-"""Sound of the first seconds is left out: a sound server gives away at once what it has computed ahead,
-2 s at most, then waits until that is due. Stamps that begin there would be early by as much."""
 
 QUEUE_BLOCKS = 500
 """Blocks of some 10 to 40 ms that wait for the reading thread: seconds, though it reads at once."""
 
 MAX_AGE_S = 10.0
 """Largest believable time between the capture of a sample and its delivery."""
+
+UNSTEADY = (
+    "what the system says of its delay does not become steady, so the usual one is taken; "
+    "'rtasmr calibrate' measures it"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +57,17 @@ class _Block:
     Parameters
     ----------
     samples : ndarray of shape (n_samples, n_channels), int16
-    end : float
-        LSL time of the last sample in seconds.
+    arrival : float
+        LSL time in seconds.
+    age_s : float
+        What the card says of the age of the last sample at that time; NaN if nothing.
     follows_loss : bool
         Whether samples are missing before it, as the card says or because there was no room for them.
     """
 
     samples: NDArray[np.int16]
-    end: float
+    arrival: float
+    age_s: float
     follows_loss: bool
 
 
@@ -75,10 +90,9 @@ class Microphone:
         self._stream: Any = None
         self._format = (int(SOUND_SFREQ), 1)
         self._converter = BlockConverter(*self._format)
-        self._loss_watch = LossWatch(self._format[0])
+        self._watch = DeliveryWatch(self._format[0], 0.0)
         self._n_overflows = 0
         self._has_dropped = False
-        self._settled_at = 0.0
         self._was_open = False
 
     @property
@@ -109,7 +123,6 @@ class Microphone:
         self._format = sfreq, n_channels = input_format(sounddevice, number, self._told)
         self._blocks = queue.Queue(QUEUE_BLOCKS)
         self._converter = BlockConverter(sfreq, n_channels)
-        self._loss_watch = LossWatch(sfreq)
         self._n_overflows, self._has_dropped = 0, False
         try:
             with quiet_stderr():
@@ -126,10 +139,14 @@ class Microphone:
         except sounddevice.PortAudioError as error:
             self.close()
             raise refusal(self._told, error) from error
-        self._settled_at = float(pylsl.local_clock()) + SETTLE_S
+        ages = PLAYED if is_monitor(self._name, is_loopback=self._is_loopback) else CAPTURED
+        self._watch = DeliveryWatch(sfreq, float(pylsl.local_clock()), ages)
 
     def read(self, timeout_s: float) -> Reading | None:
-        """Return the next block; None if none came in time.
+        """Return the next block; None if none came in time, or its place is not known yet.
+
+        Sound is left out until what the system tells of its time is steady: 0.5 s, or up to 4.5 s. Where its
+        place moves afterwards, the counter begins anew.
 
         Raises
         ------
@@ -144,15 +161,25 @@ class Microphone:
             if not self._stream.active:
                 raise DeviceLostError(f"{self._told} has stopped. Plug it in again.") from None
             return None
-        if block.end < self._settled_at:
+        watch = self._watch
+        place = watch.take(len(block.samples), block.arrival, block.age_s, is_flagged=block.follows_loss)
+        if place.state is State.SLID:
+            moved_ms = 1000 * watch.slid_s
+            logger.warning("%s: its time moved by %+.0f ms; its stamps begin anew", self._told, moved_ms)
+        elif place.state is State.BEGINS_UNSTEADY:
+            logger.warning("%s: %s", self._told, UNSTEADY)
+        if place.state in (State.SETTLING, State.SLID):
             return None
-        n_lost = self._loss_watch.lost_before(len(block.samples), block.end, is_flagged=block.follows_loss)
-        self._n_overflows += block.follows_loss or n_lost > 0
-        self._converter.skip(n_lost)
+        if place.state is not State.GOES_ON:
+            self._converter = BlockConverter(*self._format)
+        self._n_overflows += block.follows_loss or place.n_lost > 0
+        self._converter.skip(place.n_lost)
         samples, counter = self._converter.convert(block.samples)
         if len(samples) == 0:
             return None
-        return Reading(samples[:, np.newaxis], block.end - self._converter.held_s, counter)
+        return Reading(
+            samples[:, np.newaxis], block.arrival - watch.delay_s - self._converter.held_s, counter
+        )
 
     def close(self) -> None:
         """Stop the input."""
@@ -163,7 +190,12 @@ class Microphone:
     def health(self) -> Health:
         """Return the card's format and how often samples were lost."""
         sfreq, n_channels = self._format
-        errors = {"overflows": self._n_overflows} if self._n_overflows else {}
+        counts = {
+            "overflows": self._n_overflows,
+            "slides": self._watch.n_slides,
+            "unsteady starts": self._watch.n_unsteady,
+        }
+        errors = {what: n for what, n in counts.items() if n}
         return Health(link=f"{sfreq} Hz, {n_channels} channels", errors=errors)
 
     @property
@@ -176,12 +208,10 @@ class Microphone:
         # The card's clock may be any; only what it says of the age of the block's first sample is used.
         age_s = times.currentTime - times.inputBufferAdcTime
         is_believed = times.inputBufferAdcTime > 0 and 0 < age_s < MAX_AGE_S
-        # Some drivers tell an age too small, but the last sample is not younger than its arrival.
-        length_s = (n_samples - 1) / self._format[0]
-        end = min(now - age_s + length_s, now) if is_believed else now
+        last_age_s = age_s - (n_samples - 1) / self._format[0] if is_believed else math.nan
         try:
             self._blocks.put_nowait(
-                _Block(data.copy(), end, self._has_dropped or bool(status.input_overflow))
+                _Block(data.copy(), now, last_age_s, self._has_dropped or bool(status.input_overflow))
             )
             self._has_dropped = False
         except queue.Full:

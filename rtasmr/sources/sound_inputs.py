@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from rtasmr.errors import ConfigError
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.sources.device import DeviceBusyError, DeviceError, DeviceMissingError
 from rtasmr.sources.quiet import quiet_stderr
+from rtasmr.sources.sound_delivery import Ages
 
 PULSE_PREFIX = "pulse:"
 """``pulse:NAME`` is a source of PulseAudio or PipeWire, monitors of outputs among them."""
@@ -20,6 +22,7 @@ PULSE_PREFIX = "pulse:"
 DEFAULT_MONITOR = "@DEFAULT_MONITOR@"
 """What PulseAudio calls the sound of its default output."""
 
+_MONITOR_ENDING = ".monitor"
 _PULSE_DEVICE = "pulse"
 _PULSE_VARIABLE = "PULSE_SOURCE"
 _PULSE_LATENCY_VARIABLE = "PULSE_LATENCY_MSEC"
@@ -31,6 +34,10 @@ The sound of an output reaches its monitor when it is computed, up to 2 s before
 follows the least demanding program and changes when another one begins to play, which moves all that is
 heard afterwards against what was heard before, as if samples were lost. Asking for little bounds that.
 """
+
+PLAYED = Ages(usual_s=-RENDER_AHEAD_MS / 1000, least_s=-math.inf, most_s=0.0)
+"""A monitor: the last sample of a block is heard after the block has arrived."""
+
 _WASAPI_LOOPBACK = "[loopback]"
 _MAC_LOOPBACKS = ("blackhole", "soundflower", "loopback audio")
 _NO_LOOPBACK = {
@@ -53,7 +60,8 @@ def find_input(sounddevice: Any, name: str, *, is_loopback: bool) -> int:
     """
     inputs = _inputs(sounddevice)
     if sys.platform == "linux":
-        os.environ.setdefault(_PULSE_LATENCY_VARIABLE, str(RENDER_AHEAD_MS))
+        # Also where the user has set another value, for programs that play.
+        os.environ[_PULSE_LATENCY_VARIABLE] = str(RENDER_AHEAD_MS)
         if is_loopback and not name:
             name = PULSE_PREFIX + DEFAULT_MONITOR
         if name.startswith(PULSE_PREFIX):
@@ -67,6 +75,12 @@ def find_input(sounddevice: Any, name: str, *, is_loopback: bool) -> int:
         if not name:
             return min(inputs)
     return _pick(inputs, name, _default_input(sounddevice))
+
+
+def is_monitor(name: str, *, is_loopback: bool) -> bool:
+    """Return whether an input is what an output plays, handed over before it is heard."""
+    is_named_so = name.startswith(PULSE_PREFIX) and name.endswith(_MONITOR_ENDING)
+    return sys.platform == "linux" and (is_loopback or is_named_so)
 
 
 def load_sounddevice() -> Any:
@@ -186,6 +200,6 @@ def _pulse_sources() -> list[tuple[str, str]]:
     )
     names = [line.split("\t")[1] for line in done.stdout.splitlines() if line.count("\t") > 1]
     return [
-        (PULSE_PREFIX + name, "what an output plays" if name.endswith(".monitor") else "PulseAudio")
+        (PULSE_PREFIX + name, "what an output plays" if name.endswith(_MONITOR_ENDING) else "PulseAudio")
         for name in names
     ]

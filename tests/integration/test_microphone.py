@@ -40,28 +40,27 @@ sounddevice.play(tone.astype(np.float32)[:, None], 44100, device=sys.argv[1], bl
 
 CLICKS = """
 import sys
-import numpy as np, pylsl, sounddevice
+import sounddevice
 
-N, PERIOD = 7 * 44100, 22050
-due = []
+PERIOD = 22050
 
 def give(out, n, times, status):
-    global at
-    now = pylsl.local_clock() + times.outputBufferDacTime - times.currentTime
+    global at, underflows
     out[:] = 0
-    for k in range(-at % PERIOD, n, PERIOD):
-        out[k] = 0.9
-        due.append(now + k / 44100)
+    out[-at % PERIOD::PERIOD] = 0.9
     at += n
-    if at > N:
+    underflows += status.output_underflow
+    if at > 7 * 44100:
         raise sounddevice.CallbackStop
 
-at = 1
-with sounddevice.OutputStream(44100, device=sys.argv[1], channels=1, callback=give, latency=0.5) as stream:
+at, underflows = 1, 0
+with sounddevice.OutputStream(44100, device=sys.argv[1], channels=1, callback=give, latency=1.0) as stream:
     while stream.active:
         sounddevice.sleep(100)
-np.save(sys.argv[2], due)
+print("underflows", underflows)
 """
+
+SFREQ = 44_100
 
 
 @pytest.fixture
@@ -83,30 +82,38 @@ def source(environment) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-MONITOR_SLIDES = pytest.mark.xfail(
-    reason="open defect: PulseAudio renders a monitor ahead by a changing time, and stamps slide with it",
-    strict=False,
-)
-
-
-@MONITOR_SLIDES
-def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
-    sound_server, environment, source, tmp_path
-):
-    heard = subprocess.Popen(
-        [sys.executable, "-c", HEAR, "source_id='rtasmr-loopback-default'", "3", str(tmp_path / "heard.npz")],
+def hear(environment, tmp_path, seconds):
+    """Start to take the source's stream; return the process and the file that it will write."""
+    path = tmp_path / "heard.npz"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEAR, "source_id='rtasmr-loopback-default'", str(seconds), str(path)],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert heard.stdout.readline() == "hearing\n"
+    assert process.stdout.readline() == "hearing\n"
+    return process, path
+
+
+def longest_stretch(times):
+    """Return the part of stamps in which no sample is missing (a loaded machine loses some)."""
+    edges = np.flatnonzero(np.diff(times) > 1.5 / SFREQ) + 1
+    return max(np.split(times, edges), key=len)
+
+
+def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
+    sound_server, environment, source, tmp_path
+):
+    heard, path = hear(environment, tmp_path, 4)
     subprocess.run([sys.executable, "-c", PLAY, sound_server.device], env=environment, check=True, timeout=40)
     heard.communicate(timeout=40)
     assert heard.returncode == 0
-    with np.load(tmp_path / "heard.npz") as saved:
+    with np.load(path) as saved:
         samples, times = saved["samples"], saved["times"]
     assert (np.diff(times) > 0).all()
-    assert (len(times) - 1) / (times[-1] - times[0]) == pytest.approx(44_100, rel=0.02)
+    whole = longest_stretch(times)
+    assert whole[-1] - whole[0] > 2
+    assert (len(whole) - 1) / (whole[-1] - whole[0]) == pytest.approx(SFREQ, rel=0.001)
     windows = np.lib.stride_tricks.sliding_window_view(samples, 22_050)[::4410]
     loudest = max(windows, key=np.std)
     assert np.argmax(np.abs(np.fft.rfft(loudest))) * 2 == pytest.approx(1000, abs=2)
@@ -117,25 +124,22 @@ def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
     assert "disconnects 0" in said
 
 
-@MONITOR_SLIDES
-def test_clicks_keep_their_distance_though_the_player_comes_later(
-    sound_server, environment, source, tmp_path
-):
-    heard = subprocess.Popen(
-        [sys.executable, "-c", HEAR, "source_id='rtasmr-loopback-default'", "9", str(tmp_path / "heard.npz")],
+def test_clicks_keep_their_place_though_the_player_comes_later(sound_server, environment, source, tmp_path):
+    heard, path = hear(environment, tmp_path, 9)
+    done = subprocess.run(
+        [sys.executable, "-c", CLICKS, sound_server.device],
         env=environment,
-        stdout=subprocess.PIPE,
+        check=True,
+        timeout=40,
+        capture_output=True,
         text=True,
     )
-    assert heard.stdout.readline() == "hearing\n"
-    due = tmp_path / "due.npy"
-    play = [sys.executable, "-c", CLICKS, sound_server.device, str(due)]
-    subprocess.run(play, env=environment, check=True, timeout=40)
     heard.communicate(timeout=40)
-    with np.load(tmp_path / "heard.npz") as saved:
+    with np.load(path) as saved:
         clicks = saved["times"][saved["samples"] > 20_000]
+    assert done.stdout == "underflows 0\n", "the player ran dry: its clicks did not come in time"
     assert len(clicks) >= 6
-    np.testing.assert_allclose(np.diff(clicks), 0.5, atol=0.002)
+    np.testing.assert_allclose(clicks - clicks[0], 0.5 * np.arange(len(clicks)), rtol=0, atol=0.005)
 
 
 @pytest.mark.parametrize(
