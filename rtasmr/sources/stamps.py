@@ -6,6 +6,10 @@ slope is the device's true rate. The envelope is fitted over the last minute, an
 approach it without a step, so that every sample of a stretch keeps its place on the grid to a small
 fraction of a period. No clock here: arrivals are arguments.
 
+The least of ``n`` delays is not 0 either. Were they exponential with mean ``m``, the true line would lie
+below all of them by an amount that is, given the delays, exponential with mean ``m / n``: the envelope is
+placed that much lower.
+
 References
 ----------
 Moon, Skelly and Towsley (1999), Estimation and removal of clock skew from network delay measurements,
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,15 +38,22 @@ BLOCK_S = 0.5
 """Of the arrivals of this many seconds the one with the least delay is kept, which bounds the memory."""
 
 SLOPE_SPAN_S = 3.0
-SLOPE_SPAN_BURSTS = 12.0
+SLOPE_SPAN_BURSTS = 20.0
 """Before the arrivals span this many seconds, and bursts, the nominal rate is better than a fitted one."""
+
+MIN_DELAYS = 4
+"""Before there are this many blocks nothing is known of how delays vary."""
 
 MAX_SLOPE = 0.1
 """Largest believable deviation of the true rate from the nominal one."""
 
 SETTLE_S = 0.2
-SETTLE_BURSTS = 1.5
-"""A stretch is held back for this many seconds, and bursts, to begin at a usable place."""
+SETTLE_BURSTS = 2.5
+"""A stretch is held back for this many seconds, and bursts, to begin at a usable place.
+
+It begins as late as the least of the delays seen by then makes it. More would be better for the stamps, but
+a device that is lost meanwhile has sent nothing.
+"""
 
 SLEW = 0.01
 SLEW_TIME_S = 1.0
@@ -237,6 +249,7 @@ class _Envelope:
         self._origin: tuple[int, float] | None = None
         self._block = -1
         self._at, self._offset, self._slope = 0.0, 0.0, 0.0
+        self._least_delay_s = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -274,7 +287,7 @@ class _Envelope:
         if self._origin is None:
             raise ValueError("no arrival yet: the line is not known")
         x = (index - self._origin[0]) / self._sfreq
-        return self._origin[1] + x + self._line(x)
+        return self._origin[1] + x + self._line(x) - self._least_delay_s
 
     def delay(self, index: int, arrival: float) -> float:
         """Return by how much a sample arrived after its time, in seconds."""
@@ -293,8 +306,15 @@ class _Envelope:
         points = list(self._points)
         self._at, self._offset = min(points, key=lambda point: point[1])
         self._slope = 0.0
-        if not self.has_rate:
-            return
+        if self.has_rate:
+            self._fit_slope(points)
+        if len(points) >= MIN_DELAYS:
+            # The median of an exponential distribution is its mean times log(2); a stall does not move it.
+            delay = statistics.median(y - self._line(x) for x, y in points) / math.log(2)
+            # Measured from the least one, a mean of n delays is short by its n-th part.
+            self._least_delay_s = delay / (len(points) - 1)
+
+    def _fit_slope(self, points: list[tuple[float, float]]) -> None:
         hull = _lower_hull(points)
         centre = sum(x for x, _ in points) / len(points)
         right = next(i for i in range(1, len(hull)) if hull[i][0] >= centre)
