@@ -120,12 +120,12 @@ def _person_products(trials: Sequence[TrialPrediction]) -> NDArray[np.float64]:
     n_steps = min(trial.p.size for trial in trials)
     p = np.stack([trial.p[:n_steps] for trial in trials]).astype(np.float64)
     y = np.stack([trial.truth[:n_steps] for trial in trials]).astype(np.float64)
-    p_own, y_own = _own_part(p), _own_part(y)
+    p_own, y_own = own_part(p), own_part(y)
     return np.stack([(p_own * y_own).sum(axis=1), (p_own**2).sum(axis=1), (y_own**2).sum(axis=1)], axis=1)
 
 
-def _own_part(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return values of shape (n_trials, n_steps) less the means of instants and of trials."""
+def own_part(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values of one clip, shape (n_trials, n_steps), less the means of instants and of trials."""
     own = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
     if np.sum(own**2) <= _ROUNDING * np.sum(values**2):
         return np.zeros_like(own)

@@ -9,7 +9,7 @@ amplitude, which needs no model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from offline.metrics import Scores, macro_f1
 from offline.person_specific import PersonScores
 from offline.predictions import Predictions
+from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials
 from offline.statistics import (
     N_BOOTSTRAP,
-    bootstrap_multiplicities,
     percentile_interval,
     resample_participants,
     trial_counts,
@@ -32,26 +32,6 @@ PREFIX = "caveat.pulse."
 _UNDEFINED = "Undefined: no two people of one clip differ at any instant"
 _CONCORDANCE = "of two people at one instant, who feels it; 0.5 is chance"
 _CORRELATION = "of probability and report, less what all share and each trial's mean; 0 is chance"
-
-
-class _Resampling:
-    """Scores of the trials as they are, and of participants drawn with replacement."""
-
-    def __init__(self, predictions: Predictions, n_bootstrap: int, rng: np.random.Generator) -> None:
-        participants = np.array([trial.trial.participant for trial in predictions.trials])
-        units, unit_of_trial = np.unique(participants, return_inverse=True)
-        self._once = np.ones(len(participants), dtype=np.int64)
-        self._drawn = bootstrap_multiplicities(len(units), n_bootstrap, rng)[:, unit_of_trial]
-
-    def __call__(
-        self, score: Callable[[NDArray[np.int64]], Scores], unit: str, note: str, undefined: str = _UNDEFINED
-    ) -> Measured:
-        """Return a score with its interval."""
-        value = float(score(self._once))
-        if np.isnan(value):
-            return Measured(None, unit=unit, note=undefined)
-        samples = score(self._drawn)
-        return Measured(value, ci95=percentile_interval(samples[np.isfinite(samples)]), unit=unit, note=note)
 
 
 def measure_pulse_gain(
@@ -78,7 +58,7 @@ def measure_pulse_gain(
         A model trained as the fusion model was, on sound and picture alone.
     """
     whole, fusion = fusion, asmr_trials(fusion).without_padding()
-    interval = _Resampling(fusion, n_bootstrap, rng)
+    interval = ParticipantBootstrap(fusion, rng, n_bootstrap, undefined=_UNDEFINED)
     own = PersonScores.of([fusion])
     found = {
         "concordance": interval(own.concordance, "r", _CONCORDANCE),
@@ -115,7 +95,7 @@ def _compare(
     fusion: Predictions,
     without_pulse: Predictions,
     own: PersonScores,
-    interval: _Resampling,
+    interval: ParticipantBootstrap,
     n_bootstrap: int,
     rng: np.random.Generator,
 ) -> dict[str, Measured]:
@@ -170,7 +150,7 @@ def measure_amplitude(
         "people, less what all share and each trial's mean; 0 is chance"
     )
     scores = PersonScores.of([amplitudes])
-    interval = _Resampling(amplitudes, n_bootstrap, rng)
+    interval = ParticipantBootstrap(amplitudes, rng, n_bootstrap, undefined=_UNDEFINED)
     return {f"{PREFIX}amplitude.correlation": interval(scores.correlation, "r", note)}
 
 

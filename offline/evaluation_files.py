@@ -1,0 +1,190 @@
+"""An evaluation as files: numbers for machines, a page of tables for people, a figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+import rtasmr
+from offline.atomic import replacing
+from offline.evaluate import Evaluated, Evaluation
+from offline.labels import long_labels, short_label
+from offline.lag import LagCurve
+from offline.predictions import save_predictions
+from offline.results import Measured
+from offline.rules import OTHERS
+from rtasmr.card import INTENDED_USE, NOT_FOR
+
+NUMBERS_FILE, TABLE_FILE, PAGE_FILE = "evaluation.json", "evaluation.csv", "evaluation.md"
+
+ROWS: Mapping[str, str] = {
+    "balanced_accuracy": "balanced accuracy, %",
+    "mcc": "MCC",
+    "auc": "AUC, all moments",
+    "auprc": "AUPRC",
+    "auc_within_trial": "AUC within a trial",
+    "auc_between": "AUC between people at one instant",
+    "own_r": "r of what is the person's own",
+    "onset_recall": "onsets predicted",
+    "onset_precision": "predicted onsets that are reported",
+    "onset_latency": "onset latency, s",
+    "flips_per_minute": "flips per minute",
+    "response_sensitivity": "trials with tingles recognised, %",
+    "response_specificity": "trials without recognised, %",
+    "called": "ticks called tingle, %",
+    "brier": "Brier",
+    "ece": "ECE",
+    "auc_of_kind": "AUC, ASMR against nature clips",
+}
+"""Scores of the table in its order, with their names."""
+
+
+def numbers_of(evaluation: Evaluation) -> Iterator[tuple[str, Measured]]:
+    """Yield every number with its id: model or rule, then score."""
+    for model in evaluation.models:
+        for key, number in {**model.row.scores, **model.more}.items():
+            yield f"{model.name}.{key}", number
+        if model.lag is not None:
+            note = "ratings trail what the model says by this much"
+            yield f"{model.name}.lag", Measured(model.lag.best_s, ci95=model.lag.ci95_s, unit="s", note=note)
+        for rule, row in model.rules.items():
+            for key, number in row.scores.items():
+                yield f"{model.name}|{rule}.{key}", number
+
+
+def write_evaluation(evaluation: Evaluation, out: Path) -> None:
+    """Write ``evaluation.json``, ``.csv``, ``.md``, ``predictions.npz`` and ``figures/`` into ``out``."""
+    content = {
+        "version": rtasmr.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": dict(evaluation.config),
+        "models": [
+            {
+                "name": model.name,
+                "score": model.score,
+                "verdict": str(model.verdict.words),
+                "basis": model.basis,
+                "claims": [
+                    {"claim": str(claim.words), "holds": claim.holds, "evidence": list(claim.evidence)}
+                    for claim in model.verdict.claims
+                ],
+                "reliability": [
+                    {"n": int(n), "mean_p": _finite(p), "frequency": _finite(share)}
+                    for n, p, share in zip(
+                        model.row.reliability.n,
+                        model.row.reliability.mean_p,
+                        model.row.reliability.frequency,
+                        strict=True,
+                    )
+                ],
+                "lag": None if model.lag is None else _curve(model.lag),
+                "notes": list(model.notes),
+            }
+            for model in evaluation.models
+        ],
+        "numbers": [{"id": key, **asdict(number)} for key, number in numbers_of(evaluation)],
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with replacing(out / NUMBERS_FILE) as part:
+        part.write_text(text, encoding="utf-8")
+    with replacing(out / TABLE_FILE) as part, part.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["id", "value", "ci95_low", "ci95_high", "p", "unit", "note", "made_with"])
+        label = short_label(evaluation.config)
+        for key, number in numbers_of(evaluation):
+            ends = number.ci95 or ("", "")
+            rows.writerow([key, number.value, *ends, number.p, number.unit, number.note, label])
+    with replacing(out / PAGE_FILE) as part:
+        part.write_text("\n".join(_page(evaluation)) + "\n", encoding="utf-8")
+    save_predictions(
+        out / "predictions.npz", [model.predictions for model in evaluation.models], dict(evaluation.config)
+    )
+
+
+def _curve(lag: LagCurve) -> dict[str, list[float]]:
+    return {"lag_s": [round(float(x), 1) for x in lag.lag_s], "r": [float(x) for x in lag.r]}
+
+
+def _finite(value: np.floating) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _page(evaluation: Evaluation) -> Iterator[str]:
+    yield "# Evaluation"
+    yield ""
+    for label in long_labels(evaluation.config):
+        yield f"**{label}**"
+        yield ""
+    for model in evaluation.models:
+        yield from _model_page(model)
+    yield "## What such a model is for"
+    yield ""
+    yield f"{INTENDED_USE[:1].upper()}{INTENDED_USE[1:]}. Not for: {'; '.join(NOT_FOR)}."
+    yield ""
+    yield (
+        "Pressing a key moves the hand: a pulse taken from the hand that rates may show the key, not the "
+        "feeling. Take it from the other hand."
+    )
+
+
+def _model_page(model: Evaluated) -> Iterator[str]:
+    yield f"## {model.name}: {model.verdict.words}"
+    yield ""
+    yield f"{model.basis[:1].upper()}{model.basis[1:]}."
+    yield ""
+    for claim in model.verdict.claims:
+        yield f"- {'**holds**' if claim.holds else 'does not hold'}: {claim.words}"
+        for sentence in claim.evidence:
+            yield f"  - {sentence}"
+    for note in model.notes:
+        yield f"- note: {note}"
+    yield ""
+    yield f"### Scores within ASMR clips ({model.score}s), 95 % intervals over participants"
+    yield ""
+    columns = {model.name: model.row, **model.rules}
+    yield f"| | {' | '.join(columns)} |"
+    yield f"| --- |{' --- |' * len(columns)}"
+    for key, name in ROWS.items():
+        cells = (_cell(row.scores.get(key)) for row in columns.values())
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    if OTHERS in model.rules:
+        yield (
+            f"'{OTHERS}' leaves each person out of the mean, so where somebody feels a tingle it lies lower "
+            "than for the others: its scores between people are below chance by construction."
+        )
+        yield ""
+    onset = model.row.scores["onset_recall"]
+    yield f"Onsets: {onset.note}. Trials: {model.row.scores['response_specificity'].note}."
+    yield ""
+    if model.lag is not None:
+        low, high = model.lag.ci95_s
+        yield (
+            f"Ratings trail what the model says by {model.lag.best_s:.1f} s [{low:.1f}, {high:.1f}], where "
+            f"they agree best (r = {model.lag.r.max():.3f} within trials)."
+        )
+        yield ""
+    if model.more:
+        yield "| asked otherwise | value | p |"
+        yield "| --- | --- | --- |"
+        for key, number in model.more.items():
+            p = "" if number.p is None else f"{number.p:.4f}"
+            yield f"| {key} | {_cell(number, 4)} | {p} |"
+        yield ""
+
+
+def _cell(number: Measured | None, digits: int = 3) -> str:
+    if number is None or number.value is None:
+        return "undefined"
+    digits = 1 if number.unit == "%" else digits
+    text = f"{number.value:.{digits}f}"
+    if number.ci95 is not None:
+        text += f" [{number.ci95[0]:.{digits}f}, {number.ci95[1]:.{digits}f}]"
+    return text
