@@ -42,7 +42,7 @@ from rtasmr.snapshot import (
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC
+from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC, PULSE_SPEC
 from rtasmr.tally import Tally
 from rtasmr.types import (
     Chunk,
@@ -370,8 +370,8 @@ class Engine:
         row = np.array(
             [
                 record.p,
-                math.nan,
-                math.nan,
+                record.p_low,
+                record.p_high,
                 age_s,
                 record.tick,
                 record.status,
@@ -395,6 +395,10 @@ class Engine:
                 self._record("latency", LATENCY_SPEC, stamp, stages_ms.astype(np.float32)[None])
         if self._outlet is not None:
             self._record("tingle", self._outlet.spec, np.array([prediction.time_s]), row)
+        if not math.isnan(prediction.distance):
+            self.tally.outside += prediction.outside
+            distance = np.array([[prediction.distance]], dtype=np.float32)
+            self._record("distance", DISTANCE_SPEC, np.array([prediction.time_s]), distance)
         self._records.append(record)
         self._published = time.monotonic()
         self.newest = record

@@ -100,30 +100,44 @@ class OnnxTingleModel:
         ModelError
             If the result is not a number, because a value marked valid is none.
         """
-        if values.ndim != 2 or values.shape[1] != self._n_features:
+        said: NDArray[np.float32] = self.predict_many(values[np.newaxis], valid[np.newaxis])[0]
+        return said
+
+    def predict_many(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return what `predict` says of each of several windows of one length, computed in one pass.
+
+        Parameters
+        ----------
+        values, valid : ndarray of shape (n_windows, n_frames, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_frames) or (n_windows, n_frames, 4), float32
+        """
+        if values.ndim != 3 or values.shape[2] != self._n_features:
             raise SpecMismatchError(
                 f"model '{self.card.id}' expects windows of shape (n_frames, {self._n_features}), "
-                f"got {values.shape}; offer it feature set '{self.card.feature_set}' "
+                f"got {values.shape[1:]}; offer it feature set '{self.card.feature_set}' "
                 f"v{self.card.feature_version}"
             )
-        results = self._session.run_all({"x": values[np.newaxis], "valid": valid[np.newaxis]})
+        results = self._session.run_all({"x": values, "valid": valid})
         if not all(np.isfinite(result).all() for result in results):
             raise ModelError(f"model '{self.card.id}' {self._why_not_finite(values, valid)}")
-        probability: NDArray[np.float32] = results[0][0]
+        probability: NDArray[np.float32] = results[0]
         if len(results) == 1:
             return probability
         said = dict(zip(self._session.outputs, results, strict=True))
         unknown = np.full_like(probability, np.nan)
-        doubt = [said[name][0] if name in said else unknown for name in DOUBT]
+        doubt = [said.get(name, unknown) for name in DOUBT]
         return np.stack([probability, *doubt], axis=-1)
 
     def _why_not_finite(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> str:
         wrong = np.argwhere(valid & ~np.isfinite(values))
         if len(wrong) == 0:
             return "gives no probability for a window of finite numbers; train and export it again"
-        frame, column = wrong[0]
+        window, frame, column = wrong[0]
         return (
-            f"expects finite numbers where valid, got {values[frame, column]} in "
+            f"expects finite numbers where valid, got {values[window, frame, column]} in "
             f"'{self.card.feature_names[column]}' at frame {frame} of the window; mark it invalid"
         )
 

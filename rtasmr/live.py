@@ -23,13 +23,13 @@ from rtasmr.config import LiveConfig
 from rtasmr.discovery import printable
 from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
-from rtasmr.latency import DRAW, Percentiles
+from rtasmr.latency import DRAW
 from rtasmr.link import SnapshotServer, SnapshotStore
+from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder, RecorderState
 from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
-from rtasmr.snapshot import PulseState, modalities_of
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
 from rtasmr.stream_specs import tingle_spec
@@ -83,7 +83,7 @@ def run_live(
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
-        _end_on_signals(end, stack)
+        end_on_signals(end, stack)
         stack.enter_context(sources)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)
@@ -93,7 +93,7 @@ def run_live(
         )
         recorder = None
         if config.record and not stop.is_set():
-            recorder = Recorder(Path(config.record), _header(config, model.card))
+            recorder = Recorder(Path(config.record), recording_header(config, model.card))
             say(f"recording to {recorder.snapshot().path}")
         store = SnapshotStore()
         server = stack.enter_context(SnapshotServer(store))
@@ -128,7 +128,7 @@ def run_live(
             require=config.require,
             stopping=stop,
         )
-        _report_status(engine, status, stack)
+        report_every_second(lambda: live_status(engine), status, stack)
         if ends_with is not None:
             end.follow(*ends_with)
         if window and not stop.is_set():
@@ -137,11 +137,7 @@ def run_live(
             say(f"no window; open one with: {attach_line(server)}")
         files: list[str] = []
         error = ""
-        # A full collection would walk all that the imports made: 60 ms in the middle of a tick. From here
-        # on the collector looks only at what is new.
-        gc.collect()
-        gc.freeze()
-        stack.callback(gc.unfreeze)
+        settle_garbage(stack)
         try:
             engine.run(joined)
         finally:
@@ -168,6 +164,7 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
         "status": dict(tally.status),
         "missing": tally.missing,
         "duplicates": tally.duplicates,
+        "outside": tally.outside,
         "latency_ms": tally.publish.percentiles().as_dict(),
         "compute_ms": tally.compute.percentiles().as_dict(),
         "age_ms": tally.age.percentiles().as_dict(),
@@ -197,6 +194,16 @@ def recording_account(state: RecorderState) -> dict[str, Any]:
     }
 
 
+def settle_garbage(stack: ExitStack) -> None:
+    """Leave what there is so far out of every collection, until ``stack`` is unwound.
+
+    A full collection would walk all that the imports made: 60 ms in the middle of a tick.
+    """
+    gc.collect()
+    gc.freeze()
+    stack.callback(gc.unfreeze)
+
+
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
     return f"{sys.executable} -P -m rtasmr.view --attach {server.link_file}"
@@ -214,7 +221,8 @@ def _rate(sfreq: float) -> str:
     return f"{sfreq:g} Hz" if sfreq else "irregular"
 
 
-def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
+def recording_header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
+    """Return what the header of a recording says of the run."""
     return {
         "participant": config.participant,
         "consent": "yes" if config.consent else "not stated",
@@ -228,62 +236,13 @@ def _header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
     }
 
 
-def _end_on_signals(end: RunEnd, stack: ExitStack) -> None:
+def end_on_signals(end: RunEnd, stack: ExitStack) -> None:
     """End the run in order on Ctrl-C and SIGTERM, whether streams have come by then or not."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGINT, signal.SIGTERM):
         previous = signal.signal(number, lambda *_: end.request())
         stack.callback(signal.signal, number, previous)
-
-
-def _report_status(engine: Engine, status: Callable[[dict[str, Any]], None], stack: ExitStack) -> None:
-    """Hand a short status to ``status`` once a second, on a thread of its own."""
-    ended = threading.Event()
-
-    def report() -> None:
-        while not ended.wait(1.0):
-            newest = engine.newest
-            if newest is None:
-                continue
-            status(
-                {
-                    "tick": newest.tick,
-                    "segment": newest.label,
-                    "p": None if newest.p != newest.p else round(newest.p, 4),
-                    "status": newest.status.name.lower(),
-                    "message": engine.message,
-                    "modalities": [m.value for m in modalities_of(newest.modalities)],
-                    "pulse": _pulse(engine.pulse.state),
-                    "streams": {m.value: s.name.lower() for m, s in engine.status.items()},
-                    "lag_ms": _rounded(1000 * engine.lag_s),
-                    "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
-                    "age_ms": _rounded(engine.latency.age_ms),
-                    "stages_ms": {
-                        s.name: Percentiles(s.p50_ms, s.p99_ms, s.max_ms).as_dict()
-                        for s in engine.latency.stages
-                    },
-                }
-            )
-
-    thread = threading.Thread(target=report, name="status", daemon=True)
-    thread.start()
-    stack.callback(thread.join, 2.0)
-    stack.callback(ended.set)
-
-
-def _pulse(state: PulseState | None) -> dict[str, Any] | None:
-    if state is None:
-        return None
-    return {
-        "rate_bpm": _rounded(state.rate_bpm),
-        "quality": None if state.quality != state.quality else round(state.quality, 2),
-        "troubles": list(state.troubles),
-    }
-
-
-def _rounded(value: float) -> float | None:
-    return None if value != value else round(value, 1)
 
 
 def _open_window(server: SnapshotServer, end: RunEnd, stack: ExitStack, say: Callable[[str], None]) -> None:

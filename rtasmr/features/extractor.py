@@ -9,7 +9,7 @@ import numpy as np
 from rtasmr.features.picture import Encode, PictureFeatures
 from rtasmr.features.ppg import PpgFeature, PpgReading
 from rtasmr.features.pulse_features import PulseFeatures
-from rtasmr.features.sound import SoundFeatures
+from rtasmr.features.sound import Describe, SoundFeatures
 from rtasmr.features.spec import PPG_NAMES, PULSE_NAMES, FeatureSpec
 from rtasmr.types import AlignedChunk, FeatureFrame, Modality, Status
 
@@ -29,6 +29,8 @@ class FeatureExtractor:
         Rate of the pulse stream in Hz; None while there is none.
     ppg_filtered : bool
         Whether the pulse stream has passed a 0.5-35 Hz band-pass already.
+    sound : callable, optional
+        ``(n, 2048)`` int16 to ``(n, 31)`` float32, where other extractors hear the same.
 
     Raises
     ------
@@ -37,13 +39,19 @@ class FeatureExtractor:
     """
 
     def __init__(
-        self, spec: FeatureSpec, encode: Encode, ppg_sfreq: float | None = None, ppg_filtered: bool = False
+        self,
+        spec: FeatureSpec,
+        encode: Encode,
+        ppg_sfreq: float | None = None,
+        ppg_filtered: bool = False,
+        *,
+        sound: Describe | None = None,
     ) -> None:
         self._spec = spec
         self._columns = {modality: spec.columns(modality) for modality in Modality}
         self._wave_column = [i for i, name in enumerate(spec.names) if name in PPG_NAMES]
         self._pulse_columns = [i for i, name in enumerate(spec.names) if name in PULSE_NAMES]
-        self._sound = SoundFeatures(spec)
+        self._sound = SoundFeatures(spec).batch if sound is None else sound
         self._picture = PictureFeatures(encode)
         self._segment_index: int | None = None
         self._ppg: PpgFeature | None = None
@@ -73,7 +81,7 @@ class FeatureExtractor:
         with_sound = {i: chunk.sound for i, chunk in enumerate(aligned) if chunk.sound is not None}
         if with_sound:
             cells = np.ix_(np.array([*with_sound], dtype=np.intp), self._columns[Modality.SOUND])
-            values[cells] = self._sound.batch(np.stack(list(with_sound.values())))
+            values[cells] = self._sound(np.stack(list(with_sound.values())))
             valid[cells] = True
         with_picture = {i: chunk.picture for i, chunk in enumerate(aligned) if chunk.picture is not None}
         if with_picture:

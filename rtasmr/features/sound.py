@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
@@ -13,6 +14,9 @@ from scipy.signal import get_window
 from scipy.sparse import csr_array
 
 from rtasmr.features.spec import SOUND_NAMES, FeatureSpec
+
+Describe = Callable[[NDArray[np.int16]], NDArray[np.float32]]
+"""Analysis frames (n, 2048) in, float32 features (n, 31) out: `SoundFeatures.batch`."""
 
 S16_SCALE = 32768.0
 N_MELS = 128
