@@ -20,8 +20,9 @@ from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session, load_session
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
 from rtasmr.view.pulse_figure import draw_pulse
-from rtasmr.view.state import clean, model_notices
+from rtasmr.view.state import model_notices
 from rtasmr.view.tracks import STATUS_WORDS, Span
+from rtasmr.view.wording import clean
 
 PAGE_FILE = "session.html"
 SIMULATED_WORDS = "simulated pulse: says nothing about a person"

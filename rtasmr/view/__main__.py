@@ -1,4 +1,4 @@
-"""``python -m rtasmr.view --attach LINK_FILE``: the window as a process of its own."""
+"""``python -m rtasmr.view``: the window as a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 from rtasmr.errors import RtasmrError
+from rtasmr.link import find_link
+from rtasmr.view.state import DEFAULT_SPAN, SPANS_S
+from rtasmr.view.theme import THEMES
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,26 +18,32 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m rtasmr.view", description="Show the Tinglegram of a running runtime."
     )
-    parser.add_argument(
-        "--attach", type=Path, required=True, metavar="LINK_FILE", help="the runtime's link file"
-    )
+    parser.add_argument("pid", type=int, nargs="?", help="number of the runtime's process, where several run")
+    parser.add_argument("--attach", type=Path, metavar="LINK_FILE", help="the runtime's link file")
+    parser.add_argument("--theme", choices=list(THEMES), help="default: as the desktop")
+    parser.add_argument("--span", choices=list(SPANS_S), default=DEFAULT_SPAN, help="length of the time axis")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture of the window")
     parser.add_argument(
         "--after", type=float, default=5.0, metavar="S", help="seconds until the picture (default 5)"
     )
     parser.add_argument("--close-when-ended", action="store_true", help="close when the runtime ends")
+    parser.add_argument("--ends-run", action="store_true", help="end the run when the user closes the window")
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window in pixels")
     options = parser.parse_args(argv)
-    # Qt only now: --help and usage errors need no display.
-    from rtasmr.view.mainwindow import run_window
-
     try:
+        link_file = options.attach or find_link(options.pid)
+        # Qt only now: --help and usage errors need no display.
+        from rtasmr.view.application import run_window
+
         return run_window(
-            options.attach,
+            link_file,
             screenshot=options.screenshot,
             after_s=options.after,
             close_when_ended=options.close_when_ended,
+            ends_run=options.ends_run,
             size=options.size,
+            theme=THEMES.get(options.theme),
+            span=options.span,
         )
     except RtasmrError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")

@@ -19,8 +19,9 @@ from matplotlib.textpath import TextToPath
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import TickRecord
-from rtasmr.view.state import clean, model_notices
+from rtasmr.view.state import model_notices
 from rtasmr.view.tracks import RecordColumns, Span
+from rtasmr.view.wording import clean
 
 MAX_CLIPS = 8
 """The clips of a session of the published protocol."""

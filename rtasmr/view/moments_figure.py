@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.view.figure import CARE
-from rtasmr.view.state import clean, model_notices
+from rtasmr.view.state import model_notices
+from rtasmr.view.wording import clean
 
 _CELL_IN = 2.3
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtWidgets
 
-from rtasmr.view.plots import Theme
-from rtasmr.view.state import Level, Light, ViewState
+from rtasmr.view.lights import Level, Light
+from rtasmr.view.state import ViewState
+from rtasmr.view.theme import Theme
 
 WIDEST_LINE = "44.1 of 44.1 kHz, lag 250 ms, lost 9999"
 """Sets the width of the column, in whatever font the desktop has."""

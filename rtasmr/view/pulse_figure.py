@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.view.figure import CURVE, RATING, SPAN
-from rtasmr.view.state import clean
 from rtasmr.view.tracks import Span
+from rtasmr.view.wording import clean
 
 
 def draw_pulse(

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import PurePath
 
 import numpy as np
@@ -14,15 +13,17 @@ from numpy.typing import NDArray
 
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import (
+    ProgrammeState,
     RecordingState,
     RunState,
     Snapshot,
-    StreamState,
     TickRecord,
     modalities_of,
 )
-from rtasmr.types import Modality, Role, Status
+from rtasmr.types import Modality, Status
+from rtasmr.view.lights import Level, Light, light_of
 from rtasmr.view.tracks import STATUS_WORDS, RecordColumns, SegmentMark
+from rtasmr.view.wording import DASH, clean, clock_text, number
 
 HISTORY_S = 2 * 3600
 """What a window that stays keeps; one that attaches late gets ten minutes."""
@@ -31,40 +32,15 @@ TREND_POINTS = HISTORY_S  # a reading a second
 PULSE_WINDOW_S = 10.0
 SILENT_S = 2.0
 """A runtime that changes nothing for this long is reported; it should do so ten times a second."""
-DEAD_S = 2.0
-"""A stream without a sample for this long has no light but red."""
+SPANS_S = {"30 s": 30.0, "1 min": 60.0, "2 min": 120.0, "5 min": 300.0, "10 min": 600.0, "all": None}
+"""Lengths of the time axis by name; None shows all that is kept."""
+DEFAULT_SPAN = "1 min"
+LEAST_SPAN_S = 30.0
+"""Shortest time axis."""
+OUTSIDE_WORDS = "OUTSIDE WHAT THE MODEL WAS TRAINED ON: do not trust the probability now"
 DEMO_WORDS = "DEMO MODEL trained on simulated data: says nothing about people"
-DASH = "\N{EN DASH}"
 
-ROLE_WORDS = {
-    Role.PPG: "Pulse",
-    Role.SOUND: "Sound",
-    Role.PICTURE: "Picture",
-    Role.RATING: "Rating keys",
-    Role.CLIP: "Clip markers",
-}
-OPTIONAL_ROLES = (Role.RATING, Role.CLIP)
-"""Nothing is predicted from these: one that is missing needs care, but is no fault."""
 MODALITY_WORDS = {Modality.PPG: "pulse", Modality.SOUND: "sound", Modality.PICTURE: "picture"}
-
-
-class Level(StrEnum):
-    """How bad something is; the window gives each a colour and a symbol of its own."""
-
-    GOOD = "good"
-    CARE = "care"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """One stream's line: its level, what it is, how it is, and its numbers."""
-
-    level: Level
-    title: str
-    word: str
-    name: str
-    numbers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +172,24 @@ class ViewState:
             return math.nan
         return self.now_s(clock_s) - float(self.columns.time_s[estimates[-1]])
 
+    def axis_s(self, clock_s: float, span_s: float | None) -> tuple[float, float]:
+        """Return begin and end of the time axis, in seconds since the first record of the session.
+
+        Parameters
+        ----------
+        clock_s : float
+        span_s : float or None
+            Its length; None shows all that is kept.
+        """
+        pending = self.pending(clock_s)
+        newest_s = self.start_s if self.newest is None else self.newest.time_s
+        reached_s = (newest_s if pending is None else pending[1]) - self.start_s
+        if span_s is None:
+            begin_s = float(self.columns.time_s[0]) - self.start_s if len(self.columns) else 0.0
+            return begin_s, max(reached_s, begin_s + LEAST_SPAN_S)
+        end_s = max(reached_s, span_s)
+        return end_s - span_s, end_s
+
     def pending(self, clock_s: float) -> tuple[float, float] | None:
         """Return the stretch after the newest tick on which no estimate can exist yet."""
         if self.newest is None or self.over:
@@ -221,6 +215,8 @@ class ViewState:
             alarms.append(f"The runtime failed: {snapshot.message}")
         if snapshot.recording is not None and snapshot.recording.error:
             alarms.append(f"Recording failed: {snapshot.recording.error}")
+        if self.newest is not None and self.newest.outside and not self.over:
+            notices.append(OUTSIDE_WORDS)
         if snapshot.model is not None:
             if snapshot.model.encoder.startswith("random"):
                 notices.append(
@@ -264,7 +260,7 @@ class ViewState:
         if self.newest.status is not Status.OK:
             return f"no estimate now, the last is {age_s:.1f} s old"
         used = ", ".join(MODALITY_WORDS[modality] for modality in modalities_of(self.newest.modalities))
-        return f"age of the estimate {age_s:.1f} s \N{MIDDLE DOT} from {used or 'no modality'}"
+        return f"estimate {age_s:.1f} s old \N{MIDDLE DOT} from {used or 'no modality'}"
 
     @property
     def pulse_text(self) -> str:
@@ -282,6 +278,12 @@ class ViewState:
             )
             if part
         )
+
+    @property
+    def programme_text(self) -> str:
+        """Where a session of several clips is; empty without one."""
+        programme = self.snapshot.programme
+        return "" if programme is None else _programme_text(programme)
 
     @property
     def lights(self) -> tuple[Light, ...]:
@@ -325,40 +327,22 @@ class ViewState:
         return ("off",) if recording is None else _recording_lines(recording)
 
 
-def light_of(stream: StreamState) -> Light:
-    """Return the light of one stream."""
-    word = STATUS_WORDS[stream.status]
-    silent = stream.status is not Status.OK and stream.age_s > DEAD_S
-    if silent and stream.status is not Status.ABSENT:
-        word = f"no data for {stream.age_s:.0f} s"
-    if stream.status is Status.OK:
-        level = Level.GOOD
-    elif stream.role in OPTIONAL_ROLES:
-        level = Level.CARE
-    elif silent or stream.status in (Status.ABSENT, Status.BAD_INPUT):
-        level = Level.BAD
-    else:
-        level = Level.CARE
-    return Light(level, ROLE_WORDS[stream.role], word, clean(stream.name) or DASH, _stream_numbers(stream))
-
-
-def _stream_numbers(stream: StreamState) -> str:
-    if stream.status is Status.ABSENT:
-        return "not found on the network"
-    if stream.role in OPTIONAL_ROLES:
-        last = f", last {stream.age_s:.0f} s ago" if math.isfinite(stream.age_s) else ""
-        return f"{stream.n_samples} received{last}"
-    parts = [_rate_text(stream), f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]
-    if stream.overruns:
-        parts.append(f"overruns {stream.overruns}")
-    return ", ".join(parts)
-
-
-def _rate_text(stream: StreamState) -> str:
-    unit, scale = ("kHz", 1000.0) if stream.sfreq >= 10_000 else ("Hz", 1.0)
-    measured = number(stream.measured_sfreq / scale, "{:.1f}")
-    declared = f" of {stream.sfreq / scale:g}" if stream.sfreq > 0 else ""
-    return f"{measured}{declared} {unit}"
+def _programme_text(programme: ProgrammeState) -> str:
+    dot = " \N{MIDDLE DOT} "
+    asks = f" ({clean(programme.question, 20)})" if programme.question else ""
+    left = f"{clock_text(programme.left_s)} left" if math.isfinite(programme.left_s) else ""
+    whole = (
+        clock_text(programme.total_left_s) + " to the end" if math.isfinite(programme.total_left_s) else ""
+    )
+    parts = (
+        "PAUSED" if programme.paused else "",
+        f"clip {programme.clip} of {programme.n_clips}",
+        clean(programme.now, 40) + asks,
+        left,
+        f"next: {clean(programme.next, 40)}" if programme.next else "",
+        whole,
+    )
+    return dot.join(part for part in parts if part)
 
 
 def _recording_lines(recording: RecordingState) -> tuple[str, ...]:
@@ -366,22 +350,3 @@ def _recording_lines(recording: RecordingState) -> tuple[str, ...]:
     overruns = f", {recording.overruns} overruns" if recording.overruns else ""
     failed = ("failed",) if recording.error else ()
     return (clean(PurePath(recording.path).name), size + overruns, *failed)
-
-
-def number(value: float, form: str) -> str:
-    """Return ``value`` in ``form``, or a dash where it is not finite."""
-    return form.format(value) if math.isfinite(value) else DASH
-
-
-def clock_text(seconds: float) -> str:
-    """Return ``83.4`` as ``1:23``."""
-    whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes = f"{rest // 60:02d}" if hours else f"{rest // 60}"
-    return f"{f'{hours}:' if hours else ''}{minutes}:{rest % 60:02d}"
-
-
-def clean(text: str, n_max: int = 300) -> str:
-    """Return foreign text on one line, without control characters and no longer than ``n_max``."""
-    flat = "".join(c if c.isprintable() else " " for c in text)
-    return flat if len(flat) <= n_max else flat[: n_max - 1] + "\N{HORIZONTAL ELLIPSIS}"

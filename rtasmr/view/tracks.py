@@ -22,6 +22,9 @@ SEAM_S = 0.25
 """Two segments follow each other at once if their ticks are no further apart than this."""
 
 NO_RECORD = "no record"
+OUTSIDE = "outside training"
+TREND_GAP_S = 2.5
+"""Readings of the pulse come once a second; farther apart, they do not belong to one curve."""
 
 STATUS_WORDS = {
     Status.OK: "ok",
@@ -63,15 +66,19 @@ class SegmentMark:
 class RecordColumns:
     """Records as arrays of shape (n_records,), oldest first.
 
-    ``time_s`` and ``p`` are float64; ``status`` and ``rating`` int8; ``segment`` and ``tick`` int64.
+    ``time_s``, ``p``, ``p_low`` and ``p_high`` are float64; ``status`` and ``rating`` int8; ``segment`` and
+    ``tick`` int64; ``outside`` bool.
     """
 
     time_s: NDArray[np.float64]
     p: NDArray[np.float64]
+    p_low: NDArray[np.float64]
+    p_high: NDArray[np.float64]
     status: NDArray[np.int8]
     rating: NDArray[np.int8]
     segment: NDArray[np.int64]
     tick: NDArray[np.int64]
+    outside: NDArray[np.bool_]
 
     @classmethod
     def of(cls, records: Sequence[TickRecord]) -> RecordColumns:
@@ -79,10 +86,13 @@ class RecordColumns:
         return cls(
             time_s=np.array([r.time_s for r in records], dtype=np.float64),
             p=np.array([r.p for r in records], dtype=np.float64),
+            p_low=np.array([r.p_low for r in records], dtype=np.float64),
+            p_high=np.array([r.p_high for r in records], dtype=np.float64),
             status=np.array([r.status for r in records], dtype=np.int8),
             rating=np.array([r.rating for r in records], dtype=np.int8),
             segment=np.array([r.segment for r in records], dtype=np.int64),
             tick=np.array([r.tick for r in records], dtype=np.int64),
+            outside=np.array([r.outside for r in records], dtype=np.bool_),
         )
 
     def __len__(self) -> int:
@@ -105,17 +115,25 @@ class RecordColumns:
         follows = (np.diff(self.segment) == 0) & (np.diff(self.tick) == 1)
         return np.flatnonzero(~follows) + 1
 
-    def _runs(self, values: NDArray[np.int8]) -> list[tuple[int, int]]:
+    def _runs(self, values: NDArray[np.int8] | NDArray[np.bool_]) -> list[tuple[int, int]]:
         """Return first and last record of every unbroken run of one value."""
         if len(self) == 0:
             return []
-        starts = np.union1d(self._breaks, np.flatnonzero(np.diff(values)) + 1).astype(int).tolist()
+        starts = np.union1d(self._breaks, np.flatnonzero(values[1:] != values[:-1]) + 1).astype(int).tolist()
         return list(zip([0, *starts], [start - 1 for start in starts] + [len(self) - 1], strict=True))
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return times and probabilities with a NaN at every break, each of shape (n_points,)."""
+        return self._broken(self.p)
+
+    def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return times and both ends of the uncertainty band, as `curve`; NaN where there is none."""
+        times, low = self._broken(self.p_low)
+        return times, low, self._broken(self.p_high)[1]
+
+    def _broken(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         breaks = self._breaks
-        return np.insert(self.time_s, breaks, self.time_s[breaks]), np.insert(self.p, breaks, np.nan)
+        return np.insert(self.time_s, breaks, self.time_s[breaks]), np.insert(values, breaks, np.nan)
 
     def spans(self, *, between_segments: bool = True) -> list[Span]:
         """Return the stretches without a probability, in order of time.
@@ -139,6 +157,15 @@ class RecordColumns:
                 spans.append(Span(self.time_s[i - 1] + half, self.time_s[i] - half, NO_RECORD))
         return sorted(spans, key=lambda span: span.start_s)
 
+    def outside_spans(self) -> list[Span]:
+        """Return the stretches outside what the model was trained on, in order of time."""
+        half = TICK_S / 2
+        return [
+            Span(self.time_s[first] - half, self.time_s[last] + half, OUTSIDE)
+            for first, last in self._runs(self.outside)
+            if self.outside[first]
+        ]
+
     def rating_steps(self) -> list[RatingStep]:
         """Return the stretches of one known rating, in order of time."""
         half = TICK_S / 2
@@ -150,3 +177,54 @@ class RecordColumns:
 
 
 _COLUMNS = tuple(RecordColumns.__dataclass_fields__)
+
+
+def thinned(
+    times: NDArray[np.float64], values: NDArray[np.float64], n_bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what can be seen of a curve on ``n_bins`` pixels: least and greatest value of each.
+
+    Parameters
+    ----------
+    times, values : ndarray of shape (n_points,)
+        A curve that breaks where it is NaN; times do not decrease.
+    n_bins : int
+        Equal parts of the time from the first point to the last.
+
+    Returns
+    -------
+    times, values : ndarray of shape (n_kept,)
+        Some of the points, in order. Every run of NaN keeps one, so that no gap is bridged. A curve of
+        fewer than four points a bin comes back as it is.
+    """
+    if len(times) < 4 * n_bins:
+        return times, values
+    bins = np.minimum(((times - times[0]) * (n_bins / (times[-1] - times[0]))).astype(np.intp), n_bins - 1)
+    gap = np.isnan(values)
+    # Sorted by bin and then by value, the ends of each stretch are its extremes; NaN sorts last and is cut.
+    finite = np.flatnonzero(~gap)
+    order = finite[np.lexsort((values[finite], bins[finite]))]
+    edge = np.flatnonzero(np.diff(bins[order])) + 1
+    ends = np.concatenate(([0], edge, edge - 1, [len(order) - 1])) if len(order) else np.empty(0, np.intp)
+    begins_gap = np.flatnonzero(gap & ~np.concatenate(([False], gap[:-1])))
+    kept = np.unique(np.concatenate((order[ends], begins_gap)))
+    return times[kept], values[kept]
+
+
+def trend_steps(
+    times: NDArray[np.float64], values: NDArray[np.float64], reading_s: float = 1.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return readings, each of the second before it, as steps that break where one is missing.
+
+    Parameters
+    ----------
+    times, values : ndarray of shape (n_readings,)
+        End of each reading in seconds, ascending; NaN where nothing could be read.
+    reading_s : float
+        Length of a step.
+    """
+    breaks = 2 * (np.flatnonzero(np.diff(times) > TREND_GAP_S) + 1)
+    begins = np.maximum(times - reading_s, np.concatenate(([-np.inf], times[:-1])))
+    step_times = np.column_stack((begins, times)).ravel()
+    step_values = np.repeat(values, 2)
+    return np.insert(step_times, breaks, step_times[breaks]), np.insert(step_values, breaks, np.nan)

@@ -109,7 +109,7 @@ def _lay_out() -> None:
 def test_numbers_on_screen_are_the_snapshots(window):
     assert window.probability.text() == "0.60"
     assert window.headline.whole == "Running · clip vid3 · 0:59"
-    assert window.estimate.whole == "age of the estimate 1.2 s · from pulse, sound, picture"
+    assert window.estimate.whole == "estimate 1.2 s old · from pulse, sound, picture"
     (light,) = window.panel.lights
     assert light.head.text() == "Pulse: ok"
     assert light.name.text() == "wrist"
@@ -300,7 +300,9 @@ def test_closing_detaches(qtbot, window, server):
 class TestProcess:
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "rtasmr.view", *options]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        # Xvfb says 100 dots per inch, of which Qt would make a scale of 1.04.
+        environment = {**os.environ, "QT_SCALE_FACTOR_ROUNDING_POLICY": "Round"}
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def test_it_takes_a_picture_and_closes_with_the_runtime(self, qtbot, store, server, tmp_path: Path):
         picture = tmp_path / "window.png"

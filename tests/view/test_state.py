@@ -19,8 +19,10 @@ from rtasmr.snapshot import (
     StreamState,
 )
 from rtasmr.types import Role, Status
-from rtasmr.view.state import DASH, DEMO_WORDS, Level, ViewState, clean, clock_text, light_of
+from rtasmr.view.lights import Level, light_of
+from rtasmr.view.state import DEMO_WORDS, ViewState
 from rtasmr.view.tracks import SegmentMark
+from rtasmr.view.wording import DASH, clean, clock_text
 
 MODEL = ModelState("bilstm-live", False, 0.5, 10, 200, (), "cpu", "imagenet")
 STREAM = StreamState(Role.PPG, "pulse", "ppg-1", 100.0, 99.94, 0.021, 0.03, Status.OK, 4500, 3, 0)
@@ -124,7 +126,7 @@ class TestWords:
         assert state.probability_text == "0.44"
         assert not state.tingles
         assert state.headline == "Running · clip vid3 · 1:23"
-        assert state.estimate_text(50.0) == "age of the estimate 1.2 s · from pulse, picture"
+        assert state.estimate_text(50.0) == "estimate 1.2 s old · from pulse, picture"
 
     def test_the_threshold_itself_counts_as_a_tingle(self, make_record):
         assert fed(snapshot([make_record(60, 0.5)])).tingles

@@ -1,0 +1,80 @@
+"""The light of one stream: how it is, in a word, a level and its numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rtasmr.snapshot import StreamState
+from rtasmr.types import Role, Status
+from rtasmr.view.tracks import STATUS_WORDS
+from rtasmr.view.wording import DASH, clean, number
+
+DEAD_S = 2.0
+"""A stream without a sample for this long has no light but red."""
+
+ROLE_WORDS = {
+    Role.PPG: "Pulse",
+    Role.SOUND: "Sound",
+    Role.PICTURE: "Picture",
+    Role.RATING: "Rating keys",
+    Role.CLIP: "Clip markers",
+}
+OPTIONAL_ROLES = (Role.RATING, Role.CLIP)
+"""Nothing is predicted from these: one that is missing needs care, but is no fault."""
+
+
+class Level(StrEnum):
+    """How bad something is; the window gives each a colour and a symbol of its own."""
+
+    GOOD = "good"
+    CARE = "care"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """One stream's line: its level, what it is, how it is, and its numbers."""
+
+    level: Level
+    title: str
+    word: str
+    name: str
+    numbers: str
+
+
+def light_of(stream: StreamState) -> Light:
+    """Return the light of one stream."""
+    word = STATUS_WORDS[stream.status]
+    silent = stream.status is not Status.OK and stream.age_s > DEAD_S
+    if silent and stream.status is not Status.ABSENT:
+        word = f"no data for {stream.age_s:.0f} s"
+    if stream.status is Status.OK:
+        level = Level.GOOD
+    elif stream.role in OPTIONAL_ROLES:
+        level = Level.CARE
+    elif silent or stream.status in (Status.ABSENT, Status.BAD_INPUT):
+        level = Level.BAD
+    else:
+        level = Level.CARE
+    return Light(level, ROLE_WORDS[stream.role], word, clean(stream.name) or DASH, _stream_numbers(stream))
+
+
+def _stream_numbers(stream: StreamState) -> str:
+    if stream.status is Status.ABSENT:
+        return "not found on the network"
+    if stream.role in OPTIONAL_ROLES:
+        last = f", last {stream.age_s:.0f} s ago" if math.isfinite(stream.age_s) else ""
+        return f"{stream.n_samples} received{last}"
+    parts = [_rate_text(stream), f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]
+    if stream.overruns:
+        parts.append(f"overruns {stream.overruns}")
+    return ", ".join(parts)
+
+
+def _rate_text(stream: StreamState) -> str:
+    unit, scale = ("kHz", 1000.0) if stream.sfreq >= 10_000 else ("Hz", 1.0)
+    measured = number(stream.measured_sfreq / scale, "{:.1f}")
+    declared = f" of {stream.sfreq / scale:g}" if stream.sfreq > 0 else ""
+    return f"{measured}{declared} {unit}"

@@ -1,0 +1,69 @@
+"""The experimenter's line on a session of several clips: where it is, and buttons for it."""
+
+from __future__ import annotations
+
+from pyqtgraph.Qt import QtCore, QtWidgets
+
+from rtasmr.snapshot import Command
+from rtasmr.view.panel import ElidedLabel
+from rtasmr.view.state import ViewState
+
+CONFIRM_MS = 4000
+"""How long the second press of Stop is waited for."""
+STOP, SURE = "S&top", "Really s&top?"
+
+
+class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
+    """Position, time left and what comes next; hidden without a programme."""
+
+    asked = QtCore.Signal(Command)
+    """A button was pressed, or its key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = ElidedLabel(keep_end=False)
+        self.pause = QtWidgets.QPushButton("&Pause")
+        self.skip = QtWidgets.QPushButton("&Next")
+        self.stop = QtWidgets.QPushButton(STOP)
+        # As wide as its longer text, so that nothing moves under the pointer.
+        self.stop.setMinimumWidth(self.fontMetrics().horizontalAdvance(SURE) + 24)
+        self.pause.setAccessibleName("Pause the session or go on")
+        self.skip.setAccessibleName("Go on to the next item")
+        self.stop.setAccessibleName("Stop the session; press twice")
+        self.pause.clicked.connect(lambda: self.asked.emit(Command.PAUSE))
+        self.skip.clicked.connect(lambda: self.asked.emit(Command.SKIP))
+        self.stop.clicked.connect(self._stop)
+        self._calm = QtCore.QTimer(self)
+        self._calm.setSingleShot(True)
+        self._calm.timeout.connect(lambda: self.stop.setText(STOP))
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(self.words, stretch=1)
+        for button in (self.pause, self.skip, self.stop):
+            row.addWidget(button)
+        self.hide()
+
+    def _stop(self) -> None:
+        """Ask at the first press, stop at the second."""
+        if self.stop.text() == STOP:
+            self.stop.setText(SURE)
+            self._calm.start(CONFIRM_MS)
+        else:
+            self._calm.stop()
+            self.stop.setText(STOP)
+            self.asked.emit(Command.STOP)
+
+    def show_state(self, state: ViewState) -> None:
+        """Show where the programme of ``state`` is."""
+        programme = state.snapshot.programme
+        self.setVisible(programme is not None)
+        # Their keys would reach hidden buttons, too.
+        for button in (self.pause, self.skip, self.stop):
+            button.setEnabled(programme is not None and state.linked and not state.over)
+        if programme is None:
+            return
+        self.words.show_text(state.programme_text)
+        text = "Go &on" if programme.paused else "&Pause"
+        if self.pause.text() != text:
+            self.pause.setText(text)

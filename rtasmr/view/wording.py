@@ -1,0 +1,27 @@
+"""Numbers and foreign text as words."""
+
+from __future__ import annotations
+
+import math
+
+DASH = "\N{EN DASH}"
+"""Stands for a number that there is not."""
+
+
+def number(value: float, form: str) -> str:
+    """Return ``value`` in ``form``, or a dash where it is not finite."""
+    return form.format(value) if math.isfinite(value) else DASH
+
+
+def clock_text(seconds: float) -> str:
+    """Return ``83.4`` as ``1:23``."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes = f"{rest // 60:02d}" if hours else f"{rest // 60}"
+    return f"{f'{hours}:' if hours else ''}{minutes}:{rest % 60:02d}"
+
+
+def clean(text: str, n_max: int = 300) -> str:
+    """Return foreign text on one line, without control characters and no longer than ``n_max``."""
+    flat = "".join(c if c.isprintable() else " " for c in text)
+    return flat if len(flat) <= n_max else flat[: n_max - 1] + "\N{HORIZONTAL ELLIPSIS}"
