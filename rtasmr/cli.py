@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from rtasmr import console, options
+from rtasmr.account import end_with
 from rtasmr.config import LiveConfig
 from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
 from rtasmr.types import Role
+from rtasmr.viewing_cli import view
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(source_app, name="source")
@@ -94,60 +96,7 @@ def live(
             typer.echo(json.dumps(status))
 
     account = run_live(config, window=not headless, say=lambda text: typer.echo(text, err=True), status=show)
-    _end(account, json_)
-
-
-@app.command()
-def view(
-    video: Annotated[Path, typer.Argument(help="Video or sound file to show.")],
-    model: options.Model = "",
-    ppg: options.Pulse = "",
-    require: options.Require = "",
-    provider: options.Compute = "auto",
-    headless: Annotated[bool, typer.Option("--headless", help="No Tinglegram, only the stimulus.")] = False,
-    full_screen: Annotated[bool, typer.Option("--full-screen", help="Show the stimulus so.")] = False,
-    clip: Annotated[str, typer.Option(help="Name of the clip; default: that of the file.")] = "",
-    duration: Annotated[float | None, typer.Option(help="Show only so many seconds.")] = None,
-    sound_device: Annotated[str, typer.Option(help="Part of its name, or its number.")] = "",
-    delay: Annotated[
-        float, typer.Option(help="What the sound takes beyond the latency that the card reports, in ms.")
-    ] = 0.0,
-    record: options.RecordTo = "",
-    record_raw: options.RecordRaw = False,
-    participant: options.Participant = "",
-    consent: options.Consent = False,
-    wait: options.Wait = 5.0,
-    network: options.Network = False,
-    json_: options.Json = False,
-) -> None:
-    """Show a stimulus to a person, take their pulse and their ratings (keys 1-4), predict and record."""
-    from rtasmr.player.config import PlayerConfig
-    from rtasmr.player.viewing import run_view
-
-    player = PlayerConfig(
-        file=video, clip=clip, sound_device=sound_device, delay_ms=delay, duration_s=duration
-    )
-    config = LiveConfig(
-        model=model,
-        queries={Role.PPG: ppg} if ppg else {},
-        require=options.required_roles(require),
-        provider=provider,
-        record=record,
-        record_raw=record_raw,
-        participant=participant,
-        consent=consent,
-        wait_s=wait,
-        network=network,
-    )
-    account = run_view(
-        player,
-        config,
-        window=not headless,
-        full_screen=full_screen,
-        say=lambda text: typer.echo(text, err=True),
-        status=lambda facts: typer.echo(json.dumps(facts)) if json_ else None,
-    )
-    _end(account, json_)
+    end_with(account, json_)
 
 
 @app.command()
@@ -280,55 +229,6 @@ def demo(
     run_demo(out, window=not headless, seed=seed)
 
 
-def _end(account: dict[str, Any], as_json: bool) -> None:
-    """Print what a run adds up to; a recording that failed is an error."""
-    from rtasmr.xdf import RecordingFailedError
-
-    if as_json:
-        typer.echo(json.dumps(account))
-    else:
-        _print_account(account)
-    if account["error"]:
-        raise RecordingFailedError(account["error"])
-
-
-def _print_account(account: dict[str, Any]) -> None:
-    typer.echo(
-        f"ticks: {account['ticks']}, missing {account['missing']}, duplicates {account['duplicates']}; "
-        + ", ".join(f"{name} {n}" for name, n in account["status"].items())
-    )
-    for key, name in (
-        ("latency_ms", "publish latency"),
-        ("compute_ms", "compute"),
-        ("age_ms", "age of estimate"),
-    ):
-        figures = account[key]
-        if figures["p50"] is not None:
-            shown = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items())
-            typer.echo(f"{name} [ms]: {shown}")
-    stages = {name: figures for name, figures in account["stages_ms"].items() if figures["p50"] is not None}
-    for quantile in ("p50", "p99", "max") if stages else ():
-        shown = ", ".join(f"{name} {figures[quantile]:.1f}" for name, figures in stages.items())
-        typer.echo(f"stages {quantile} [ms]: {shown}")
-    if account["pulse"] is not None:
-        typer.echo("pulse: " + _pulse_line(account["pulse"]))
-    samples = account["samples"]
-    if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
-        typer.echo(f"samples: {samples}")
-    if samples["skipped_ticks"]:
-        typer.echo(f"overload: {samples['skipped_ticks']} ticks were skipped (stale); free the CPU")
-    if account.get("player"):
-        typer.echo(f"player: {account['player']}")
-    if account["absent"]:
-        typer.echo(f"absent: {', '.join(account['absent'])}")
-    if account["interruptions"]:
-        typer.echo("lost: " + ", ".join(f"{role} {n} x" for role, n in account["interruptions"].items()))
-    if account["markers"]["unknown"]:
-        typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
-    for path in account["files"]:
-        typer.echo(f"recording: {path}")
-
-
 def _print_finding(finding: Finding) -> None:
     """Print one line, and a second one with what to do; ``--`` marks what a run can do without."""
     mark, colour = ("ok", "green") if finding.ok else ("NO", "red") if finding.needed else ("--", "yellow")
@@ -338,14 +238,7 @@ def _print_finding(finding: Finding) -> None:
         typer.echo(f"      fix: {finding.fix}")
 
 
-def _pulse_line(pulse: dict[str, Any]) -> str:
-    rate = "no rate" if pulse["rate_bpm"] is None else f"median {pulse['rate_bpm']:.0f} per minute"
-    troubles = ", ".join(f"{trouble} {n}" for trouble, n in pulse["troubles"].items())
-    good = f"good in {pulse['good']} of {pulse['readings']} readings"
-    return f"{rate}, {good}" + (f" ({troubles})" if troubles else "")
-
-
-for command in (record, repair, export, redact):
+for command in (view, record, repair, export, redact):
     app.command()(command)
 
 

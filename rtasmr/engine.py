@@ -19,6 +19,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr.acquisition import ClockSet, Event, Joined, Lost, Refused, Streams
+from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, incident_text
@@ -95,6 +96,8 @@ class Engine:
         What the texts of foreign marker streams mean; None takes our own texts only.
     require : sequence of Role
         Streams whose loss is an alarm.
+    companions : Companions or None
+        Streams that are recorded and not used.
     stopping : threading.Event or None
         Ends the run once it is set; the engine makes its own without.
     """
@@ -114,6 +117,7 @@ class Engine:
         record_raw: bool = False,
         marker_map: MarkerMap | None = None,
         require: Sequence[Role] = (),
+        companions: Companions | None = None,
         stopping: threading.Event | None = None,
     ) -> None:
         self._acquisition = acquisition
@@ -131,6 +135,7 @@ class Engine:
         self._announced: set[str] = set()
         self._ratings = RatingTrack()
         self._require = frozenset(require)
+        self._companions = companions
         self._lost: Counter[Role] = Counter()
         self.markers = MarkerIntake(marker_map or MarkerMap())
         self._waveform = Waveform()
@@ -242,6 +247,9 @@ class Engine:
         for event in events:
             self._handle(event)
             self._record_incident(event)
+        if self._companions is not None:
+            for spec, times, data in self._companions.pull(self._acquisition.timebase):
+                self._record(spec.source_id, spec, times, data)
         return [known for chunk in chunks if (known := self._take(chunk)) is not None]
 
     def asking(self, chunks: Sequence[Chunk], now: float) -> Asking[list[Step]]:

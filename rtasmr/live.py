@@ -19,6 +19,7 @@ import pylsl
 from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition
 from rtasmr.card import ModelCard, card_text
+from rtasmr.companions import Companions
 from rtasmr.config import LiveConfig
 from rtasmr.discovery import printable
 from rtasmr.ending import RunEnd
@@ -28,8 +29,10 @@ from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
+from rtasmr.presentation import Presentation
 from rtasmr.recorder import Recorder, RecorderState
 from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
+from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
 from rtasmr.stream_specs import tingle_spec
@@ -48,7 +51,7 @@ def run_live(
     window: bool,
     say: Callable[[str], None],
     status: Callable[[dict[str, Any]], None],
-    ends_with: tuple[Callable[[], object], Callable[[], object]] | None = None,
+    presentation: Presentation | None = None,
 ) -> dict[str, Any]:
     """Run until the end and return the account that ``--json`` prints.
 
@@ -61,9 +64,8 @@ def run_live(
         Takes lines for people.
     status : callable
         Takes a status object once a second.
-    ends_with : pair of callables, optional
-        What the run ends with, see `RunEnd.follow`: the first returns at its end, the second asks it to
-        end, which is what Ctrl-C and closing the window then do.
+    presentation : Presentation, optional
+        The session that the run accompanies and ends with; Ctrl-C and closing the window then end it first.
 
     Raises
     ------
@@ -91,12 +93,15 @@ def run_live(
             "streams: "
             + ", ".join(f"{j.role} ({printable(j.spec.name)}, {_rate(j.spec.sfreq)})" for j in joined)
         )
+        streams = () if presentation is None else presentation.streams
+        companions = stack.enter_context(Companions(streams, stop))
         recorder = None
         if config.record and not stop.is_set():
-            recorder = Recorder(Path(config.record), recording_header(config, model.card))
+            header = {} if presentation is None else presentation.header
+            recorder = Recorder(Path(config.record), {**header, **recording_header(config, model.card)})
             say(f"recording to {recorder.snapshot().path}")
         store = SnapshotStore()
-        server = stack.enter_context(SnapshotServer(store))
+        server = stack.enter_context(SnapshotServer(store, on_command=_commands(end, presentation)))
         outlet = stack.enter_context(
             Outlet(
                 tingle_spec(
@@ -126,11 +131,13 @@ def run_live(
             record_raw=config.record_raw,
             marker_map=marker_map,
             require=config.require,
+            companions=companions,
             stopping=stop,
         )
         report_every_second(lambda: live_status(engine), status, stack)
-        if ends_with is not None:
-            end.follow(*ends_with)
+        if presentation is not None:
+            presentation.follow(store)
+            end.follow(presentation.wait_end, presentation.ask_end)
         if window and not stop.is_set():
             _open_window(server, end, stack, say)
         else:
@@ -243,6 +250,18 @@ def end_on_signals(end: RunEnd, stack: ExitStack) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         previous = signal.signal(number, lambda *_: end.request())
         stack.callback(signal.signal, number, previous)
+
+
+def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Command], object]:
+    """Return what takes the commands of windows."""
+
+    def obey(command: Command) -> None:
+        if command is Command.END:
+            end.request()
+        elif presentation is not None:
+            presentation.command(command)
+
+    return obey
 
 
 def _open_window(server: SnapshotServer, end: RunEnd, stack: ExitStack, say: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """Publishes what the person hears and sees, when they hear and see it.
 
 Everything that the player sends passes through here: `rtasmr-sound` and `rtasmr-picture`,
-`rtasmr-clip` and `rtasmr-rating`, all stamped by the one clock of the viewing.
+`rtasmr-clip`, `rtasmr-rating` and `rtasmr-rating-continuous`, all stamped by the one clock of the viewing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,24 @@ from rtasmr.player.schedule import Picture, shown_stamp
 from rtasmr.player.sound import Played
 from rtasmr.sources.media_file import BLACK, BLANK_RATE_HZ
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_specs import clip_spec, picture_spec, rating_spec, sound_spec
+from rtasmr.stream_specs import clip_spec, continuous_rating_spec, picture_spec, rating_spec, sound_spec
 from rtasmr.types import StreamSpec
+
+CONTINUOUS = "rating-continuous"
+"""Key of the stream of continuous ratings among those of the player."""
 
 STILL_MARGIN_S = 0.05
 """A picture that stays is published again as of this long ago: by then no earlier one can still come."""
 
 
 def player_specs(
-    source_id: str, desc: Mapping[str, str], *, sound: bool, picture: bool
+    source_id: str,
+    desc: Mapping[str, str],
+    *,
+    sound: bool,
+    picture: bool,
+    rating: Mapping[str, str] | None = None,
+    rated_with: str = "",
 ) -> dict[str, StreamSpec]:
     """Describe the streams of one viewing: ``clip``, ``rating`` and what the stimulus has.
 
@@ -40,11 +49,20 @@ def player_specs(
         What all of them say of the viewing.
     sound, picture : bool
         Whether there is such a stream.
+    rating : mapping of str to str, optional
+        What the ratings say besides: what was asked.
+    rated_with : str
+        ``slider`` or ``gamepad`` where there is a stream of continuous ratings; empty where there is none.
     """
+    rated = {**desc, **(rating or {})}
     specs = {
         "clip": clip_spec(source_id=f"{source_id}-clip", desc=desc),
-        "rating": rating_spec(source_id=f"{source_id}-rating", desc=desc),
+        "rating": rating_spec(source_id=f"{source_id}-rating", desc=rated),
     }
+    if rated_with:
+        specs[CONTINUOUS] = continuous_rating_spec(
+            source_id=f"{source_id}-{CONTINUOUS}", desc={**rated, "input": rated_with}
+        )
     if sound:
         # A sound card runs by its own crystal, so its samples do not lie at exactly 44.1 kHz of the LSL
         # clock: the runtime has to follow the stamps.
@@ -75,6 +93,7 @@ class Feeder:
         self._to_be_heard: deque[Played] = deque()
         self._shown: queue.SimpleQueue[tuple[float, Picture]] = queue.SimpleQueue()
         self._on_screen = BLACK
+        self._is_covered = False
         self._picture_time_s = -np.inf
         self.worst_late_s = 0.0
 
@@ -104,6 +123,10 @@ class Feeder:
         """Publish one marker on ``clip`` or ``rating``, stamped in LSL seconds; any thread may."""
         self._outlets[stream].push_marker(text, time_s)
 
+    def slid(self, value: float, time_s: float) -> None:
+        """Publish a continuous rating, 0 to 3, stamped in LSL seconds; any thread may."""
+        self._outlets[CONTINUOUS].push_at(np.array([[value]], dtype=np.float32), np.array([time_s]))
+
     def played(self, played: Played) -> None:
         """Take samples that were handed to the card; they are published when they are heard."""
         if "sound" in self._outlets:
@@ -122,6 +145,10 @@ class Feeder:
     def blank(self) -> None:
         """Take note that the screen is black from now on."""
         self._on_screen = BLACK
+
+    def cover(self, is_covered: bool) -> None:
+        """Take note that a black screen hides the picture, or does so no longer."""
+        self._is_covered = is_covered
 
     def publish(self, now_s: float, card: ClockLine | None) -> None:
         """Publish what is heard and seen by ``now_s`` (LSL seconds).
@@ -158,4 +185,5 @@ class Feeder:
 
     def _push_picture(self, time_s: float) -> None:
         self._picture_time_s = time_s
-        self._outlets["picture"].push_at(self._on_screen[np.newaxis], np.array([time_s]))
+        picture = BLACK if self._is_covered else self._on_screen
+        self._outlets["picture"].push_at(picture[np.newaxis], np.array([time_s]))

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pylsl
 
-from rtasmr import media
-from rtasmr.errors import DataError
-from rtasmr.latency import Durations
+from rtasmr.player.card import SoundCard
 from rtasmr.player.clock import ClockLine
 from rtasmr.player.config import PlayerConfig
-from rtasmr.player.decoding import pictures_ahead
 from rtasmr.player.feeder import Feeder, player_specs
-from rtasmr.player.schedule import LATE_S, CatchUp, Picture, PictureSchedule
+from rtasmr.player.plan import plan_of
+from rtasmr.player.rating import RatingDesk
+from rtasmr.player.scene import DEFAULT_HINTS, Scene, SceneKind
+from rtasmr.player.schedule import Picture
+from rtasmr.player.showing import ClipShowing
 from rtasmr.player.sound import SoundDeviceError
 from rtasmr.player.soundtrack import SoundTrack
+from rtasmr.player.timeline import Timeline
+from rtasmr.programme import Notice, Rest, Showing
+from rtasmr.questions import question_entries
 from rtasmr.sources.pacing import CONSUMER_MARGIN_S, DRAIN_S
-from rtasmr.sources.prefetch import Prefetch
+from rtasmr.timetable import LEAD_S, Entry
 from rtasmr.types import StreamSpec
 
 TURN_S = 0.005
 LINGER_S = 0.3
 """Streams stay open after the account, so that the runtime has ended before it could miss them."""
 
-LEAD_S = 1.0
-"""Black screen and silence before the clip: the decoders get ahead and everybody sees the start come."""
-
-PICTURES_WAITING = 6
-EARLY_END_S = 2.0
-"""A file whose tracks end this long before its header says is taken to end there."""
+TOLD_EVERY_S = 1.0
 
 
 class Presenter:
     """Plays the sound, offers the pictures that are due, and publishes both.
 
-    The window asks `due_picture` and reports with `picture_shown`; everything else happens in `run`, on
-    a thread of its own.
+    The window asks `due_picture` and `scene` and reports with `picture_shown`; everything else happens in
+    `run`, on a thread of its own.
 
     Parameters
     ----------
@@ -49,75 +48,87 @@ class Presenter:
     say : callable
         Takes lines for people.
     tell : callable
-        Takes ``{"streams": {role: source_id}}`` when these are open, and ``{"account": ...}`` at the
-        end, shortly before they close.
+        Takes ``{"streams": {role: source_id}}`` when these are open, ``{"programme": ...}`` once a second
+        and whenever something else begins, and ``{"account": ...}`` at the end, shortly before they close.
 
     Attributes
     ----------
     ended : threading.Event
         Set when the viewing is over, also by an error.
-    is_over : bool
-        The clip has been shown; only black and silence follow.
+    scene : Scene
+        What stands on the screen now.
+    estimate : str
+        What the person is told of the estimate.
+    ratings : RatingDesk
 
     Raises
     ------
-    DataError
-        If the file is missing or cannot be played at all.
+    RtasmrError
+        If a file is missing or cannot be played at all, or a playlist is none.
     """
 
     def __init__(
         self, config: PlayerConfig, say: Callable[[str], None], tell: Callable[[dict[str, Any]], None]
     ) -> None:
-        self.info = media.probe(config.file)
+        self.plan = plan_of(config)
         self.ended = threading.Event()
-        self.is_over = False
+        self.scene = Scene()
+        self.estimate = ""
+        self.ratings = RatingDesk(is_continuous=config.rating != "keys")
         self._config = config
         self._say = say
         self._tell = tell
         self._stopping = threading.Event()
-        self._end_s = min(self.info.duration_s, config.duration_s or np.inf)
-        self._schedule = PictureSchedule()
-        self._catch_up = CatchUp()
-        self._pictures: Prefetch[Picture] | None = None
-        self._picture_end_s = 0.0
-        self._lateness = Durations()
-        self._n_shown = 0
-        self._n_late = 0
-        self._sound: SoundTrack | None = None
-        self._sound_account: dict[str, Any] | None = None
+        self._moving_on = threading.Event()
+        self._wants_pause = False
+        self._card: SoundCard | None = None
+        self._card_account: dict[str, Any] | None = None
         self._feeder: Feeder | None = None
-        self._line: ClockLine | None = None
+        # Without a card the clock of positions is that of LSL.
+        self._line = ClockLine(0.0, 0.0)
+        self._timeline = Timeline(0.0)
+        self._n_pause_edges = 0
+        self._n_pauses = 0
+        self._showing: ClipShowing | None = None
+        self._shown: list[dict[str, Any]] = []
+        self._told = (-1, False)
+        self._told_at = -math.inf
 
-    # What the window calls, on its own thread.
+    # What the window and the runtime call, on their own threads.
 
     def due_picture(self) -> tuple[Picture, float] | None:
         """Return the picture to show now with the LSL time at which it was due; None to leave it."""
-        line = self._line
-        if line is None:
-            return None
-        picture = self._schedule.take_due(self._position_at(line, pylsl.local_clock()))
-        return None if picture is None else (picture, line.time_of(picture.position_s))
+        showing = self._showing
+        picture = None if showing is None else showing.take_due()
+        return None if picture is None else (picture, self._time_of(picture.position_s))
 
     def wait_s(self) -> float:
         """Return the seconds until the next picture is due; a short time where none is known."""
-        line, next_s = self._line, self._schedule.next_due_s
-        if line is None or next_s is None:
-            return TURN_S
-        return max(0.0, line.time_of(next_s) - float(pylsl.local_clock()))
+        showing = self._showing
+        next_s = None if showing is None else showing.next_due_s
+        return TURN_S if next_s is None else max(0.0, self._time_of(next_s) - float(pylsl.local_clock()))
 
     def picture_shown(self, picture: Picture, due_time_s: float) -> None:
         """Take note that a picture is on the screen."""
         now_s = pylsl.local_clock()
-        self._lateness.add(now_s - due_time_s)
-        self._n_shown += 1
-        self._n_late += now_s - due_time_s > LATE_S
+        showing = self._showing
+        if showing is not None:
+            showing.note_shown(now_s - due_time_s)
         if self._feeder is not None:
             self._feeder.shown(picture, due_time_s, now_s)
 
-    def rate(self, rating: int, time_s: float) -> None:
-        """Publish a rating 0 to 3, given at ``time_s`` (LSL seconds)."""
-        if self._feeder is not None:
-            self._feeder.marker("rating", f"rating={rating}", time_s)
+    def pause(self) -> None:
+        """Hold what is shown, or go on with it."""
+        self._wants_pause = not self._wants_pause
+
+    def skip(self) -> None:
+        """Go on to the next step now."""
+        self._moving_on.set()
+
+    def go_on(self) -> None:
+        """End a text that is on the screen; anything else goes on as it is."""
+        if self.scene.kind is SceneKind.TEXT and not self.scene.is_paused:
+            self._moving_on.set()
 
     def stop(self) -> None:
         """End the viewing now, in order."""
@@ -126,7 +137,7 @@ class Presenter:
     # The viewing.
 
     def run(self) -> None:
-        """Show the file, until its end or `stop`."""
+        """Show everything, until its end or `stop`."""
         try:
             with ExitStack() as stack:
                 self._present(stack)
@@ -134,51 +145,53 @@ class Presenter:
             self.ended.set()
 
     def _present(self, stack: ExitStack) -> None:
-        if self.info.has_picture:
-            self._pictures = stack.enter_context(pictures_ahead(self._config.file, self.info, self._skips))
-        self._open_sound(stack)
+        self._open_card(stack)
         if self._stopping.is_set():
             return
         specs = self._specs()
         feeder = self._feeder = stack.enter_context(Feeder(specs))
+        self.ratings.open(feeder)
         self._tell({"streams": {role: spec.source_id for role, spec in specs.items()}})
         if not self._config.hold or self._wait_for_consumers(feeder):
-            self._play(feeder)
+            for number, entry in enumerate(self.plan.entries):
+                if self._stopping.is_set():
+                    break
+                self._perform(feeder, number, entry)
+            self.scene = Scene()
+            # Silence and a black screen go on for a moment: the last ticks need what follows.
+            self._turn_until(feeder, pylsl.local_clock() + DRAIN_S)
         self._tell({"account": self._account(feeder)})
         self._turn_until(feeder, pylsl.local_clock() + LINGER_S)
 
-    def _skips(self, position_s: float) -> bool:
-        line = self._line
-        now_s = -np.inf if line is None else line.position_at(pylsl.local_clock())
-        return self._catch_up.skips(position_s, now_s)
-
-    def _open_sound(self, stack: ExitStack) -> None:
+    def _open_card(self, stack: ExitStack) -> None:
         """Start the card with silence and learn its clock; without a card, go on without sound."""
         config = self._config
-        if not self.info.has_sound:
+        if not self.plan.has_sound:
             self._say(f"{config.file.name} has no sound; its pictures follow the computer's clock")
             return
         try:
-            sound = stack.enter_context(SoundTrack(config.file, config.sound_device, config.delay_ms / 1000))
-            sound.start(self._stopping)
+            card = stack.enter_context(SoundCard(config.sound_device, config.delay_ms / 1000))
+            card.start(self._stopping)
         except SoundDeviceError as error:
             self._say(f"{error}. Going on without sound")
         else:
-            self._sound = sound
+            self._card, self._line = card, card.line
 
     def _specs(self) -> Mapping[str, StreamSpec]:
         config = self._config
-        with config.file.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         desc = {
-            "stimulus": config.file.name,
-            "stimulus_sha256": digest,
+            **self.plan.stimuli(),
             "delay_ms": f"{config.delay_ms:g}",
-            "master_clock": "monotonic" if self._sound is None else "sound card",
-            **({} if self._sound is None else self._sound.describe()),
+            "master_clock": "monotonic" if self._card is None else "sound card",
+            **({} if self._card is None else self._card.describe()),
         }
         return player_specs(
-            config.identity, desc, sound=self._sound is not None, picture=self.info.has_picture
+            config.identity,
+            desc,
+            sound=self._card is not None,
+            picture=self.plan.has_picture,
+            rating=question_entries(self.plan.questions),
+            rated_with="" if config.rating == "keys" else config.rating,
         )
 
     def _wait_for_consumers(self, feeder: Feeder) -> bool:
@@ -193,40 +206,139 @@ class Presenter:
                 return True
         return False
 
-    def _play(self, feeder: Feeder) -> None:
-        label = self._config.label
-        begin_s = pylsl.local_clock() + LEAD_S
-        if self._sound is not None:
-            self._sound.cue(begin_s)
-        line = self._line = ClockLine(0.0, begin_s) if self._sound is None else self._sound.line
-        position_s = -LEAD_S
-        started = False
-        while position_s < self._end(position_s):
-            self._decode(position_s)
-            now_s = self._turn(feeder)
-            if self._sound is not None:
-                line = self._line = self._sound.line
-            position_s = self._position_at(line, now_s)
-            if not started and position_s >= 0:
-                started = True
-                feeder.marker("clip", f"clip_start {label}", line.time_of(0.0))
-            if self._stopping.wait(TURN_S):
-                self._end_s = min(self._end_s, position_s)
-        self._line = None
-        self.is_over = True
-        if self._sound is not None:
-            self._sound.silence()
-        feeder.blank()
-        if started:
-            feeder.marker("clip", f"clip_end {label}", line.time_of(self._end_s))
-        # Silence and a black screen go on for a moment: the last ticks of the clip need what follows.
-        self._turn_until(feeder, pylsl.local_clock() + DRAIN_S)
+    def _perform(self, feeder: Feeder, number: int, entry: Entry) -> None:
+        self._moving_on.clear()
+        self._n_pause_edges = 0
+        step = entry.step
+        if isinstance(step, Showing):
+            self._show_clip(feeder, number, entry, step)
+            return
+        is_rest = isinstance(step, Rest)
+        self.scene = Scene(SceneKind.REST) if is_rest else Scene(SceneKind.TEXT, getattr(step, "text", ""))
+        start_s = self._begin(pylsl.local_clock())
+        if is_rest:
+            feeder.marker("clip", "rest_start", start_s)
+        end_s = math.inf if step.seconds is None else step.seconds
+        position_s = 0.0
+        while position_s < end_s:
+            position_s = self._step_turn(feeder, number, end_s, None)
+            if self._is_cut():
+                end_s = min(end_s, position_s)
+        self._end_pause(feeder)
+        if is_rest:
+            feeder.marker("clip", "rest_end", self._time_of(end_s))
 
-    def _position_at(self, line: ClockLine, now_s: float) -> float:
-        """Return what of the file is heard now; while the card stands still, so does the picture."""
-        sound = self._sound
-        position_s = line.position_at(now_s)
-        return position_s if sound is None else min(position_s, sound.handed_s)
+    def _show_clip(self, feeder: Feeder, number: int, entry: Entry, step: Showing) -> None:
+        clip, info = step.clip, entry.media
+        assert info is not None  # a clip's entry has it
+        hint = self.plan.hints.get(clip.question, DEFAULT_HINTS[clip.question])
+        with ExitStack() as stack:
+            self._begin(pylsl.local_clock() + LEAD_S)
+            track = None
+            if self._card is not None and info.has_sound:
+                zero_s = self._timeline.clock_at(0.0)
+                track = stack.enter_context(SoundTrack(clip.file, self._card.play(), zero_s))
+            showing = stack.enter_context(ClipShowing(clip, info, track, self._position, self._say))
+            self._showing = showing
+            stack.callback(self._leave_clip)
+            self.scene = Scene(SceneKind.CLIP, hint=hint)
+            position_s, started, is_cut = -LEAD_S, False, False
+            while position_s < showing.find_end(position_s):
+                showing.decode(position_s)
+                if not (started or showing.has_content):
+                    break
+                position_s = self._step_turn(feeder, number, showing.end_s, track)
+                if not started and position_s >= 0:
+                    started = True
+                    self.ratings.begin_clip(self._time_of(0.0))
+                    feeder.marker("clip", f"clip_start {clip.name}", self._time_of(0.0))
+                if self._is_cut():
+                    is_cut = True
+                    showing.end_s = min(showing.end_s, position_s)
+            self._end_pause(feeder)
+            end_time_s = self._time_of(showing.end_s)
+            if started:
+                feeder.marker("clip", f"clip_end {clip.name}", end_time_s)
+            was_skipped = not started or (is_cut and not self._stopping.is_set())
+            if was_skipped:
+                feeder.marker("clip", f"clip_skipped {clip.name}", pylsl.local_clock())
+            if not started and not is_cut:
+                self._say(f"clip {clip.name}: nothing in {clip.file.name} can be decoded; skipped")
+            self._shown.append(showing.account(seconds=showing.end_s, was_skipped=was_skipped))
+
+    def _leave_clip(self) -> None:
+        self._showing = None
+        self.scene = Scene()
+        if self._card is not None:
+            self._card.play()  # nothing more of what is queued
+        if self._feeder is not None:
+            self._feeder.blank()
+
+    # The clock.
+
+    def _begin(self, time_s: float) -> float:
+        """Begin a step at an LSL time, to the next sample of a card; return the time."""
+        clock_s = self._line.position_at(time_s)
+        if self._card is not None:
+            clock_s = self._card.on_sample(clock_s)
+        self._timeline = Timeline(clock_s)
+        return self._time_of(0.0)
+
+    def _clock_now(self) -> float:
+        """Return what the clock shows; while the card stands still, so does everything."""
+        clock_s = self._line.position_at(pylsl.local_clock())
+        card = self._card
+        return clock_s if card is None else min(clock_s, card.handed_s)
+
+    def _position(self) -> float:
+        return self._timeline.position_at(self._clock_now())
+
+    def _time_of(self, position_s: float) -> float:
+        """Return the LSL time at which a position of the step of the moment is heard, or shown."""
+        return self._line.time_of(self._timeline.clock_at(position_s))
+
+    def _is_cut(self) -> bool:
+        return self._moving_on.is_set() or self._stopping.is_set()
+
+    def _step_turn(self, feeder: Feeder, number: int, end_s: float, track: SoundTrack | None) -> float:
+        """Publish, follow pauses, tell where the viewing is; return the position after a moment."""
+        self._stopping.wait(TURN_S)
+        self._turn(feeder)
+        if track is not None and self._card is not None:
+            track.hold(self._wants_pause)  # what the card makes of it comes back by `_turn`
+        elif self._wants_pause:
+            self._timeline.hold(self._clock_now())
+        else:
+            self._timeline.resume(self._clock_now())
+        clock_s = self._clock_now()
+        self._tell_pause(feeder, clock_s)
+        is_paused = self._timeline.held_at(clock_s)
+        if is_paused is not self.scene.is_paused:
+            self.scene = replace(self.scene, is_paused=is_paused)
+            feeder.cover(is_paused)
+        position_s = self._timeline.position_at(clock_s)
+        self._tell_progress(number, end_s - position_s, is_paused)
+        return position_s
+
+    def _tell_pause(self, feeder: Feeder, clock_s: float) -> None:
+        """Mark the beginnings and ends of pauses that have come."""
+        edges = [edge_s for hold in self._timeline.holds for edge_s in hold]
+        for edge_s in edges[self._n_pause_edges :]:
+            if edge_s > clock_s:
+                return
+            is_start = self._n_pause_edges % 2 == 0
+            feeder.marker("clip", "pause_start" if is_start else "pause_end", self._line.time_of(edge_s))
+            self._n_pause_edges += 1
+            self._n_pauses += is_start
+
+    def _end_pause(self, feeder: Feeder) -> None:
+        """End a pause with the step that was paused."""
+        clock_s = self._clock_now()
+        self._wants_pause = False
+        self._timeline.resume(clock_s)
+        self._tell_pause(feeder, clock_s)
+        feeder.cover(False)
+        self.scene = replace(self.scene, is_paused=False)
 
     def _turn_until(self, feeder: Feeder, time_s: float) -> None:
         pause = threading.Event()
@@ -234,63 +346,74 @@ class Presenter:
             self._turn(feeder)
             pause.wait(TURN_S)
 
-    def _turn(self, feeder: Feeder) -> float:
-        """Listen to the card and publish what is heard and seen; return the LSL time."""
-        if self._sound is not None:
-            for played in self._sound.listen():
-                feeder.played(played)
-            if not self._sound.is_alive:
-                self._say("the sound device is gone; going on without sound")
-                self._sound_account = self._sound.account()
-                self._sound = None
-                feeder.drop_sound()
-        now_s = float(pylsl.local_clock())
+    def _turn(self, feeder: Feeder) -> None:
+        """Listen to the card and publish what is heard and seen."""
+        if self._card is not None:
+            self._listen(feeder, self._card)
         # Where the card has just paused, it is not yet known when what it was given is heard.
-        known = self._sound is not None and not self._sound.in_doubt
-        feeder.publish(now_s, self._sound.card if self._sound is not None and known else None)
-        return now_s
+        known = self._card is not None and not self._card.in_doubt
+        feeder.publish(float(pylsl.local_clock()), self._line if known else None)
 
-    def _decode(self, position_s: float) -> None:
-        """Hand on what was decoded: about a second of sound, some pictures."""
-        if self._sound is not None:
-            try:
-                self._sound.decode(position_s, self._end_s)
-            except DataError as error:
-                self._say(f"the sound is damaged after {self._sound.end_s:.1f} s and ends there: {error}")
-        if self._pictures is None:
+    def _listen(self, feeder: Feeder, card: SoundCard) -> None:
+        for played in card.listen():
+            feeder.played(played)
+            track = None if self._showing is None else self._showing.track
+            if track is None:
+                continue
+            if played.held_by is None:
+                self._timeline.resume(played.start_s)
+            elif played.held_by is track.queue:  # not the last silence of a clip that was left in a pause
+                self._timeline.hold(played.start_s)
+        self._line = card.line
+        if not card.is_alive:
+            self._say("the sound device is gone; going on without sound")
+            self._card_account = card.account()
+            self._card = None
+            feeder.drop_sound()
+
+    # What is said of it.
+
+    def _tell_progress(self, number: int, left_s: float, is_paused: bool) -> None:
+        now_s = pylsl.local_clock()
+        if (number, is_paused) == self._told and now_s - self._told_at < TOLD_EVERY_S:
             return
-        try:
-            while len(self._schedule) < PICTURES_WAITING and self._pictures.is_ready:
-                picture = next(self._pictures)
-                self._picture_end_s = picture.position_s
-                if picture.position_s < self._end_s:
-                    self._schedule.push(picture)
-        except StopIteration:
-            self._pictures = None
-        except DataError as error:
-            self._pictures = None
-            self._say(f"the picture is damaged after {self._picture_end_s:.1f} s: {error}")
-
-    def _end(self, position_s: float) -> float:
-        """Return where the clip ends; earlier than announced where both tracks have ended long before."""
-        sound_is_over = self._sound is None or self._sound.is_decoded
-        if sound_is_over and self._pictures is None and not self._schedule:
-            content_end_s = max(0.0 if self._sound is None else self._sound.end_s, self._picture_end_s)
-            if content_end_s < self._end_s - EARLY_END_S:
-                self._say(f"the file ends at {content_end_s:.1f} s, its header says {self._end_s:.1f} s")
-                self._end_s = max(content_end_s, position_s)
-        return self._end_s
+        self._told, self._told_at = (number, is_paused), now_s
+        entries = self.plan.entries
+        step = entries[number].step
+        clips = [i for i, entry in enumerate(entries) if isinstance(entry.step, Showing)]
+        following = entries[number + 1].step if number + 1 < len(entries) else None
+        clip = step.clip if isinstance(step, Showing) else None
+        after_s = sum(entry.seconds for entry in entries[number + 1 :])
+        state = {
+            "now": _name(step),
+            "question": "" if clip is None else clip.question.value,
+            "clip": sum(i <= number for i in clips),
+            "n_clips": len(clips),
+            "next": "" if following is None else _name(following),
+            "paused": is_paused,
+        }
+        is_known = math.isfinite(left_s)
+        left = {
+            "left_s": round(max(left_s, 0.0), 1) if is_known else None,
+            "total_left_s": round((max(left_s, 0.0) if is_known else 0.0) + after_s, 1),
+        }
+        self._tell({"programme": {**state, **left}})
 
     def _account(self, feeder: Feeder) -> dict[str, Any]:
         """Return what was shown and heard, and how exactly."""
+        total = ("seconds", "pictures", "pictures_dropped", "pictures_late")
+        card = self._card
         return {
-            "clip": self._config.label,
-            "seconds": round(max(self._end_s, 0.0), 3),
-            "pictures": self._n_shown,
-            "pictures_dropped": self._schedule.n_dropped + self._catch_up.n_skipped,
-            "pictures_late": self._n_late,
-            "picture_lateness_ms": self._lateness.percentiles().as_dict(),
+            **{key: round(sum(clip[key] for clip in self._shown), 3) for key in total},
+            "clips": self._shown,
+            "pauses": self._n_pauses,
             "delay_ms": self._config.delay_ms,
             "published_late_ms": round(1000 * feeder.worst_late_s, 1),
-            "sound": self._sound_account if self._sound is None else self._sound.account(),
+            "sound": self._card_account if card is None else card.account(),
         }
+
+
+def _name(step: Showing | Rest | Notice) -> str:
+    if isinstance(step, Showing):
+        return step.clip.name
+    return "rest" if isinstance(step, Rest) else "instructions"

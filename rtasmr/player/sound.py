@@ -42,11 +42,19 @@ class Played:
     mono : ndarray of shape (n_samples,), int16
     time_s : float
         LSL time at which the card says the first sample leaves.
+    held_by : PlayQueue or None
+        The queue that stood still, where this is the silence of a pause.
     """
 
     first: int
     mono: NDArray[np.int16]
     time_s: float
+    held_by: PlayQueue | None = None
+
+    @property
+    def start_s(self) -> float:
+        """Position of the first sample on the card, in seconds."""
+        return self.first / SOUND_SFREQ
 
 
 class PlayQueue:
@@ -54,25 +62,32 @@ class PlayQueue:
 
     Attributes
     ----------
+    is_held : bool
+        Set it to play silence and move everything that is queued by the length of that.
     n_late : int
         Samples that came when their time was over; they are never heard.
     """
 
     def __init__(self) -> None:
         self._blocks: deque[tuple[int, NDArray[np.int16]]] = deque()
+        self._n_held = 0
+        self.is_held = False
         self.n_late = 0
 
     def push(self, first: int, block: NDArray[np.int16]) -> None:
         """Add a block of shape (n_samples, 3) that begins at sample ``first``, after all that is queued."""
         self._blocks.append((first, block))
 
-    def clear(self) -> None:
-        """Forget what is queued."""
-        self._blocks.clear()
+    def take(self, first: int, n_samples: int) -> tuple[NDArray[np.int16], bool]:
+        """Return samples ``first`` to ``first + n_samples`` - 1 of the card, and whether they are a hold's.
 
-    def take(self, first: int, n_samples: int) -> NDArray[np.int16]:
-        """Return samples ``first`` to ``first + n_samples`` - 1, of shape (n_samples, 3)."""
+        The samples have shape (n_samples, 3).
+        """
         taken = np.zeros((n_samples, N_COLUMNS), dtype=np.int16)
+        if self.is_held:
+            self._n_held += n_samples
+            return taken, True
+        first -= self._n_held
         stop = first + n_samples
         while self._blocks:
             start, block = self._blocks[0]
@@ -87,7 +102,7 @@ class PlayQueue:
             taken[start - first : start - first + n_fits] = block[:n_fits]
             if n_fits < len(block):
                 self._blocks.appendleft((start + n_fits, block[n_fits:]))
-        return taken
+        return taken, False
 
 
 class SoundOutput:
@@ -104,6 +119,7 @@ class SoundOutput:
     latency_s : float
         What the card reports, in seconds.
     queue : PlayQueue
+        What plays; put another one in its place to play something else.
     n_underflows : int
         How often the card ran dry.
 
@@ -183,8 +199,10 @@ class SoundOutput:
             # Some drivers give no time; what PortAudio knows of the latency is all there is then.
             ahead_s = self._stream.latency
         self.n_underflows += bool(status.output_underflow)
-        taken = self.queue.take(self._next_sample, n_samples)
+        queue = self.queue
+        taken, is_held = queue.take(self._next_sample, n_samples)
         out[:] = taken[:, :2]
-        self._played.append(Played(self._next_sample, taken[:, 2].copy(), now_s + ahead_s))
+        held_by = queue if is_held else None
+        self._played.append(Played(self._next_sample, taken[:, 2].copy(), now_s + ahead_s, held_by))
         self._next_sample += n_samples
         self._last_call_s = now_s

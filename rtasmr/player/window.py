@@ -1,4 +1,4 @@
-"""The stimulus window: black, the picture that is due, and nothing else."""
+"""The participant's window: the stimulus, how to rate it, and between the clips nothing."""
 
 from __future__ import annotations
 
@@ -9,21 +9,40 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pylsl
 from PyQt5.QtCore import QRectF, Qt, QTimer
-from PyQt5.QtGui import QCloseEvent, QImage, QKeyEvent, QPainter, QPaintEvent
+from PyQt5.QtGui import QCloseEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PyQt5.QtWidgets import QApplication, QWidget
 from PyQt5.sip import voidptr
 
 from rtasmr.player.presenter import Presenter
+from rtasmr.player.scene import SceneKind
 from rtasmr.player.schedule import Picture
+from rtasmr.player.screen import choose_screen
+from rtasmr.player.strip import draw_strip, slider_value, strip_height
+from rtasmr.player.words import draw_cross, draw_words
 
 RATING_KEYS = (Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4)
+SLIDER_STEPS = {
+    Qt.Key.Key_Left: -0.1,
+    Qt.Key.Key_Down: -0.1,
+    Qt.Key.Key_Right: 0.1,
+    Qt.Key.Key_Up: 0.1,
+    Qt.Key.Key_Home: -3.0,
+    Qt.Key.Key_End: 3.0,
+}
+WHEEL_STEP = 0.1
+WHEEL_NOTCH = 120
 MAX_WAIT_MS = 50
 MAX_EVENT_AGE_MS = 1_000
 SIZE = (1024, 576)
+CONFIRM_S = 2.0
+"""Within so long of the first press of Esc a second one ends the viewing."""
 
 
 class StimulusWindow(QWidget):
-    """Shows what a presenter has due. Keys: 1-4 rate, F full screen, Esc ends.
+    """Shows what a presenter has due.
+
+    Keys: 1-4 rate, arrows move the slider, P pauses and goes on, space ends a text, Ctrl+Right skips,
+    F full screen, Esc twice ends.
 
     Parameters
     ----------
@@ -34,9 +53,14 @@ class StimulusWindow(QWidget):
         super().__init__()
         self._presenter = presenter
         self._picture: Picture | None = None
+        self._drawn: object = None
+        self._asked_end_s = -np.inf
         self.setWindowTitle("rtasmr: stimulus")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.resize(*SIZE)
+        # A slider is moved with the mouse; without one the pointer is in the way.
+        if not presenter.ratings.is_continuous:
+            self.setCursor(Qt.CursorShape.BlankCursor)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setSingleShot(True)
@@ -48,48 +72,116 @@ class StimulusWindow(QWidget):
         if presenter.ended.is_set():
             self.close()
             return
+        scene = presenter.scene
         due = presenter.due_picture()
         if due is not None:
             self._picture, due_time_s = due
             self.repaint()
             presenter.picture_shown(self._picture, due_time_s)
-        elif self._picture is not None and presenter.is_over:
+        elif self._picture is not None and scene.kind is not SceneKind.CLIP:
             self._picture = None
+        if self._drawn != self._words():
             self.repaint()
         # At least 1 ms: while the card stands still, what is due has to wait.
-        self._timer.start(min(max(1, int(1000 * presenter.wait_s())), MAX_WAIT_MS))
+        self._timer.start(max(1, int(1000 * min(presenter.wait_s(), MAX_WAIT_MS / 1000))))
+
+    def _words(self) -> object:
+        """Return what is to be drawn besides the picture."""
+        presenter = self._presenter
+        return (presenter.scene, presenter.ratings.value, presenter.estimate, self._notice())
+
+    def _notice(self) -> str:
+        is_asked = pylsl.local_clock() - self._asked_end_s < CONFIRM_S
+        return "Press Esc again to end" if is_asked else ""
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """Draw the picture as large as fits, on black."""
+        """Draw the picture as large as fits above the strip, on black."""
+        presenter, scene = self._presenter, self._presenter.scene
+        self._drawn = self._words()
         painter = QPainter(self)
         painter.fillRect(self.rect(), Qt.GlobalColor.black)
-        if self._picture is None:
-            return
-        pixels = np.ascontiguousarray(self._picture.image)
+        whole = QRectF(self.rect())
+        is_continuous = presenter.ratings.is_continuous
+        height = strip_height(whole.height(), has_slider=is_continuous)
+        above = QRectF(0, 0, whole.width(), whole.height() - height)
+        if scene.is_paused:
+            draw_words(painter, whole, "Paused")
+        elif scene.kind is SceneKind.TEXT:
+            draw_words(painter, whole, scene.text)
+        elif scene.kind is SceneKind.REST:
+            draw_cross(painter, whole)
+        elif self._picture is not None:
+            self._draw_picture(painter, self._picture, above)
+        strip = QRectF(0, above.height(), whole.width(), height)
+        if notice := self._notice():
+            draw_words(painter, strip, notice)
+        elif scene.kind is SceneKind.CLIP and not scene.is_paused:
+            value = presenter.ratings.value if is_continuous else None
+            draw_strip(painter, strip, scene.hint, presenter.estimate, value)
+
+    def _draw_picture(self, painter: QPainter, picture: Picture, room: QRectF) -> None:
+        pixels = np.ascontiguousarray(picture.image)
         height, width = pixels.shape[:2]
         image = QImage(voidptr(pixels.data), width, height, 3 * width, QImage.Format.Format_RGB888)
-        scale = min(self.width() / width, self.height() / height)
+        scale = min(room.width() / width, room.height() / height)
         shown = QRectF(0, 0, scale * width, scale * height)
-        shown.moveCenter(QRectF(self.rect()).center())
+        shown.moveCenter(room.center())
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(shown, image)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Take a key, stamped when it was pressed."""
-        if event is None or event.isAutoRepeat():
+        if event is None:
             return
-        key = event.key()
-        if key in RATING_KEYS:
-            self._presenter.rate(RATING_KEYS.index(key), event_time(event.timestamp()))
+        key, presenter = event.key(), self._presenter
+        if key in SLIDER_STEPS and presenter.ratings.is_continuous and not event.modifiers() & _CTRL:
+            presenter.ratings.step(SLIDER_STEPS[Qt.Key(key)], event_time(event.timestamp()))
+        elif event.isAutoRepeat():
+            return
+        elif key in RATING_KEYS:
+            presenter.ratings.press(RATING_KEYS.index(key), event_time(event.timestamp()))
+        elif key == Qt.Key.Key_P:
+            presenter.pause()
+        elif key == Qt.Key.Key_Space:
+            presenter.go_on()
+        elif key == Qt.Key.Key_Right and event.modifiers() & _CTRL:
+            presenter.skip()
         elif key == Qt.Key.Key_F:
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif key == Qt.Key.Key_Escape:
-            self._presenter.stop()
+            if self._notice():
+                presenter.stop()
+            self._asked_end_s = pylsl.local_clock()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Move the slider to the mouse."""
+        self._follow_mouse(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Move the slider with the mouse while its button is down."""
+        self._follow_mouse(event)
+
+    def _follow_mouse(self, event: QMouseEvent | None) -> None:
+        ratings = self._presenter.ratings
+        if event is not None and ratings.is_continuous and event.buttons() & Qt.MouseButton.LeftButton:
+            ratings.slide(
+                slider_value(QRectF(self.rect()), event.localPos().x()), event_time(event.timestamp())
+            )
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Move the slider by a step a notch."""
+        ratings = self._presenter.ratings
+        if event is not None and ratings.is_continuous:
+            notches = event.angleDelta().y() / WHEEL_NOTCH
+            ratings.step(WHEEL_STEP * notches, event_time(event.timestamp()))
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """End the viewing with the window."""
         self._presenter.stop()
         super().closeEvent(event)
+
+
+_CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 def event_time(timestamp_ms: int) -> float:
@@ -105,12 +197,24 @@ def event_time(timestamp_ms: int) -> float:
     return now_s - age_ms / 1000 if age_ms <= MAX_EVENT_AGE_MS else now_s
 
 
-def run_window(presenter: Presenter, *, full_screen: bool) -> None:
-    """Show a viewing until it is over; Ctrl-C and SIGTERM end it in order."""
+def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None:
+    """Show a viewing until it is over; Ctrl-C and SIGTERM end it in order.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such display.
+    """
     application = QApplication(sys.argv[:1])
+    screen = choose_screen(display)
     window = StimulusWindow(presenter)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: presenter.stop())
+    if screen is not None:
+        # Some window managers go by the place, some by the screen.
+        window.move(screen.availableGeometry().topLeft())
+        if (handle := window.windowHandle()) is not None:
+            handle.setScreen(screen)
     if full_screen:
         window.showFullScreen()
     else:

@@ -65,7 +65,8 @@ def facts_of(process: subprocess.Popen[str]) -> tuple[dict[str, str], dict[str, 
     """Wait for the player's end; return its streams, its account and what it said."""
     out, words = process.communicate(timeout=60)
     assert process.returncode == 0, words
-    first, last = (json.loads(line) for line in out.splitlines())
+    first, *programme, last = (json.loads(line) for line in out.splitlines())
+    assert all(set(fact) == {"programme"} for fact in programme)
     return first["streams"], last["account"], words
 
 

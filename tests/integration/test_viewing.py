@@ -187,7 +187,7 @@ def test_every_tick_has_one_record_and_the_run_ends_with_the_clip(viewing):
 
 def test_the_player_says_how_it_went(viewing):
     player = viewing.account["player"]
-    assert player["clip"] == "flashes"
+    assert [clip["clip"] for clip in player["clips"]] == ["flashes"]
     assert player["seconds"] == DURATION_S
     n_pictures = 2 + 2 * len(FLASH_TICKS + DARK_TICKS)
     assert player["pictures"] + player["pictures_dropped"] == n_pictures

@@ -1,30 +1,53 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pylsl
 import pytest
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPoint, QPointF, Qt
+from PyQt5.QtGui import QWheelEvent
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication
 
+from rtasmr.errors import ConfigError
+from rtasmr.player.rating import RatingDesk
+from rtasmr.player.scene import Scene, SceneKind
 from rtasmr.player.schedule import Picture
-from rtasmr.player.window import MAX_EVENT_AGE_MS, StimulusWindow, event_time
+from rtasmr.player.screen import choose_screen, describe_screens
+from rtasmr.player.window import CONFIRM_S, MAX_EVENT_AGE_MS, StimulusWindow, event_time
 
 pytestmark = pytest.mark.gui
 
 
-class Script:
-    """Stands in for a presenter: pictures that are due at once, and notes of what was asked of it."""
+HINT = "Tingling:   1 none   2 weak   3 moderate   4 strong"
+CLIP = Scene(SceneKind.CLIP, hint=HINT)
 
-    def __init__(self, *pictures: Picture) -> None:
+
+class Script:
+    """Stands in for a presenter: pictures that are due at once, and notes of what was asked of it.
+
+    It takes the ratings itself, too.
+    """
+
+    def __init__(self, *pictures: Picture, is_continuous: bool = False) -> None:
         self.pictures = list(pictures)
         self.shown: list[float] = []
-        self.ratings: list[tuple[int, float]] = []
-        self.n_stops = 0
-        self.is_over = False
+        self.ratings = RatingDesk(is_continuous=is_continuous)
+        self.ratings.open(self)
+        self.levels: list[tuple[str, float]] = []
+        self.values: list[float] = []
+        self.asked: list[str] = []
+        self.scene = CLIP
+        self.estimate = ""
         self.ended = threading.Event()
+
+    def marker(self, _stream: str, text: str, time_s: float) -> None:
+        self.levels.append((text, time_s))
+
+    def slid(self, value: float, _time_s: float) -> None:
+        self.values.append(value)
 
     def due_picture(self) -> tuple[Picture, float] | None:
         return (self.pictures.pop(0), 0.0) if self.pictures else None
@@ -36,11 +59,17 @@ class Script:
         assert due_time_s == 0.0
         self.shown.append(picture.position_s)
 
-    def rate(self, rating: int, time_s: float) -> None:
-        self.ratings.append((rating, time_s))
+    def pause(self) -> None:
+        self.asked.append("pause")
+
+    def skip(self) -> None:
+        self.asked.append("skip")
+
+    def go_on(self) -> None:
+        self.asked.append("go on")
 
     def stop(self) -> None:
-        self.n_stops += 1
+        self.asked.append("stop")
 
 
 def green(position_s: float) -> Picture:
@@ -67,10 +96,10 @@ def test_a_picture_fills_the_window_as_far_as_its_shape_allows(qtbot):
     window = shown_by(qtbot, script)
     qtbot.waitUntil(lambda: len(script.shown) == 2)
     assert script.shown == [0.0, 0.04]
-    # 160 x 90 in 400 x 300: 225 rows of picture between bars of 37 rows.
-    assert colour(window, 200, 150) == (0, 200, 0)
-    assert colour(window, 5, 45) == (0, 200, 0)
-    assert colour(window, 200, 30) == colour(window, 200, 270) == (0, 0, 0)
+    # 160 x 90 in 400 x 270 above the strip: 225 rows of picture between bars of 22 rows.
+    assert colour(window, 200, 135) == (0, 200, 0)
+    assert colour(window, 5, 30) == (0, 200, 0)
+    assert colour(window, 200, 15) == colour(window, 200, 260) == (0, 0, 0)
 
 
 def test_the_screen_is_black_before_and_after_the_clip(qtbot):
@@ -79,23 +108,123 @@ def test_the_screen_is_black_before_and_after_the_clip(qtbot):
     assert colour(window, 200, 150) == (0, 0, 0)
     script.pictures.append(green(0.0))
     qtbot.waitUntil(lambda: colour(window, 200, 150) == (0, 200, 0))
-    script.is_over = True
+    script.scene = Scene()
     qtbot.waitUntil(lambda: colour(window, 200, 150) == (0, 0, 0))
     script.ended.set()
     qtbot.waitUntil(lambda: not window.isVisible())
 
 
-def test_keys_rate_and_end(qtbot):
+def test_keys_rate(qtbot):
     script = Script()
     window = shown_by(qtbot, script)
     before_s = pylsl.local_clock()
-    for key in (Qt.Key_1, Qt.Key_4, Qt.Key_2, Qt.Key_3, Qt.Key_5):
+    for key in (Qt.Key_1, Qt.Key_4, Qt.Key_2, Qt.Key_3, Qt.Key_5, Qt.Key_Right):
         QTest.keyClick(window, key)
-    assert [rating for rating, _ in script.ratings] == [0, 3, 1, 2]
-    assert all(before_s <= time_s <= pylsl.local_clock() for _, time_s in script.ratings)
-    assert script.n_stops == 0
+    assert [text for text, _ in script.levels] == ["rating=0", "rating=3", "rating=1", "rating=2"]
+    assert all(before_s <= time_s <= pylsl.local_clock() for _, time_s in script.levels)
+    assert script.values == script.asked == []
+
+
+def test_keys_control_the_session(qtbot):
+    script = Script()
+    window = shown_by(qtbot, script)
+    QTest.keyClick(window, Qt.Key_P)
+    QTest.keyClick(window, Qt.Key_Space)
+    QTest.keyClick(window, Qt.Key_Right, Qt.ControlModifier)
+    assert script.asked == ["pause", "go on", "skip"]
+
+
+def test_escape_ends_only_when_it_is_pressed_twice_in_two_seconds(qtbot, monkeypatch):
+    script = Script()
+    window = shown_by(qtbot, script)
+    now_s = 100.0
+    monkeypatch.setattr(pylsl, "local_clock", lambda: now_s)
     QTest.keyClick(window, Qt.Key_Escape)
-    assert script.n_stops == 1
+    assert script.asked == []
+    now_s += CONFIRM_S + 0.1
+    QTest.keyClick(window, Qt.Key_Escape)
+    assert script.asked == []
+    now_s += CONFIRM_S - 0.1
+    QTest.keyClick(window, Qt.Key_Escape)
+    assert script.asked == ["stop"]
+
+
+def test_arrows_mouse_and_wheel_move_the_slider(qtbot):
+    script = Script(is_continuous=True)
+    window = shown_by(qtbot, script)
+    for key in (Qt.Key_Right, Qt.Key_Up, Qt.Key_Left, Qt.Key_End, Qt.Key_Down, Qt.Key_Home, Qt.Key_2):
+        QTest.keyClick(window, key)
+    assert script.values == [0.1, 0.2, 0.1, 3.0, 2.9, 0.0, 1.0]
+    # The slider takes the middle half of 400 pixels: 100 is 0, 200 is 1.5 and 300 is 3.
+    QTest.mouseMove(window, QPoint(150, 280))
+    assert script.values[-1] == 1.0
+    for x, value in ((200, 1.5), (390, 3.0), (10, 0.0)):
+        QTest.mouseClick(window, Qt.LeftButton, pos=QPoint(x, 280))
+        assert script.values[-1] == value
+    turn = QWheelEvent(
+        QPointF(9, 9),
+        QPointF(9, 9),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.NoButton,
+        Qt.NoModifier,
+        Qt.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(window, turn)
+    assert script.values[-1] == 0.2
+    assert [text for text, _ in script.levels] == [
+        *("rating=3", "rating=0", "rating=1", "rating=2", "rating=3", "rating=0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scene", "is_there"),
+    [
+        (Scene(), False),
+        (Scene(SceneKind.REST), True),
+        (Scene(SceneKind.TEXT, "Words to read"), True),
+        (Scene(SceneKind.CLIP, is_paused=True), True),
+        (Scene(SceneKind.REST, is_paused=True), True),
+    ],
+)
+def test_rests_texts_and_pauses_hide_the_picture(qtbot, scene, is_there):
+    script = Script(green(0.0))
+    window = shown_by(qtbot, script)
+    qtbot.waitUntil(lambda: colour(window, 200, 135) == (0, 200, 0))
+    script.scene = scene
+    qtbot.waitUntil(lambda: colour(window, 5, 30) == (0, 0, 0))
+    image = window.grab().toImage()
+    grey = {image.pixelColor(x, y).getRgb()[:3] for x in range(400) for y in range(300)}
+    assert (len(grey) > 1) is is_there
+    assert (0, 200, 0) not in grey
+
+
+def test_a_picture_stands_again_after_a_pause(qtbot):
+    script = Script(green(0.0))
+    window = shown_by(qtbot, script)
+    qtbot.waitUntil(lambda: colour(window, 200, 135) == (0, 200, 0))
+    script.scene = replace(CLIP, is_paused=True)
+    qtbot.waitUntil(lambda: colour(window, 5, 30) == (0, 0, 0))
+    script.scene = CLIP
+    qtbot.waitUntil(lambda: colour(window, 5, 30) == (0, 200, 0))
+
+
+def test_the_pointer_is_hidden_unless_it_moves_a_slider(qtbot):
+    assert shown_by(qtbot, Script()).cursor().shape() == Qt.BlankCursor
+    assert shown_by(qtbot, Script(is_continuous=True)).cursor().shape() != Qt.BlankCursor
+
+
+def test_displays_are_chosen_by_number_and_name(qtbot):
+    (only,) = QApplication.screens()
+    assert choose_screen("") is None
+    assert choose_screen("1") is only
+    assert choose_screen(only.name()) is only
+    (line,) = describe_screens()
+    assert line.startswith(f"1: {only.name()}, ")
+    for wanted in ("0", "2", "projector"):
+        with pytest.raises(ConfigError, match=f"got '{wanted}'"):
+            choose_screen(wanted)
 
 
 def test_f_goes_to_full_screen_and_back(qtbot):

@@ -1,0 +1,78 @@
+"""What a run adds up to, as its command prints it at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+
+def end_with(account: dict[str, Any], as_json: bool) -> None:
+    """Print what a run adds up to; a recording that failed is an error."""
+    from rtasmr.xdf import RecordingFailedError
+
+    if as_json:
+        typer.echo(json.dumps(account))
+    else:
+        print_account(account)
+    if account["error"]:
+        raise RecordingFailedError(account["error"])
+
+
+def print_account(account: dict[str, Any]) -> None:
+    """Print the account of a run for people."""
+    typer.echo(
+        f"ticks: {account['ticks']}, missing {account['missing']}, duplicates {account['duplicates']}; "
+        + ", ".join(f"{name} {n}" for name, n in account["status"].items())
+    )
+    for key, name in (
+        ("latency_ms", "publish latency"),
+        ("compute_ms", "compute"),
+        ("age_ms", "age of estimate"),
+    ):
+        figures = account[key]
+        if figures["p50"] is not None:
+            shown = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items())
+            typer.echo(f"{name} [ms]: {shown}")
+    stages = {name: figures for name, figures in account["stages_ms"].items() if figures["p50"] is not None}
+    for quantile in ("p50", "p99", "max") if stages else ():
+        shown = ", ".join(f"{name} {figures[quantile]:.1f}" for name, figures in stages.items())
+        typer.echo(f"stages {quantile} [ms]: {shown}")
+    if account["pulse"] is not None:
+        typer.echo("pulse: " + _pulse_line(account["pulse"]))
+    samples = account["samples"]
+    if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
+        typer.echo(f"samples: {samples}")
+    if samples["skipped_ticks"]:
+        typer.echo(f"overload: {samples['skipped_ticks']} ticks were skipped (stale); free the CPU")
+    if account.get("player"):
+        typer.echo("player: " + _player_line(account["player"]))
+    if account["absent"]:
+        typer.echo(f"absent: {', '.join(account['absent'])}")
+    if account["interruptions"]:
+        typer.echo("lost: " + ", ".join(f"{role} {n} x" for role, n in account["interruptions"].items()))
+    if account["markers"]["unknown"]:
+        typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
+    for path in account["files"]:
+        typer.echo(f"recording: {path}")
+
+
+def _pulse_line(pulse: dict[str, Any]) -> str:
+    rate = "no rate" if pulse["rate_bpm"] is None else f"median {pulse['rate_bpm']:.0f} per minute"
+    troubles = ", ".join(f"{trouble} {n}" for trouble, n in pulse["troubles"].items())
+    good = f"good in {pulse['good']} of {pulse['readings']} readings"
+    return f"{rate}, {good}" + (f" ({troubles})" if troubles else "")
+
+
+def _player_line(player: dict[str, Any]) -> str:
+    clips = player["clips"]
+    skipped = [clip["clip"] for clip in clips if clip["skipped"]]
+    words = [f"{len(clips)} clip{'s' * (len(clips) != 1)}", f"{player['seconds']:g} s"]
+    words += [f"pictures {player['pictures']}, dropped {player['pictures_dropped']}"]
+    words += [f"late {player['pictures_late']}"]
+    words += [f"pauses {player['pauses']}"] * bool(player["pauses"])
+    words += [f"skipped {' '.join(skipped)}"] * bool(skipped)
+    sound = player["sound"]
+    words += ["no sound" if sound is None else f"underflows {sound['underflows']}"]
+    return ", ".join(words)

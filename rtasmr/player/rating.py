@@ -1,0 +1,87 @@
+"""What the person rates, from keys, a slider or a game pad: levels 0 to 3, and the continuous value."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Protocol
+
+MAX_LEVEL = 3
+
+
+class RatingOutlet(Protocol):
+    """Where ratings go."""
+
+    def marker(self, stream: str, text: str, time_s: float) -> None:
+        """Publish a marker at an LSL time in seconds."""
+
+    def slid(self, value: float, time_s: float) -> None:
+        """Publish a continuous rating at an LSL time in seconds."""
+
+
+def level_of(value: float) -> int:
+    """Return the level, 0 to 3, that a continuous rating stands for: the nearest, halves upwards."""
+    return max(0, min(MAX_LEVEL, math.floor(value + 0.5)))
+
+
+class RatingDesk:
+    """The rating in force; any thread may change it.
+
+    A continuous rating is published as such and, when the level that it stands for changes, as the level
+    too, with the same stamp: whoever needs a label reads levels only.
+
+    Parameters
+    ----------
+    is_continuous : bool
+        Whether there is a slider or a game pad.
+    """
+
+    def __init__(self, *, is_continuous: bool) -> None:
+        self.is_continuous = is_continuous
+        self._lock = threading.Lock()
+        self._outlet: RatingOutlet | None = None
+        self._value = 0.0
+        self._last_s = -math.inf
+
+    @property
+    def value(self) -> float:
+        """The rating in force, 0 to 3."""
+        return self._value
+
+    def open(self, outlet: RatingOutlet) -> None:
+        """Publish from now on."""
+        self._outlet = outlet
+
+    def press(self, level: int, time_s: float) -> None:
+        """Take a level, 0 to 3, chosen at an LSL time in seconds; every choice is published."""
+        with self._lock:
+            self._set(float(level), time_s, always=True)
+
+    def slide(self, value: float, time_s: float) -> None:
+        """Take a continuous rating; what lies outside 0 to 3 is cut off, what is no change left out."""
+        value = max(0.0, min(float(MAX_LEVEL), value))
+        with self._lock:
+            if value != self._value:
+                self._set(value, time_s, always=False)
+
+    def step(self, change: float, time_s: float) -> None:
+        """Move the continuous rating."""
+        self.slide(round(self._value + change, 6), time_s)
+
+    def begin_clip(self, time_s: float) -> None:
+        """Begin at 0, as every clip does."""
+        with self._lock:
+            self._value = 0.0
+            if self._outlet is not None and self.is_continuous:
+                self._outlet.slid(0.0, time_s)
+
+    def _set(self, value: float, time_s: float, *, always: bool) -> None:
+        before, self._value = level_of(self._value), value
+        if self._outlet is None:
+            return
+        # Two inputs may be taken out of order by a millisecond; stamps of one stream must not fall.
+        self._last_s = time_s = max(time_s, self._last_s)
+        if self.is_continuous:
+            self._outlet.slid(value, time_s)
+        if always or level_of(value) != before:
+            self._outlet.marker("rating", f"rating={level_of(value)}", time_s)

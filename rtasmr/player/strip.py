@@ -1,0 +1,86 @@
+"""The strip below the stimulus: how to rate, the slider, and that an estimate runs."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QPointF, QRectF, Qt
+from PyQt5.QtGui import QColor, QPainter, QPen
+
+from rtasmr.player.words import TEXT_COLOUR
+
+ROW = 0.055
+MIN_ROW_PX, MAX_ROW_PX = 30.0, 56.0
+"""Height of a row: a share of that of the window, within limits."""
+
+SLIDER_SHARE = 0.5
+"""Share of the width that the slider takes, in the middle."""
+
+RUNNING = "estimate running"
+"""What the person is told of the estimate, unless its value is fed back."""
+
+HINT_SPARES = 0.25
+"""Share of the width that the hint leaves to the word of the estimate."""
+
+MIN_FONT_PX = 8
+MAX_RATING = 3.0
+_DIM = QColor(90, 90, 90)
+_KNOB = QColor(230, 190, 90)
+
+
+def strip_height(window_height: float, *, has_slider: bool) -> float:
+    """Return the height of the strip in pixels: a row of words, and one for the slider."""
+    row = min(MAX_ROW_PX, max(MIN_ROW_PX, ROW * window_height))
+    return row * (2 if has_slider else 1)
+
+
+def slider_value(strip: QRectF, x: float) -> float:
+    """Return the rating at a place of the slider; left and right of it the ends of the scale."""
+    track = _track(strip)
+    return float(min(MAX_RATING, max(0.0, MAX_RATING * (x - track.left()) / track.width())))
+
+
+def draw_strip(painter: QPainter, strip: QRectF, hint: str, estimate: str, value: float | None) -> None:
+    """Draw the rating hint, the slider where there is a ``value`` to show, and the word of the estimate."""
+    row = strip.height() / (1 if value is None else 2)
+    margin = 0.5 * row
+    words = QRectF(strip.left() + margin, strip.top(), strip.width() - 2 * margin, row)
+    hint_room = words.adjusted(0, 0, -HINT_SPARES * words.width(), 0)
+    estimate_room = words.adjusted(hint_room.width() + margin, 0, 0, 0)
+    _draw_line(painter, hint_room, hint, TEXT_COLOUR, Qt.AlignmentFlag.AlignLeft)
+    colour = _DIM if estimate == RUNNING else TEXT_COLOUR
+    _draw_line(painter, estimate_room, estimate, colour, Qt.AlignmentFlag.AlignRight)
+    if value is not None:
+        _draw_slider(painter, strip.adjusted(0, row, 0, 0), value)
+
+
+def _draw_line(painter: QPainter, room: QRectF, text: str, colour: QColor, side: Qt.AlignmentFlag) -> None:
+    """Draw one line, smaller where it is too long."""
+    font = painter.font()
+    size = round(0.45 * room.height())
+    font.setPixelSize(size)
+    painter.setFont(font)
+    painter.setPen(colour)
+    while size > MIN_FONT_PX and painter.fontMetrics().horizontalAdvance(text) > room.width():
+        size -= 1
+        font.setPixelSize(size)
+        painter.setFont(font)
+    painter.drawText(room, int(side) | int(Qt.AlignmentFlag.AlignVCenter), text)
+
+
+def _track(strip: QRectF) -> QRectF:
+    track = QRectF(0, 0, SLIDER_SHARE * strip.width(), 4)
+    track.moveCenter(strip.center())
+    return track
+
+
+def _draw_slider(painter: QPainter, row: QRectF, value: float) -> None:
+    track = _track(row)
+    painter.fillRect(track, _DIM)
+    painter.setPen(QPen(TEXT_COLOUR, 2))
+    for level in range(int(MAX_RATING) + 1):
+        x = track.left() + level / MAX_RATING * track.width()
+        painter.drawLine(QPointF(x, track.top() - 5), QPointF(x, track.bottom() + 5))
+    knob = QPointF(track.left() + value / MAX_RATING * track.width(), track.center().y())
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_KNOB)
+    painter.drawEllipse(knob, 0.25 * row.height(), 0.25 * row.height())
