@@ -16,10 +16,16 @@ from rtasmr.snapshot import decode_object
 
 @dataclass(frozen=True, slots=True)
 class RunningLink:
-    """A runtime that answers: its link file and its process."""
+    """A runtime that answers: its link file, its process, and its name where one process serves several."""
 
     link_file: Path
     pid: int
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What `find_link` knows it by."""
+        return self.name or str(self.pid)
 
 
 def running_links() -> tuple[RunningLink, ...]:
@@ -27,16 +33,17 @@ def running_links() -> tuple[RunningLink, ...]:
     found = []
     for path in _own_link_files():
         try:
-            pid = decode_object(path.read_bytes()).get("pid")
+            content = decode_object(path.read_bytes())
         except (OSError, DataError):
             continue  # gone, or being written
-        if type(pid) is int and not _is_stale(path):
-            found.append(RunningLink(path, pid))
-    return tuple(sorted(found, key=lambda link: link.pid))
+        pid, name = content.get("pid"), content.get("name")
+        if type(pid) is int and isinstance(name, str) and not _is_stale(path):
+            found.append(RunningLink(path, pid, name))
+    return tuple(sorted(found, key=lambda link: (link.pid, link.name)))
 
 
-def find_link(pid: int | None = None) -> Path:
-    """Return the link file of the one runtime that runs, or of the one with this process number.
+def find_link(label: str = "") -> Path:
+    """Return the link file of the one runtime that runs, or of the one with this name or process number.
 
     Raises
     ------
@@ -44,16 +51,19 @@ def find_link(pid: int | None = None) -> Path:
         If there is none, or several to choose from.
     """
     links = running_links()
-    if pid is not None:
-        links = tuple(link for link in links if link.pid == pid)
-    wanted = "a running runtime" if pid is None else f"a runtime with process number {pid}"
     if not links:
-        raise LinkError(f"expected {wanted}, got none: start one with 'rtasmr live' or 'rtasmr view'")
-    if len(links) > 1:
-        numbers = ", ".join(str(link.pid) for link in links)
         raise LinkError(
-            f"expected one running runtime, got {len(links)} ({numbers}): "
-            f"name one, such as 'rtasmr window {links[-1].pid}'"
+            "expected a running runtime, got none: start one with 'rtasmr live' or 'rtasmr view VIDEO'"
+        )
+    labels = ", ".join(link.label for link in links)
+    if label:
+        links = tuple(link for link in links if link.label == label)
+        if len(links) != 1:
+            raise LinkError(f"expected one of the runtimes that run ({labels}), got {label}: name one")
+    if len(links) > 1:
+        raise LinkError(
+            f"expected one running runtime, got {len(links)} ({labels}): "
+            f"name one, such as 'rtasmr window {links[-1].label}'"
         )
     return links[0].link_file
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import logging
+import os
 import secrets
 import sys
 import tempfile
@@ -63,9 +64,13 @@ class SnapshotServer:
     on_command : callable or None
         Takes what a window asks the runtime to do, on a thread of the server; must not wait. Without,
         commands are ignored.
+    name : str
+        What `rtasmr window` finds it by where one process has several; empty takes the process number.
 
     Attributes
     ----------
+    label : str
+        The name, or the process number.
     link_file : Path
         To be given to ``python -m rtasmr.view --attach``.
 
@@ -81,7 +86,9 @@ class SnapshotServer:
         *,
         max_clients: int = MAX_CLIENTS,
         on_command: Callable[[Command], object] | None = None,
+        name: str = "",
     ) -> None:
+        self.label = name or str(os.getpid())
         self._store = store
         self._max_clients = max_clients
         self._on_command = on_command
@@ -95,7 +102,7 @@ class SnapshotServer:
         self.link_file = folder / LINK_NAME
         try:
             self._listener = _listen(folder)
-            write_link_file(self.link_file, str(self._listener.address), self._key)
+            write_link_file(self.link_file, str(self._listener.address), self._key, name)
         except OSError as error:
             self._folder.cleanup()
             raise LinkError(

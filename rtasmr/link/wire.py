@@ -49,11 +49,12 @@ def read_link_file(path: Path) -> tuple[str, bytes]:
     return str(address), key
 
 
-def write_link_file(path: Path, address: str, key: bytes) -> None:
-    """Write address, key and number of this process where only this user can read them."""
+def write_link_file(path: Path, address: str, key: bytes, name: str = "") -> None:
+    """Write address, key, name and number of this process where only this user can read them."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"address": address, "key": key.hex(), "pid": os.getpid()}, file)
+        content = {"address": address, "key": key.hex(), "pid": os.getpid(), "name": name}
+        json.dump(content, file)
 
 
 def answer_to(challenge: bytes, key: bytes) -> str:

@@ -18,7 +18,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m rtasmr.view", description="Show the Tinglegram of a running runtime."
     )
-    parser.add_argument("pid", type=int, nargs="?", help="number of the runtime's process, where several run")
+    parser.add_argument(
+        "runtime", nargs="?", default="", help="its name or process number, where several run"
+    )
     parser.add_argument("--attach", type=Path, metavar="LINK_FILE", help="the runtime's link file")
     parser.add_argument("--theme", choices=list(THEMES), help="default: as the desktop")
     parser.add_argument("--span", choices=list(SPANS_S), default=DEFAULT_SPAN, help="length of the time axis")
@@ -31,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window in pixels")
     options = parser.parse_args(argv)
     try:
-        link_file = options.attach or find_link(options.pid)
+        link_file = options.attach or find_link(options.runtime)
         # Qt only now: --help and usage errors need no display.
         from rtasmr.view.application import run_window
 

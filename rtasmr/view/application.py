@@ -95,5 +95,6 @@ def run_window(
         signal.signal(number, handler)
     if failed:
         raise RtasmrError(f"expected to save a picture, could not write {failed[0]}: give another path")
-    # Only a window that its user closed ends the run: see `rtasmr.live`.
+    if not window.told:
+        raise RtasmrError("expected the runtime to hear that its window was closed, it did not: it goes on")
     return 128 + ended_by[0] if ended_by else 0

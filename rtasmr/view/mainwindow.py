@@ -52,6 +52,11 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         None follows the desktop.
     ends_run : bool
         Whether the runtime ends when the user closes the window.
+
+    Attributes
+    ----------
+    told : bool
+        False if it was closed and could not tell the runtime to end.
     """
 
     ended = QtCore.Signal()
@@ -69,6 +74,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self._client = client
         self._clock = clock
         self._ends_run = ends_run
+        self.told = True
         self._notifier: Any = None
         self._retry_at = self._drawn_at = -math.inf
         self._drawn_revision: object = None
@@ -223,11 +229,14 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         elif self.isFullScreen():
             self.showNormal()
 
-    def _ask_runtime(self, command: Command) -> None:
+    def _ask_runtime(self, command: Command) -> bool:
+        """Pass a command on; False if the runtime could not be told."""
         try:
             self._client.command(command)
         except LinkError as error:
             logger.warning("%s", error)
+            return False
+        return True
 
     def tick(self) -> None:
         """Take what the runtime has sent and draw what changed."""
@@ -354,7 +363,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self._timer.stop()
         self._unwatch()
         if self._ends_run and not self.state.over and self._client.connected:
-            self._ask_runtime(Command.END)
+            self.told = self._ask_runtime(Command.END)
         self._client.close()
         super().closeEvent(event)
 

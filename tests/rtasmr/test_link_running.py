@@ -33,9 +33,9 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_one_that_runs_needs_no_name(store: SnapshotStore):
     with SnapshotServer(store) as server:
         assert find_link() == server.link_file
-        assert find_link(os.getpid()) == server.link_file
-        with pytest.raises(LinkError, match="process number 1, got none"):
-            find_link(1)
+        assert find_link(str(os.getpid())) == server.link_file
+        with pytest.raises(LinkError, match=rf"expected one of .* \({os.getpid()}\), got 1: name one"):
+            find_link("1")
     with pytest.raises(LinkError, match=r"got none: start one with 'rtasmr live'"):
         find_link()
 
@@ -75,3 +75,10 @@ def test_what_others_left_is_not_ours(store: SnapshotStore, monkeypatch: pytest.
     with SnapshotServer(store):
         assert running_links() == ()
     assert folder.exists()
+
+
+def test_several_of_one_process_go_by_their_names(store: SnapshotStore):
+    with SnapshotServer(store, name="p01"), SnapshotServer(store, name="p02") as second:
+        assert find_link("p02") == second.link_file
+        with pytest.raises(LinkError, match=r"got 2 \(p01, p02\)"):
+            find_link()
