@@ -139,7 +139,7 @@ def run_live(
             presentation.follow(store)
             end.follow(presentation.wait_end, presentation.ask_end)
         if window and not stop.is_set():
-            _open_window(server, end, stack, say)
+            _open_window(server, stack, say)
         else:
             say(f"no window; open one with: {attach_line(server)}")
         files: list[str] = []
@@ -213,7 +213,7 @@ def settle_garbage(stack: ExitStack) -> None:
 
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
-    return f"{sys.executable} -P -m rtasmr.view --attach {server.link_file}"
+    return f"rtasmr window {server.label}"
 
 
 def _queries(config: LiveConfig, marker_map: MarkerMap | None) -> dict[Role, str]:
@@ -264,15 +264,14 @@ def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Comma
     return obey
 
 
-def _open_window(server: SnapshotServer, end: RunEnd, stack: ExitStack, say: Callable[[str], None]) -> None:
+def _open_window(server: SnapshotServer, stack: ExitStack, say: Callable[[str], None]) -> None:
     """Start the window's process; closing the window ends the run, a crash of it does not."""
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
-    process = subprocess.Popen([*command, "--close-when-ended"])
+    process = subprocess.Popen([*command, "--close-when-ended", "--ends-run"])
 
     def watch() -> None:
-        if process.wait() == 0:
-            end.request()
-        else:
+        # A window that its user closed has told so itself, before its process was through.
+        if process.wait() != 0:
             say(f"the window is gone; the run goes on. Open it again with: {attach_line(server)}")
 
     threading.Thread(target=watch, name="window-watch", daemon=True).start()
