@@ -17,6 +17,7 @@ from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
 from rtasmr.types import Role
 from rtasmr.viewing_cli import view
+from rtasmr.window_cli import window
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(source_app, name="source")
@@ -238,7 +239,7 @@ def _print_finding(finding: Finding) -> None:
         typer.echo(f"      fix: {finding.fix}")
 
 
-for command in (view, record, repair, export, redact):
+for command in (view, window, record, repair, export, redact):
     app.command()(command)
 
 
