@@ -24,11 +24,17 @@ class TingleEnsemble(nn.Module):
         Of the same columns.
     """
 
+    slope: Tensor
+    shift: Tensor
+
     def __init__(self, members: Sequence[WindowModel]) -> None:
         super().__init__()
         if len({member.names for member in members}) != 1:
             raise ValueError("expected members of the same columns, got others or none")
         self.members = nn.ModuleList(members)
+        # Its logit is that of a calibrated probability.
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("shift", torch.tensor(0.0))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from offline.metrics import Counts, macro_f1
+from offline.metrics import Counts, Metric, macro_f1
 
 
 def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[float, float]:
@@ -41,8 +41,10 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[
     return float(slope), float(shift)
 
 
-def best_threshold(p: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the threshold with the best macro F1 (``p >= threshold`` means tingle), and that score.
+def best_threshold(
+    p: NDArray[np.floating], labels: NDArray[np.bool_], metric: Metric = macro_f1
+) -> tuple[float, float]:
+    """Return the threshold with the best score (``p >= threshold`` means tingle), and that score.
 
     Thresholds half-way between neighbouring probabilities are tried; of equals the one nearest 0.5 wins.
 
@@ -50,6 +52,8 @@ def best_threshold(p: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[
     ----------
     p, labels : ndarray of shape (n,)
         Both classes must occur.
+    metric : callable
+        Score of confusion counts.
     """
     n_tingle = int(labels.sum())
     if n_tingle in (0, len(labels)):
@@ -60,8 +64,8 @@ def best_threshold(p: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[
     hits = np.cumsum(labels[order], dtype=np.int64)[called - 1]
     cuts = (ranked[called - 1] + ranked[called]) / 2
     if len(cuts) == 0:  # one probability for all frames: nothing to cut
-        return 0.5, float(macro_f1(Counts.of(labels, p >= 0.5)))
+        return 0.5, float(metric(Counts.of(labels, p >= 0.5)))
     false_alarms, misses = called - hits, n_tingle - hits
-    scores = macro_f1(Counts(hits, false_alarms, misses, len(labels) - n_tingle - false_alarms))
+    scores = metric(Counts(hits, false_alarms, misses, len(labels) - n_tingle - false_alarms))
     best = cuts[scores >= scores.max()]
     return float(best[np.argmin(np.abs(best - 0.5))]), float(scores.max())

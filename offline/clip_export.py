@@ -64,6 +64,7 @@ class ClipModel:
     scores: Mapping[str, float] = field(default_factory=dict)
     lookahead_frames: int = SERVED_LOOKAHEAD_FRAMES
     threshold: float = 0.5
+    familiarity: None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from offline.tables import TrialTable
@@ -50,27 +51,52 @@ class CropBatch:
     weight: Tensor
 
 
-def training_sequences(tables: Sequence[TrialTable], device: torch.device) -> list[TrainingSequence]:
-    """Return the trials as tensors, with the published class weights N / (2 N_c).
+def shifted_label(table: TrialTable, shift_frames: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the labels given ``shift_frames`` later, and where there are any, both of shape (n_frames,)."""
+    label, known = np.zeros(table.n_frames, np.bool_), np.zeros(table.n_frames, np.bool_)
+    n_known = max(0, table.n_frames - shift_frames)
+    label[:n_known] = table.label[shift_frames:]
+    known[:n_known] = True
+    return label, known
+
+
+def class_weights(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the published weights N / (2 N_c) of a frame without tingle and of one with.
 
     Raises
     ------
     DataError
         If one class does not occur.
     """
-    labels = np.concatenate([table.label for table in tables])
     n_tingle = int(labels.sum())
     if n_tingle in (0, len(labels)):
         raise DataError(
             f"expected training frames with and without tingle, got {n_tingle} with tingle of {len(labels)}; "
             "add participants who reported tingles"
         )
-    weight_of = np.array([len(labels) / (2 * (len(labels) - n_tingle)), len(labels) / (2 * n_tingle)])
+    return np.array([len(labels) / (2 * (len(labels) - n_tingle)), len(labels) / (2 * n_tingle)])
+
+
+def training_sequences(
+    tables: Sequence[TrialTable], device: torch.device, label_shift_frames: int = 0
+) -> list[TrainingSequence]:
+    """Return the trials as tensors, with the published class weights N / (2 N_c).
+
+    With a shift, frames whose later label would lie behind the end of the clip weigh nothing.
+
+    Raises
+    ------
+    DataError
+        If one class does not occur.
+    """
+    shifted = [shifted_label(table, label_shift_frames) for table in tables]
+    labels = np.concatenate([label[known] for label, known in shifted])
+    weight_of = class_weights(labels)
     warmup = np.zeros(WARMUP_TICKS)
     sequences = []
-    for table in tables:
-        target = np.concatenate([warmup, table.label]).astype(np.float32)
-        weight = np.concatenate([warmup, weight_of[table.label.astype(np.intp)]]).astype(np.float32)
+    for table, (label, known) in zip(tables, shifted, strict=True):
+        target = np.concatenate([warmup, label]).astype(np.float32)
+        weight = np.concatenate([warmup, known * weight_of[label.astype(np.intp)]]).astype(np.float32)
         arrays = (*table.sequence, target, weight)
         sequences.append(TrainingSequence(*(torch.from_numpy(array).to(device) for array in arrays)))
     return sequences
@@ -101,7 +127,7 @@ def draw_batches(
         n_frames = longest if is_full else int(rng.integers(shortest, longest + 1))
         crops = [_draw_crop(sequences[k], n_frames, config, rng) for k in order[i : i + config.batch_size]]
         x, valid, target, weight = (torch.stack(parts) for parts in zip(*crops, strict=True))
-        _drop_inputs(valid, modalities, config, rng)
+        drop_inputs(valid, modalities, config, rng)
         yield CropBatch(x, valid, target, weight)
 
 
@@ -134,10 +160,19 @@ def read_weight(class_weight: Tensor, ends_clip: bool, config: TrainingConfig) -
     return weight
 
 
-def _drop_inputs(
+def drop_inputs(
     valid: Tensor, modalities: Sequence[Tensor], config: TrainingConfig, rng: np.random.Generator
 ) -> None:
-    """Make modalities missing in place: from a whole window, and over a stretch of one."""
+    """Make modalities missing in ``valid``, in place: from a whole window, and over a stretch of one.
+
+    Parameters
+    ----------
+    valid : tensor of shape (n_windows, n_frames, n_features)
+    modalities : sequence of tensor
+        As of `modality_columns`.
+    config : TrainingConfig
+    rng : Generator
+    """
     n_windows, n_frames, _ = valid.shape
     dropped = rng.random((n_windows, len(modalities))) < config.modality_dropout
     dropped[dropped.all(axis=1), rng.integers(len(modalities))] = False  # something must remain

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from torch import nn
+import onnx
 
-from models.bilstm import FusionBilstm
+from models.ensemble import TingleEnsemble
+from models.familiarity import Familiarity
 from models.registry import ENCODERS
 from models.resnet import EncoderWeightsError, ImageEncoder
+from models.windows import WindowModel
 from offline.onnx_graphs import to_onnx
 from rtasmr.card import MODEL_FILE, AnyCard, EncoderCard, ModelCard, TrainingData, check_id, write_card
 from rtasmr.errors import ConfigError, ModelError
@@ -29,8 +31,13 @@ class Exportable(Protocol):
     """What a card says of a trained network, however it was trained."""
 
     @property
-    def network(self) -> FusionBilstm:
+    def network(self) -> WindowModel | TingleEnsemble:
         """The network in evaluation mode."""
+        ...
+
+    @property
+    def familiarity(self) -> Familiarity | None:
+        """Distance to what it learned from, where that was measured."""
         ...
 
     @property
@@ -167,7 +174,7 @@ def export_tingle(
             onnx_sha256=onnx_sha256,
         )
 
-    return _write(trained.network, models_folder, model_id, card)
+    return _write(to_onnx(trained.network, trained.familiarity), models_folder, model_id, card)
 
 
 def load_encoder(weights: str, architecture: str = "resnet18") -> ImageEncoder:
@@ -219,7 +226,7 @@ def export_encoder(
             warnings=(RANDOM_ENCODER_WARNING,) if encoder.is_random else (),
         )
 
-    return _write(encoder, models_folder, name, card)
+    return _write(to_onnx(encoder), models_folder, name, card)
 
 
 def source_commit() -> str:
@@ -238,12 +245,12 @@ def _timestamp(moment: datetime | None) -> str:
     return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _write(network: nn.Module, models_folder: Path, name: str, card: Callable[[str], AnyCard]) -> Path:
+def _write(graph: onnx.ModelProto, models_folder: Path, name: str, card: Callable[[str], AnyCard]) -> Path:
     """Write graph and card to a folder beside the final one and rename it: whole or not at all."""
     target = models_folder / check_id(name)
     if target.exists():
         raise ModelError(f"expected no model in {target}, found one; choose another name or remove it")
-    content = to_onnx(network).SerializeToString(deterministic=True)
+    content = graph.SerializeToString(deterministic=True)
     try:
         models_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=models_folder) as scratch:

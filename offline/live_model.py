@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from offline.epochs import EpochRecord
+from offline.epochs import LiveEpoch
 from offline.export import export_tingle
 from offline.live_scores import held_back_scores
 from offline.results import Results, compile_results, write_results
@@ -62,10 +62,10 @@ def train_live_model(
     tables = load_tables(features)
     encoder = _find_encoder(tables, features)
 
-    def report(record: EpochRecord) -> None:
+    def report(_member: int, epoch: LiveEpoch) -> None:
         if progress is not None:
-            text = f"epoch {record.epoch}, loss {record.loss:.3f}, macro F1 {record.macro_f1:.3f}"
-            progress(text, record.epoch / record.n_epochs)
+            text = f"epoch {epoch.epoch}, loss {epoch.loss:.3f}, AUC within ASMR {epoch.auc:.3f}"
+            progress(text, epoch.epoch / epoch.n_epochs)
 
     trained = train(tables, config, seed, report)
     participants = sorted({table.trial.participant for table in tables})

@@ -11,7 +11,8 @@ from offline import metrics
 from offline.metrics import Counts
 from offline.results import Measured
 from offline.tables import TrialTable
-from offline.training import TrainedModel, streaming_scores
+from offline.training import TrainedModel, network_scores
+from rtasmr.types import TrialId
 
 RULES: dict[str, Callable[[TrialTable], bool]] = {
     "rule_asmr_clip": lambda table: table.trial.is_asmr,
@@ -27,20 +28,36 @@ METRICS = {
 }
 
 
+def held_back_probabilities(
+    trained: TrainedModel, tables: Sequence[TrialTable]
+) -> dict[TrialId, NDArray[np.float32]]:
+    """Return the probabilities of every held-back trial, from the members that did not learn from it."""
+    p = {}
+    for table in tables:
+        said = [
+            network_scores(member.network, trained.config, table)
+            for member in trained.members
+            if table.trial in member.held_back
+        ]
+        if said:
+            p[table.trial] = np.mean(said, axis=0, dtype=np.float32)
+    return p
+
+
 def held_back_scores(trained: TrainedModel, tables: Sequence[TrialTable]) -> dict[str, Measured]:
     """Score a model on the participants that chose its epoch, and every rule beside it.
 
     The scores are streaming scores of unpadded frames, in percent, over all clips and within ASMR
     clips. They flatter: the same participants chose epoch, calibration and threshold.
     """
-    held_back = [table for table in tables if table.trial.participant in trained.validation_participants]
-    p = {table.trial: streaming_scores(trained, table) for table in held_back}
+    p = held_back_probabilities(trained, tables)
+    held_back = [table for table in tables if table.trial in p]
     calls: dict[str, Callable[[TrialTable], NDArray[np.bool_]]] = {
         "live": lambda table: p[table.trial] >= trained.threshold
     }
     for name, rule in RULES.items():
         calls[name] = lambda table, rule=rule: np.full(table.n_frames, rule(table))  # type: ignore[misc]
-    people = ", ".join(f"{number:03d}" for number in trained.validation_participants)
+    people = ", ".join(f"{number:03d}" for number in sorted({trial.participant for trial in p}))
     source = "simulated" if trained.simulated else "recorded"
     note = f"streaming score on {source} participants held back ({people}), who also chose the epoch"
     measured: dict[str, Measured] = {}

@@ -1,44 +1,100 @@
-"""The one training loop of the live model: it learns from the windows that the runtime will show it."""
+"""Training of the live model: it learns from the windows that the runtime will show it."""
 
 from __future__ import annotations
 
-import copy
+import hashlib
+import json
 import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from torch import Tensor, nn
 
-from models.bilstm import BilstmConfig, FusionBilstm
-from models.registry import TINGLE_MODELS
+from models.ensemble import TingleEnsemble
+from models.familiarity import Familiarity
+from models.windows import WindowModel
 from offline.calibration import best_threshold, fit_platt
-from offline.crops import TrainingSequence, draw_batches, modality_columns, training_sequences
-from offline.epochs import EpochRecord
-from offline.metrics import Counts, macro_f1
+from offline.checkpoint import Checkpoint
+from offline.device import pick_device
+from offline.epochs import LiveEpoch
+from offline.inner_splits import InnerSplit, draw_inner_split
+from offline.judging import Judged, judge
+from offline.metrics import balanced_accuracy
+from offline.network_fitting import fit_network
+from offline.novelty import fit_familiarity
 from offline.serving import served_logits, served_windows
 from offline.tables import TrialTable, common_spec, digest_of
-from offline.training_config import TrainingConfig
-from rtasmr.errors import ConfigError, DataError, ModelError
-from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
+from offline.training_config import BOOSTED_TREES, TrainingConfig
+from offline.tree_fitting import fit_trees
+from rtasmr.errors import ConfigError
+from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
+from rtasmr.types import TrialId
 
 log = logging.getLogger(__name__)
+
+Progress = Callable[[int, LiveEpoch], None]
+"""Takes the number of the member, from 0, and what an epoch came to."""
+
+ONE_CLASS_WARNING = (
+    "probabilities are not calibrated and the epoch is not chosen: the held-back participants reported one "
+    "class only; add participants who reported tingles"
+)
+CHANCE_WARNING = (
+    "probabilities are not calibrated: the model is no better than chance on the held-back participants"
+)
+SAME_CLIPS_WARNING = "epoch and threshold were chosen on clips that the model has learned; add ASMR clips"
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One training: the model, calibrated on its own held-back trials, and how it came about.
+
+    Parameters
+    ----------
+    network : WindowModel
+        In evaluation mode.
+    best_epoch : int
+    history : tuple of LiveEpoch
+    held_back : tuple of TrialId
+        Trials that chose epoch and calibration.
+    fitted : tuple of int
+        Participants it learned from.
+    judged : Judged
+        Calibrated log odds on the held-back trials.
+    auc : float
+        The score that chose the epoch.
+    warnings : tuple of str
+    """
+
+    network: WindowModel
+    best_epoch: int
+    history: tuple[LiveEpoch, ...]
+    held_back: tuple[TrialId, ...]
+    fitted: tuple[int, ...]
+    judged: Judged
+    auc: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network with all that its card says about where it comes from."""
+    """A network, or several trained alike, with all that its card says about where it comes from.
 
-    network: FusionBilstm
+    ``training_participants`` and ``validation_participants`` are those of the first member.
+    """
+
+    network: WindowModel | TingleEnsemble
     config: TrainingConfig
     spec: FeatureSpec
     threshold: float
     best_epoch: int
-    history: tuple[EpochRecord, ...]
+    history: tuple[LiveEpoch, ...]
     training_participants: tuple[int, ...]
     validation_participants: tuple[int, ...]
     n_trials: int
@@ -47,6 +103,8 @@ class TrainedModel:
     seed: int
     scores: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    familiarity: Familiarity | None = None
 
     @property
     def participants(self) -> tuple[int, ...]:
@@ -63,20 +121,40 @@ class TrainedModel:
         """Frames newer than the judged one."""
         return self.config.lookahead_frames
 
+    @property
+    def inner_auc(self) -> float:
+        """Mean of the members' scores on their held-back trials; NaN where none has one."""
+        known = [member.auc for member in self.members if not math.isnan(member.auc)]
+        return float(np.mean(known)) if known else math.nan
+
 
 def train(
     tables: Sequence[TrialTable],
     config: TrainingConfig,
     rng_seed: int,
-    progress: Callable[[EpochRecord], None] | None = None,
+    progress: Progress | None = None,
+    *,
+    n_members: int = 1,
+    work: Path | None = None,
 ) -> TrainedModel:
-    """Train a network as it will be served.
+    """Train a model as it will be served.
 
     Windows are what the runtime holds at some moment: frames of the warm-up included, growing from the
     clip's start or sliding. The loss counts the frame that the runtime reads from the window and, with
-    `TrainingConfig.earlier_weight`, the published frames before it. Participants held back choose the
-    epoch (macro F1 of served predictions at probability 0.5 before calibration), then Platt scaling and
-    threshold.
+    `TrainingConfig.earlier_weight`, the published frames before it. Participants held back, on clips of
+    their own where there are enough, choose epoch and calibration: see `offline.judging` for the score.
+
+    Parameters
+    ----------
+    tables : sequence of TrialTable
+    config : TrainingConfig
+    rng_seed : int
+    progress : callable or None
+    n_members : int
+        Trainings that differ in seed and in the trials held back. Of several, the model is their mean and
+        gives the range of their probabilities.
+    work : Path or None
+        Folder for the state after each epoch: a training broken off goes on from there.
 
     Raises
     ------
@@ -86,36 +164,47 @@ def train(
         If training diverges.
     """
     spec = common_spec(tables)
-    rng = np.random.default_rng(rng_seed)
-    held_back = _validation_participants(tables, config.validation_share, rng)
-    fitting = [table for table in tables if table.trial.participant not in held_back]
-    validation = [table for table in tables if table.trial.participant in held_back]
-    device = _device(config.device)
-
-    with torch.random.fork_rng():  # the caller's own random numbers stay as they are
-        torch.manual_seed(int(rng.integers(2**63)))
-        network = _build(fitting, spec, config).to(device)
-        best_epoch, history = _fit(network, fitting, validation, config, rng, device, progress)
-
-    network.cpu().eval()
-    threshold, scores, warnings = _calibrate(network, validation, config)
+    unknown = sorted(set(config.columns or ()) - set(spec.names))
+    if unknown or config.columns == ():
+        raise ConfigError(f"columns: expected some of the {spec.n_features} feature names, got {unknown[:3]}")
+    digest = digest_of(tables)
+    members, splits = [], []
+    for number in range(n_members):
+        rng = np.random.default_rng(rng_seed if number == 0 else (rng_seed, number))
+        split = draw_inner_split(tables, config.validation_share, rng)
+        checkpoint = None if work is None else _checkpoint(work, number, config, digest, rng_seed)
+        told = None if progress is None else (lambda epoch, number=number: progress(number, epoch))
+        members.append(_fit_member(split, spec, config, rng, checkpoint, told))
+        splits.append(split)
+    if not all(split.is_clip_disjoint for split in splits):
+        log.warning("%s", SAME_CLIPS_WARNING)
+    network = members[0].network if n_members == 1 else TingleEnsemble([m.network for m in members]).eval()
+    threshold, scores = _threshold([member.judged for member in members])
+    warnings = tuple(dict.fromkeys(warning for member in members for warning in member.warnings))
     for warning in warnings:
         log.warning("%s", warning)
+    aucs = [member.auc for member in members if not math.isnan(member.auc)]
+    if aucs:
+        scores |= {"validation_auc_within_asmr": float(np.mean(aucs))}
     return TrainedModel(
         network=network,
         config=config,
         spec=spec,
         threshold=threshold,
-        best_epoch=best_epoch,
-        history=history,
-        training_participants=tuple(sorted({table.trial.participant for table in fitting})),
-        validation_participants=tuple(sorted(held_back)),
+        best_epoch=members[0].best_epoch,
+        history=members[0].history,
+        training_participants=tuple(
+            sorted({t.trial.participant for t in tables} - {t.participant for t in members[0].held_back})
+        ),
+        validation_participants=tuple(sorted({trial.participant for trial in members[0].held_back})),
         n_trials=len(tables),
-        data_digest=digest_of(tables),
+        data_digest=digest,
         simulated=any(table.simulated for table in tables),
         seed=rng_seed,
         scores=scores,
         warnings=warnings,
+        members=tuple(members),
+        familiarity=fit_familiarity(splits[0], spec),
     )
 
 
@@ -125,153 +214,80 @@ def streaming_scores(model: TrainedModel, table: TrialTable) -> NDArray[np.float
     The probability of tick k is read from the window that ends at k + look-ahead; the last ticks of
     the clip are read from its final window.
     """
-    windows = served_windows(
-        WARMUP_TICKS + table.n_frames, model.config.window_frames, model.config.lookahead_frames
-    )
-    _, logits = served_logits(model.network, table.sequence, windows)
-    return _probability(model.network, logits)
+    return network_scores(model.network, model.config, table)
 
 
-def _fit(
-    network: FusionBilstm,
-    fitting: Sequence[TrialTable],
-    validation: Sequence[TrialTable],
-    config: TrainingConfig,
-    rng: np.random.Generator,
-    device: torch.device,
-    progress: Callable[[EpochRecord], None] | None,
-) -> tuple[int, tuple[EpochRecord, ...]]:
-    """Run all epochs and leave the weights of the best one in ``network``."""
-    sequences = training_sequences(fitting, device)
-    modalities = modality_columns(fitting[0].spec, device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    history: list[EpochRecord] = []
-    best_epoch, best_state = 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, config.epochs + 1):
-        loss = _run_epoch(network, optimiser, sequences, modalities, config, rng)
-        if not np.isfinite(loss):
-            raise ModelError(
-                f"training diverged: expected a finite loss in epoch {epoch}, got {loss}; "
-                f"lower learning_rate (now {config.learning_rate}) or check the features for extreme values"
-            )
-        network.eval()
-        logits, labels = _served(network, validation, config)
-        record = EpochRecord(epoch, config.epochs, loss, float(macro_f1(Counts.of(labels, logits >= 0))))
-        if not history or record.macro_f1 > max(past.macro_f1 for past in history):
-            # state_dict() refers to the live tensors, which go on changing: keep a copy.
-            best_epoch, best_state = epoch, copy.deepcopy(network.state_dict())
-        history.append(record)
-        if progress is not None:
-            progress(record)
-    network.load_state_dict(best_state)
-    return best_epoch, tuple(history)
-
-
-def _run_epoch(
-    network: FusionBilstm,
-    optimiser: torch.optim.Optimizer,
-    sequences: Sequence[TrainingSequence],
-    modalities: Sequence[Tensor],
-    config: TrainingConfig,
-    rng: np.random.Generator,
-) -> float:
-    network.train()
-    losses = []
-    for batch in draw_batches(sequences, modalities, config, rng):
-        per_frame = nn.functional.binary_cross_entropy_with_logits(
-            network(batch.x, batch.valid), batch.target, reduction="none"
-        )
-        loss = (per_frame * batch.weight).sum() / len(batch.x)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        losses.append(loss.item())
-    return float(np.mean(losses))
-
-
-def _build(fitting: Sequence[TrialTable], spec: FeatureSpec, config: TrainingConfig) -> FusionBilstm:
-    unknown = sorted(set(config.columns or ()) - set(spec.names))
-    if unknown or config.columns == ():
-        raise ConfigError(f"columns: expected some of the {spec.n_features} feature names, got {unknown[:3]}")
-    network = TINGLE_MODELS[config.architecture](
-        BilstmConfig(
-            names=spec.names,
-            used=config.columns,
-            log1p=tuple(name for name in LOG1P_NAMES if name in spec.names),
-            hidden=config.hidden,
-            layers=config.layers,
-            dropout=config.dropout,
-        )
-    )
-    network.fit_scaling(
-        (torch.from_numpy(values), torch.from_numpy(valid)) for values, valid in (t.sequence for t in fitting)
-    )
-    return network
-
-
-def _validation_participants(
-    tables: Sequence[TrialTable], share: float, rng: np.random.Generator
-) -> set[int]:
-    """Draw the participants to hold back, with tingles among them where that is possible."""
-    participants = sorted({table.trial.participant for table in tables})
-    if len(participants) < 2:
-        raise DataError(
-            "expected at least 2 participants (one is held back to choose the best epoch), "
-            f"got {participants}; add some"
-        )
-    n_held_back = min(max(1, round(share * len(participants))), len(participants) - 1)
-    order = rng.permutation(participants)
-    with_tingle = {table.trial.participant for table in tables if table.label.any()}
-    for shift in range(len(order)):
-        drawn = {int(number) for number in np.roll(order, -shift)[:n_held_back]}
-        if drawn & with_tingle and with_tingle - drawn:
-            return drawn
-    return {int(number) for number in order[:n_held_back]}
-
-
-def _served(
-    network: FusionBilstm, tables: Sequence[TrialTable], config: TrainingConfig
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return served logits and labels of every n-th published frame of ``tables``."""
-    logits, labels = [], []
-    for table in tables:
-        windows = served_windows(WARMUP_TICKS + table.n_frames, config.window_frames, config.lookahead_frames)
-        ticks, read = served_logits(network, table.sequence, windows[:: config.validation_stride])
-        logits.append(read)
-        labels.append(table.label[ticks - WARMUP_TICKS])
-    return np.concatenate(logits), np.concatenate(labels)
-
-
-def _calibrate(
-    network: FusionBilstm, validation: Sequence[TrialTable], config: TrainingConfig
-) -> tuple[float, dict[str, float], tuple[str, ...]]:
-    """Set the network's calibration and return threshold, scores and what to warn of."""
-    logits, labels = _served(network, validation, config)
-    if labels.all() or not labels.any():
-        warning = (
-            "probabilities are not calibrated: the held-back participants reported one class only; "
-            "add participants who reported tingles"
-        )
-        return 0.5, {}, (warning,)
-    warnings: tuple[str, ...] = ()
-    slope, shift = fit_platt(logits, labels)
-    if slope > 0:
-        network.set_calibration(slope, shift)
-    else:
-        warnings = (
-            "probabilities are not calibrated: "
-            "the model is no better than chance on the held-back participants",
-        )
-    threshold, score = best_threshold(_probability(network, logits), labels)
-    return threshold, {"validation_macro_f1": score, "validation_frames": float(len(labels))}, warnings
-
-
-def _probability(network: FusionBilstm, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    p: NDArray[np.float32] = expit(float(network.slope) * logits + float(network.shift)).astype(np.float32)
+def network_scores(
+    network: WindowModel | TingleEnsemble, config: TrainingConfig, table: TrialTable
+) -> NDArray[np.float32]:
+    """Return what the runtime would say with this network alone; see `streaming_scores`."""
+    windows = served_windows(WARMUP_TICKS + table.n_frames, config.window_frames, config.lookahead_frames)
+    _, logits = served_logits(network, table.sequence, windows)
+    p: NDArray[np.float32] = expit(_log_odds(network, logits)).astype(np.float32)
     return p
 
 
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected a CUDA device, found none; use device = auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+def _fit_member(
+    split: InnerSplit,
+    spec: FeatureSpec,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    checkpoint: Checkpoint | None,
+    progress: Callable[[LiveEpoch], None] | None,
+) -> Member:
+    network: WindowModel
+    if config.architecture == BOOSTED_TREES:
+        network, best_epoch, history = fit_trees(split, spec, config, rng, progress)
+    else:
+        device = torch.device(pick_device(config.device))
+        network, best_epoch, history = fit_network(split, spec, config, rng, device, checkpoint, progress)
+    judged, warnings = _calibrate(network, split, config)
+    return Member(
+        network=network,
+        best_epoch=best_epoch,
+        history=history,
+        held_back=tuple(table.trial for table in split.validation),
+        fitted=tuple(sorted({table.trial.participant for table in split.fitting})),
+        judged=judged,
+        auc=judged.auc,
+        warnings=warnings,
+    )
+
+
+def _calibrate(
+    network: WindowModel, split: InnerSplit, config: TrainingConfig
+) -> tuple[Judged, tuple[str, ...]]:
+    """Set the network's calibration; return log odds of the held-back trials and what to warn of."""
+    judged = judge(network, split.validation, config)
+    if judged.labels.all() or not judged.labels.any():
+        return judged, (ONE_CLASS_WARNING,)
+    slope, shift = fit_platt(judged.logits, judged.labels)
+    if slope <= 0:
+        return judged, (CHANCE_WARNING,)
+    network.set_calibration(slope, shift)
+    calibrated = Judged(_log_odds(network, judged.logits), judged.labels, judged.is_asmr)
+    return calibrated, ()
+
+
+def _threshold(judged: Sequence[Judged]) -> tuple[float, dict[str, float]]:
+    """Return the threshold with the best balanced accuracy within held-back ASMR clips, and the score."""
+    frames = Judged.join(judged)
+    logits, labels = frames.logits[frames.is_asmr], frames.labels[frames.is_asmr]
+    if labels.all() or not labels.any():
+        return 0.5, {}
+    threshold, score = best_threshold(expit(logits), labels, balanced_accuracy)
+    return threshold, {
+        "validation_balanced_accuracy_within_asmr": score,
+        "validation_frames": float(len(labels)),
+    }
+
+
+def _log_odds(network: WindowModel | TingleEnsemble, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    calibrated: NDArray[np.float32] = float(network.slope) * logits + float(network.shift)
+    return calibrated.astype(np.float32)
+
+
+def _checkpoint(work: Path, number: int, config: TrainingConfig, digest: str, seed: int) -> Checkpoint:
+    content = {"config": asdict(config), "digest": digest, "seed": seed, "torch": torch.__version__}
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Checkpoint(work / f"member{number + 1}.pt", key)

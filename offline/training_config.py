@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from models.registry import TINGLE_MODELS
 from rtasmr.errors import ConfigError
 from rtasmr.grid import WARMUP_TICKS
+
+BOOSTED_TREES: Final = "boosted-trees"
+ARCHITECTURES: Final = (*TINGLE_MODELS, BOOSTED_TREES)
 
 _POSITIVE = (
     "hidden",
@@ -17,6 +21,11 @@ _POSITIVE = (
     "learning_rate",
     "max_gap_frames",
     "validation_stride",
+    "patience",
+    "n_trees",
+    "tree_depth",
+    "tree_rate",
+    "tree_stride",
 )
 _SHARES = ("dropout", "full_window_share", "modality_dropout", "gap_rate", "validation_share")
 
@@ -26,7 +35,7 @@ class TrainingConfig:
     """Settings of `train`."""
 
     architecture: str = "fusion-bilstm"
-    """Name in `models.registry.TINGLE_MODELS`."""
+    """Name in `models.registry.TINGLE_MODELS`, or ``boosted-trees``."""
     columns: tuple[str, ...] | None = None
     """Columns that feed the network; None takes all (an ablation leaves some out)."""
     hidden: int = 128
@@ -37,6 +46,10 @@ class TrainingConfig:
     lookahead_frames: int = 10
     """Frames newer than the judged one: 1 s."""
     epochs: int = 35
+    patience: int = 10
+    """Epochs, or tens of trees, without a better score on the held-back participants that end a training."""
+    label_shift_frames: int = 0
+    """Frames by which ratings are moved back before they are learned, since they trail the feeling."""
     crops_per_trial: int = 8
     """Windows drawn from each trial per epoch."""
     batch_size: int = 16
@@ -54,14 +67,27 @@ class TrainingConfig:
     """Share of the participants held back to choose epoch, calibration and threshold; at least one."""
     validation_stride: int = 10
     """Every how many ticks the held-back trials are scored."""
+    n_trees: int = 150
+    """Most trees; all trees look at the summaries of `models.boosted`."""
+    tree_depth: int = 3
+    tree_rate: float = 0.05
+    tree_stride: int = 5
+    """Every how many ticks trees learn: neighbouring summaries are nearly the same."""
     device: str = "auto"
     """``cpu``, ``cuda``, or ``auto`` for CUDA where there is one."""
 
     def __post_init__(self) -> None:
-        if self.architecture not in TINGLE_MODELS:
+        if self.architecture not in ARCHITECTURES:
             raise ConfigError(
-                f"architecture: expected one of {sorted(TINGLE_MODELS)}, got {self.architecture!r}"
+                f"architecture: expected one of {sorted(ARCHITECTURES)}, got {self.architecture!r}"
             )
+        if self.architecture == BOOSTED_TREES and self.lookahead_frames:
+            raise ConfigError(
+                f"lookahead_frames: expected 0 for {BOOSTED_TREES}, which look back only, got "
+                f"{self.lookahead_frames}"
+            )
+        if self.label_shift_frames < 0:
+            raise ConfigError(f"label_shift_frames: expected 0 or more, got {self.label_shift_frames}")
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {getattr(self, name)}")

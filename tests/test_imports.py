@@ -63,6 +63,11 @@ QT_MODULES = (
     "rtasmr.player.strip",
     "rtasmr.player.words",
     "rtasmr.player.__main__",
+    "rtasmr.start.child",  # the start page, and beside it what it is made of
+    "rtasmr.start.widgets",
+    "rtasmr.start.forms",
+    "rtasmr.start.page",
+    "rtasmr.start.__main__",
     "rtasmr.probes",  # run in a process of its own by `rtasmr doctor`
 )
 TRAINING = ("torch", "torchvision", "xgboost", "sklearn", "onnx", "offline", "models")

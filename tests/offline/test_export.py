@@ -58,7 +58,7 @@ def test_streaming_scores_are_what_the_exported_model_says_window_by_window(trai
     for tick in range(50, len(values)):
         stop = min(tick + 10 + 1, len(values))
         start = max(0, stop - 90)
-        said.append(model.predict(values[start:stop], valid[start:stop])[tick - start])
+        said.append(model.predict(values[start:stop], valid[start:stop])[tick - start, 0])
     np.testing.assert_allclose(streaming_scores(trained, table), said, atol=1e-5)
 
 
