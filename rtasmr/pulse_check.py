@@ -66,7 +66,14 @@ class PulseSample:
     arrivals: NDArray[np.float64]
 
 
-def check_pulse(query: str, network: bool, say: Callable[[str], None]) -> list[Finding]:
+def check_pulse(
+    query: str,
+    network: bool,
+    say: Callable[[str], None],
+    *,
+    watch: Callable[[NDArray[np.float64], NDArray[np.float64]], None] | None = None,
+    wait_s: float = WAIT_S,
+) -> list[Finding]:
     """Listen to a pulse stream for 10 s and return what was found, worst news included.
 
     Parameters
@@ -77,6 +84,10 @@ def check_pulse(query: str, network: bool, say: Callable[[str], None]) -> list[F
         Whether to look beyond this machine.
     say : callable
         Takes a line for people, before the wait.
+    watch : callable, optional
+        Takes stamps and values of the samples as they come.
+    wait_s : float
+        Seconds to wait for the stream.
 
     Raises
     ------
@@ -86,13 +97,13 @@ def check_pulse(query: str, network: bool, say: Callable[[str], None]) -> list[F
     wanted = Query.parse(query)
     lslconfig.configure(network)
     try:
-        found = resolve(Role.PPG, wanted, WAIT_S)
+        found = resolve(Role.PPG, wanted, wait_s)
         if found is None:
-            return [_missing(query)]
+            return [_missing(query, wait_s)]
         timebase = TimeBase.from_streams([found.spec])
         with Inlet(found, Role.PPG, timebase, wanted.channel, polarity=wanted.polarity) as inlet:
             say(f"listening to {found} for {CHECK_S:g} s; keep the sensor as in a session")
-            sample = _listen(inlet, timebase)
+            sample = _listen(inlet, timebase, watch)
     except StreamLostError as error:
         fix = "start its source again; if it ended by itself, look at what it said"
         return [Finding("pulse stream", False, str(error), fix)]
@@ -101,18 +112,22 @@ def check_pulse(query: str, network: bool, say: Callable[[str], None]) -> list[F
     return list(judge_pulse(sample))
 
 
-def _missing(query: str) -> Finding:
+def _missing(query: str, wait_s: float) -> Finding:
     others = [stream for stream in discover(0.5) if stream.spec.stype not in ("Markers", "VideoRaw")]
     heard = "; ".join(str(stream) for stream in others[:4]) or "no stream of numbers at all"
     return Finding(
         "pulse stream",
         False,
-        f"none for '{query}' within {WAIT_S:g} s; there is {heard}",
+        f"none for '{query}' within {wait_s:g} s; there is {heard}",
         "start its source (rtasmr source ppg --list), or correct --ppg",
     )
 
 
-def _listen(inlet: Inlet, timebase: TimeBase) -> PulseSample:
+def _listen(
+    inlet: Inlet,
+    timebase: TimeBase,
+    watch: Callable[[NDArray[np.float64], NDArray[np.float64]], None] | None,
+) -> PulseSample:
     """Take samples for 10 s from the first one, or until there is silence."""
     times: list[NDArray[np.float64]] = []
     values: list[NDArray[np.float64]] = []
@@ -130,6 +145,8 @@ def _listen(inlet: Inlet, timebase: TimeBase) -> PulseSample:
         times.append(chunk.times)
         values.append(chunk.data[:, 0].astype(np.float64))
         arrivals.append(np.full(len(chunk.times), arrived))
+        if watch is not None:
+            watch(times[-1], values[-1])
     empty = [np.empty(0)]
     return PulseSample(
         inlet.spec,

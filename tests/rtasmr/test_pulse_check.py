@@ -129,9 +129,8 @@ def test_values_that_are_all_no_number():
 
 
 @pytest.mark.lsl
-def test_a_stream_that_is_not_there_is_told(monkeypatch):
-    monkeypatch.setattr(pulse_check, "WAIT_S", 0.3)
-    (missing,) = check_pulse("source_id=nobody", network=False, say=lambda _: None)
+def test_a_stream_that_is_not_there_is_told():
+    (missing,) = check_pulse("source_id=nobody", network=False, say=lambda _: None, wait_s=0.3)
     assert not missing.ok
     assert missing.stops
     assert "none for 'source_id=nobody' within 0.3 s" in missing.detail

@@ -1,0 +1,1 @@
+"""The start page: from a sensor and a video to a running session, without a manual."""

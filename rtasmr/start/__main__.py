@@ -1,0 +1,25 @@
+"""``python -m rtasmr.start``, and the program of the desktop's menu: the start page."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rtasmr.console import EXIT_ERROR, PRIVATE
+from rtasmr.display import has_display
+from rtasmr.start.command import NO_SCREEN
+
+
+def main() -> int:
+    """Open the page; 0 when it was closed, 1 with one line where there is no screen."""
+    if not has_display():
+        sys.stderr.write(f"error: {NO_SCREEN}\n")
+        return EXIT_ERROR
+    from rtasmr.start.page import open_page  # Qt, which needs the screen
+
+    os.umask(PRIVATE)  # what a run records tells of a person
+    return open_page()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""What was chosen on the start page, what is wrong with it, and the command line that it comes to."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rtasmr.discovery import Query
+from rtasmr.errors import ConfigError
+from rtasmr.sources.launch_av import PARSERS
+from rtasmr.types import Role
+from rtasmr.xdf_file import part_of
+
+MAX_CODE = 32
+UNNAMED = "session"
+
+_CODE = re.compile(rf"[A-Za-z0-9]{{1,{MAX_CODE}}}")
+_ROLE_OPTIONS = {Role.PPG: "--ppg", Role.SOUND: "--audio", Role.PICTURE: "--video"}
+
+
+class Shown(StrEnum):
+    """Who shows the stimulus."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything that the page asks for.
+
+    Parameters
+    ----------
+    ppg, sound, picture : str
+        What ``--ppg``, ``--audio`` and ``--video`` take; empty leaves the option out. Sound and picture
+        count where the stimulus is shown elsewhere.
+    shown : Shown
+    file : str
+        Video or playlist to show here.
+    full_screen : bool
+    model : str
+        Model id; empty takes the one that the runtime takes by itself.
+    record : bool
+    folder : str
+        Where recordings go.
+    participant : str
+        Pseudonymous code: letters and digits, so that file names and BIDS take it as it is; may be empty.
+    consent : bool
+        Whether the person's consent is noted in the recording.
+    """
+
+    ppg: str = ""
+    sound: str = ""
+    picture: str = ""
+    shown: Shown = Shown.HERE
+    file: str = ""
+    full_screen: bool = False
+    model: str = ""
+    record: bool = True
+    folder: str = ""
+    participant: str = ""
+    consent: bool = False
+
+    @property
+    def source_texts(self) -> dict[Role, str]:
+        """What was said of each stream that counts."""
+        texts = {Role.PPG: self.ppg}
+        if self.shown is Shown.ELSEWHERE:
+            texts |= {Role.SOUND: self.sound, Role.PICTURE: self.picture}
+        return {role: text for role, text in texts.items() if text}
+
+    @property
+    def recording(self) -> Path | None:
+        """File that the next run writes: the first free number of the participant; None for none."""
+        if not self.record or problem_of_code(self.participant) or _problem_of_folder(self.folder):
+            return None
+        folder, stem = Path(self.folder), self.participant or UNNAMED
+        number = 1
+        while any(path.exists() for path in _taken_by(folder / f"{stem}_{number:03d}.xdf")):
+            number += 1
+        return folder / f"{stem}_{number:03d}.xdf"
+
+    def words(self) -> list[str]:
+        """Return what follows ``rtasmr`` on the command line."""
+        here = self.shown is Shown.HERE
+        # A file named like an option is none with a folder before it.
+        words = ["view", str(Path(self.file).absolute())] if here else ["live"]
+        for role, text in self.source_texts.items():
+            words += [_ROLE_OPTIONS[role], text]
+        words += ["--model", self.model] if self.model else []
+        words += ["--full-screen"] if here and self.full_screen else []
+        recording = self.recording
+        if recording is not None:
+            words += ["--record", str(recording)]
+        # Without a recording the code still decides the order of a playlist.
+        words += ["--participant", self.participant] if self.participant else []
+        words += ["--consent"] if self.consent else []
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a choice cannot be started: the field of `Choice` that is to be mended, and how."""
+
+    field: str
+    text: str
+
+
+def problems_of(choice: Choice) -> tuple[Problem, ...]:
+    """Return what has to be mended before a choice can be started, in the order of the page."""
+    return tuple(_problems(choice))
+
+
+def _problems(choice: Choice) -> Iterator[Problem]:
+    for role, text in choice.source_texts.items():
+        try:
+            if PARSERS[role](text) is None:
+                Query.parse(text)
+        except ConfigError as error:
+            yield Problem(role.value, str(error))
+    if choice.shown is Shown.HERE:
+        problem = _problem_of_file(choice.file)
+        if problem:
+            yield Problem("file", problem)
+    problem = problem_of_code(choice.participant)
+    if problem:
+        yield Problem("participant", problem)
+    problem = _problem_of_folder(choice.folder) if choice.record else ""
+    if problem:
+        yield Problem("folder", problem)
+
+
+def _problem_of_file(text: str) -> str:
+    if not text:
+        return "Choose a video, or the playlist of a session."
+    file = Path(text)
+    try:
+        if file.is_dir():
+            return f"{file.name or file} is a folder: choose a file in it."
+        if not file.is_file():
+            return f"There is no file {file.name[:60]}: choose another one."
+        return "" if os.access(file, os.R_OK) else f"{file.name} may not be read: change its rights."
+    except OSError as error:
+        return f"{file.name[:60]}: {error.strerror}; choose another file."
+
+
+def problem_of_code(code: str) -> str:
+    """Return why a text is no participant code; empty where it is one, or is empty."""
+    if not code or _CODE.fullmatch(code):
+        return ""
+    if len(code) > MAX_CODE:
+        return f"The code has {len(code)} letters: at most {MAX_CODE}."
+    return "Letters A to Z and digits only, such as 021: the code becomes a file name. Write no real name."
+
+
+def _problem_of_folder(text: str) -> str:
+    if not text:
+        return "Choose a folder for the recording, or switch recording off."
+    folder = Path(text)
+    if not folder.is_absolute():
+        return f"{text} is no whole path: choose the folder again."
+    try:
+        standing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not standing.is_dir():
+            return f"{standing.name} is a file: choose a folder."
+        may_write = os.access(standing, os.W_OK)
+    except OSError as error:
+        return f"{folder.name[:60]}: {error.strerror}; choose another folder."
+    return "" if may_write else f"{standing} may not be written: choose another folder."
+
+
+def _taken_by(path: Path) -> tuple[Path, Path]:
+    return path, part_of(path)
+
+
+def command_line(words: list[str]) -> str:
+    """Return the command as it is typed in the shell of this system."""
+    line = ["rtasmr", *words]
+    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)

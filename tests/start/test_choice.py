@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rtasmr.start.choice import Choice, Shown, command_line, problems_of
+
+
+@pytest.fixture
+def choice(tmp_path: Path) -> Choice:
+    """A choice with which nothing is wrong: a video shown here, recorded."""
+    video = tmp_path / "a video.mp4"
+    video.write_bytes(b"")
+    return Choice(ppg="simulated", file=str(video), folder=str(tmp_path / "kept"), participant="P01")
+
+
+def fields_with_problems(choice: Choice) -> list[str]:
+    return [problem.field for problem in problems_of(choice)]
+
+
+def test_a_viewing_becomes_one_command(choice, tmp_path):
+    words = replace(choice, model="bilstm", consent=True, full_screen=True).words()
+
+    assert words == [
+        *("view", choice.file, "--ppg", "simulated", "--model", "bilstm", "--full-screen"),
+        *("--record", str(tmp_path / "kept" / "P01_001.xdf"), "--participant", "P01", "--consent"),
+    ]
+
+
+def test_what_is_shown_elsewhere_becomes_a_live_run_with_its_own_streams(choice):
+    elsewhere = replace(
+        choice, shown=Shown.ELSEWHERE, sound="loopback", picture="screen", full_screen=True, record=False
+    )
+
+    assert elsewhere.words() == [
+        *("live", "--ppg", "simulated", "--audio", "loopback", "--video", "screen"),
+        *("--participant", "P01"),
+    ]
+
+
+def test_streams_of_another_player_do_not_count_for_a_video_shown_here(choice):
+    words = replace(choice, sound="nonsense:x", picture="nonsense:y").words()
+
+    assert "--audio" not in words
+    assert "--video" not in words
+    assert not problems_of(replace(choice, sound="nonsense:x"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX reads it back")
+def test_the_command_line_reads_back_as_the_words(choice, tmp_path):
+    odd = tmp_path / "it's $HOME; rm -rf; `x`.mp4"
+    odd.write_bytes(b"")
+    words = replace(choice, file=str(odd)).words()
+
+    assert shlex.split(command_line(words)) == ["rtasmr", *words]
+
+
+def test_a_file_named_like_an_option_is_none(choice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("--json").write_bytes(b"")
+
+    words = replace(choice, file="--json").words()
+
+    assert words[1] == str(tmp_path / "--json")
+
+
+def test_recordings_are_numbered_and_none_is_replaced(choice, tmp_path):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "P01_001.xdf").write_bytes(b"")
+    (folder / "P01_002.xdf.part").write_bytes(b"")
+    (folder / "P02_003.xdf").write_bytes(b"")
+
+    assert choice.recording == folder / "P01_003.xdf"
+    assert replace(choice, participant="").recording == folder / "session_001.xdf"
+    assert replace(choice, record=False).recording is None
+
+
+@pytest.mark.parametrize(
+    "code", ["../x", "a/b", "a b", "..", "p\n1", "p\x00", "P-1", "Zoë", "a" * 33, "-json", "p.xdf"]
+)
+def test_a_code_that_is_no_part_of_a_file_name_is_refused(choice, code):
+    wrong = replace(choice, participant=code)
+
+    assert fields_with_problems(wrong) == ["participant"]
+    assert wrong.recording is None
+    assert fields_with_problems(replace(wrong, record=False)) == ["participant"]
+
+
+@pytest.mark.parametrize("ppg", ["nonsense", "serial:", "type=", "simulated,sfreq=", "name=a,name=b"])
+def test_a_sensor_that_cannot_be_meant_is_told_before_the_start(choice, ppg):
+    (problem,) = problems_of(replace(choice, ppg=ppg))
+
+    assert problem.field == "ppg"
+    assert "\n" not in problem.text
+
+
+def test_a_file_must_be_there(choice, tmp_path):
+    for file in ("", str(tmp_path), str(tmp_path / "gone.mp4"), "x" * 5000, "a\x00b"):
+        assert fields_with_problems(replace(choice, file=file)) == ["file"], file[:20]
+
+
+def test_a_folder_must_be_one_that_can_be_made(choice, tmp_path):
+    a_file = tmp_path / "file"
+    a_file.write_bytes(b"")
+    for folder in ("", "relative", str(a_file), str(a_file / "below"), "/" + "x" * 5000):
+        wrong = replace(choice, folder=folder)
+        assert fields_with_problems(wrong) == ["folder"], folder[:20]
+        assert wrong.recording is None
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="rights do not bind this user")
+def test_a_folder_of_somebody_else_is_refused(choice, tmp_path):
+    tmp_path.chmod(0o500)
+
+    assert fields_with_problems(choice) == ["folder"]
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_page():
+    wrong = Choice(ppg="nonsense", participant="a b")
+
+    assert fields_with_problems(wrong) == ["ppg", "file", "participant", "folder"]
