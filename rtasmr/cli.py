@@ -11,6 +11,7 @@ import typer
 
 from rtasmr import console, options
 from rtasmr.account import end_with
+from rtasmr.calibrate_cli import calibrate
 from rtasmr.config import LiveConfig
 from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
@@ -246,7 +247,7 @@ def _print_finding(finding: Finding) -> None:
         typer.echo(f"      fix: {finding.fix}")
 
 
-for command in (view, window, record, repair, export, redact):
+for command in (view, calibrate, window, record, repair, export, redact):
     app.command()(command)
 
 

@@ -1,0 +1,169 @@
+"""Calibrated delays of this machine's outputs, kept from one session to the next."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rtasmr.errors import ConfigError, DataError
+from rtasmr.home import config_folder, write_private
+from rtasmr.sources.sound_inputs import load_sounddevice
+
+FILE = "calibration.json"
+VERSION = 1
+_MAX_BYTES = 100_000
+
+_SERVER_OUTPUTS = ("pulse", "default", "pipewire")
+_PULSE_SINK_VARIABLE = "PULSE_SINK"
+_PACTL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured for one output.
+
+    Parameters
+    ----------
+    delay_ms, spread_ms : float
+        Median over the clicks, and half of the range in which they lie, in ms.
+    n_heard, n_played : int
+    heard_by : str
+        ``loopback``, or ``microphone``, whose own delay is part of the figure.
+    measured : str
+        Local date and time, ISO 8601.
+    """
+
+    delay_ms: float
+    spread_ms: float
+    n_heard: int
+    n_played: int
+    heard_by: str
+    measured: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"{self.delay_ms:.1f} ms (half range {self.spread_ms:.1f} ms, {self.n_heard} of {self.n_played} "
+            f"clicks, {self.heard_by}, {self.measured})"
+        )
+
+
+def calibration_file() -> Path:
+    """Return where the calibrations are kept; the file need not exist."""
+    return config_folder() / FILE
+
+
+def output_key(name: str) -> str:
+    """Return what tells an output from another one.
+
+    To PortAudio a sound server is one device, whatever it plays on: the name of the server's output is added.
+    """
+    if name not in _SERVER_OUTPUTS:
+        return name
+    sink = os.environ.get(_PULSE_SINK_VARIABLE) or _default_sink()
+    return f"{name}: {sink}" if sink else name
+
+
+def chosen_output(device: str) -> str:
+    """Return the `output_key` of what ``--sound-device`` means; empty takes the default.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such output, or sound is not installed.
+    """
+    sounddevice = load_sounddevice()
+    number = int(device) if device.isdecimal() else device or None
+    try:
+        return output_key(str(sounddevice.query_devices(number, "output")["name"]))
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise ConfigError(
+            f"expected {repr(device) if device else 'a default output'} to play sound, got: "
+            f"{' '.join(str(error).split())}. Choose another --sound-device."
+        ) from error
+
+
+def stored_calibration(device: str) -> Calibration | None:
+    """Return what was measured for an output; None if nothing was, or if there is no such output.
+
+    Raises
+    ------
+    DataError
+        As `load_calibrations` does.
+    """
+    found = load_calibrations(calibration_file())
+    if not found:
+        return None
+    try:
+        return found.get(chosen_output(device))
+    except ConfigError:  # nothing plays then, and the player says so itself
+        return None
+
+
+def load_calibrations(path: Path) -> dict[str, Calibration]:
+    """Return what is known, by `output_key`; nothing where there is no file yet.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or was not written by this program in this version.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = json.loads(file.read(_MAX_BYTES))
+        return _from_json(content)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check its rights") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"expected calibrations of version {VERSION} in {path}, got something else; remove it and "
+            "run 'rtasmr calibrate' again"
+        ) from error
+
+
+def save_calibrations(found: Mapping[str, Calibration], path: Path) -> None:
+    """Keep calibrations in place of what was there, readable by the user only.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written.
+    """
+    outputs = {key: asdict(value) for key, value in found.items()}
+    try:
+        write_private(path, json.dumps({"version": VERSION, "outputs": outputs}, indent=2) + "\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}); check its rights") from error
+
+
+def _default_sink() -> str:
+    """Return the name of the sound server's default output; empty where it does not say."""
+    command = shutil.which("pactl")
+    if command is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [command, "get-default-sink"], capture_output=True, text=True, timeout=_PACTL_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _from_json(content: Any) -> dict[str, Calibration]:
+    if content["version"] != VERSION:
+        raise ValueError("another version")
+    found = {str(key): Calibration(**value) for key, value in content["outputs"].items()}
+    for calibration in found.values():
+        if not (math.isfinite(calibration.delay_ms) and math.isfinite(calibration.spread_ms)):
+            raise ValueError("not a number of ms")
+    return found
