@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rtasmr.clockdrift import ClockDrift, LagBlock
 
 MIN_JUMP_S = 0.5
 """Leaps of the stamps below are the buffers' business: a loss, jitter or a late packet."""
@@ -31,20 +34,6 @@ CONTINUITY_S = 0.1
 BLOCK_S = 1.0
 FLOOR_BLOCKS = 30
 """Blocks behind a floor: longer than a backlog, in which everything is late, takes to clear."""
-
-FIT_BLOCKS = 120
-MIN_FIT_BLOCKS = 12
-MIN_NOISY_BLOCKS = 40
-CLEAR_ERROR_S = 0.005
-"""A drift is fitted to the floors of the last 120 blocks, once there are 12 and the fit is known to 5 ms.
-
-Stamps that jitter take 40 blocks.
-"""
-
-MIN_DRIFT_S = 0.004
-SIGNIFICANCE = 5.0
-MAX_DRIFT = 3e-3
-"""A trend counts from 4 ms and five standard errors; above 3000 ppm it is a backlog, not a clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +69,7 @@ class ClockWatch:
         self._offset_s = 0.0
         self._last = math.nan
         self._floor = _Floor(max(BLOCK_S, 1.5 * burst_s))
-        self._drift = _Drift() if follow_drift and not is_marker else None
+        self._drift = ClockDrift() if follow_drift and not is_marker else None
 
     def correct(
         self, times: NDArray[np.float64], arrival_s: float
@@ -132,7 +121,7 @@ class ClockWatch:
         self._floor = _Floor(self._floor.block_s)
         if self._drift is not None:
             self._offset_s += self._drift.at(arrival_s)
-            self._drift = _Drift()
+            self._drift.restart(arrival_s)
         return jump
 
     def _observe(self, last: float, arrival_s: float) -> float:
@@ -141,7 +130,7 @@ class ClockWatch:
         if self._drift is None:
             return 0.0
         if block is not None:
-            self._drift.add(*block)
+            self._drift.add(block)
         return self._drift.at(arrival_s)
 
 
@@ -152,7 +141,7 @@ class _Floor:
         self.block_s = block_s
         self._began = math.nan
         self._least = math.nan
-        self._least_at = math.nan
+        self._lags: list[float] = []  # of the block that runs
         self._before: deque[float] = deque(maxlen=FLOOR_BLOCKS)
 
     @property
@@ -165,52 +154,18 @@ class _Floor:
         """Seconds; NaN before the first lag."""
         return min((lag for lag in (*self._before, self._least) if not math.isnan(lag)), default=math.nan)
 
-    def add(self, arrival_s: float, lag_s: float) -> tuple[float, float] | None:
-        """Take one lag; return arrival and lag of a finished block's least one, or None."""
+    def add(self, arrival_s: float, lag_s: float) -> LagBlock | None:
+        """Take one lag; return the block that it finishes, or None."""
         finished = None
         if math.isnan(self._began):
             self._began = arrival_s
         elif arrival_s - self._began >= self.block_s:
-            finished = (self._least_at, self._least)
+            middle_s = (self._began + arrival_s) / 2
+            finished = LagBlock(middle_s, self._least, statistics.median(self._lags))
             self._before.append(self._least)
             self._least, self._began = math.nan, arrival_s
+            self._lags.clear()
         if not lag_s >= self._least:
-            self._least, self._least_at = lag_s, arrival_s
+            self._least = lag_s
+        self._lags.append(lag_s)
         return finished
-
-
-class _Drift:
-    """A straight line through the newest floors, where they have a trend."""
-
-    def __init__(self) -> None:
-        self._floors: deque[tuple[float, float]] = deque(maxlen=FIT_BLOCKS)
-        self._reference_s = math.nan
-        self._anchor_s = 0.0
-        self._level_s = 0.0
-        self._slope = 0.0
-
-    def add(self, time_s: float, lag_s: float) -> None:
-        """Take the floor of one block."""
-        self._floors.append((time_s, lag_s))
-        if len(self._floors) < MIN_FIT_BLOCKS:
-            return
-        times, lags = np.array(self._floors).T
-        centre_s = float(times.mean())
-        spread = times - centre_s
-        variance = float(spread @ spread)
-        slope = float(spread @ lags) / variance
-        level_s = float(lags.mean())
-        residual = lags - level_s - slope * spread
-        error = math.sqrt(float(residual @ residual) / (len(lags) - 2) / variance)
-        span_s = float(times[-1] - times[0])
-        is_known = error * span_s <= CLEAR_ERROR_S or len(lags) >= MIN_NOISY_BLOCKS
-        is_trend = is_known and abs(slope) * span_s >= max(MIN_DRIFT_S, SIGNIFICANCE * error * span_s)
-        if abs(slope) > MAX_DRIFT or (math.isnan(self._reference_s) and not is_trend):
-            return
-        if math.isnan(self._reference_s):
-            self._reference_s = level_s + slope * (float(times[0]) - centre_s)
-        self._anchor_s, self._level_s, self._slope = centre_s, level_s - self._reference_s, slope
-
-    def at(self, time_s: float) -> float:
-        """Return the seconds to add to a stamp that arrives at ``time_s``."""
-        return self._level_s + self._slope * (time_s - self._anchor_s)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rtasmr.clockwatch import ClockJump, ClockWatch
 
@@ -157,36 +158,66 @@ def test_markers_may_be_early_and_late_but_not_on_another_clock() -> None:
     assert len(jumps) == 1
 
 
-def drifting(ppm: float, rng: np.random.Generator, **options: float) -> float:
-    """Run 10 min of a source whose clock drifts; return the mean error of its last 20 s in seconds."""
+def misalignment(ppm: float, rng: np.random.Generator, **options: float) -> NDArray[np.float64]:
+    """Run 150 s of a source whose clock drifts; return what its correction is off by, in s, per delivery.
+
+    The jitter of the stamps themselves is left out: the buffer behind averages it.
+    """
     burst_s, jitter_s = options.get("burst_s", 0.0), options.get("jitter_s", 0.0)
     step_s = burst_s or 0.05
     n = round(step_s * SFREQ)
     watch = ClockWatch(SFREQ, burst_s, follow_drift=True)
     errors = []
-    for k in range(round(600 / step_s)):
+    for k in range(round(150 / step_s)):
         true = np.arange(k * n, (k + 1) * n) / SFREQ
         arrival_s = (k + 1) * step_s + abs(rng.normal(0, 0.003))
         sent = true * (1 + ppm * 1e-6) + rng.normal(0, jitter_s)
         corrected, jumps = watch.correct(sent, arrival_s)
         assert jumps == []
-        errors.append(float(np.mean(corrected - true)))
-    return float(np.mean(errors[-round(20 / step_s) :]))
+        errors.append(float(np.mean(corrected - sent + true * ppm * 1e-6)))
+    return np.array(errors)
 
 
-@pytest.mark.parametrize("ppm", [500.0, -500.0, 100.0])
+@pytest.mark.parametrize("ppm", [500.0, -500.0, 100.0, 0.0])
 @pytest.mark.parametrize("burst_s", [0.0, 0.8])
-def test_drift_is_followed(ppm: float, burst_s: float, rng: np.random.Generator) -> None:
-    assert abs(drifting(ppm, rng, burst_s=burst_s)) < 0.005
+def test_drift_is_followed_from_the_start(ppm: float, burst_s: float, rng: np.random.Generator) -> None:
+    errors = np.abs(misalignment(ppm, rng, burst_s=burst_s))
+    assert errors.max() < 0.0085
+    assert errors[len(errors) * 2 // 5 :].max() < (0.003 if ppm else 1e-9)
 
 
-@pytest.mark.parametrize("ppm", [500.0, -500.0])
-def test_drift_is_followed_through_jitter(ppm: float, rng: np.random.Generator) -> None:
-    assert abs(drifting(ppm, rng, jitter_s=0.02)) < 0.010
+@pytest.mark.parametrize("ppm", [500.0, -500.0, 0.0])
+def test_drift_is_followed_through_jitter_within_ten_milliseconds(ppm: float) -> None:
+    """In most runs; jitter of 20 ms hides a drift of 500 ppm for some 15 s."""
+    worst = [
+        np.abs(misalignment(ppm, np.random.default_rng(seed), jitter_s=0.02)).max() for seed in range(10)
+    ]
+    assert max(worst) < 0.015
+    assert np.median(worst) < 0.010
 
 
-def test_jitter_alone_feigns_no_drift(rng: np.random.Generator) -> None:
-    assert abs(drifting(0.0, rng, jitter_s=0.02)) < 0.005
+def test_a_clock_that_is_set_goes_as_fast_as_before(rng: np.random.Generator) -> None:
+    """500 ppm for a minute and an hour back: half a minute later nothing is off by the 15 ms since."""
+    watch = ClockWatch(SFREQ, follow_drift=True)
+    errors = []
+    for k in range(1800):
+        true = np.arange(k * 5, (k + 1) * 5) / SFREQ
+        sent = true * (1 + 500e-6) - (3600.0 if k >= 1200 else 0.0)
+        corrected, _ = watch.correct(sent, float(true[-1]) + 0.003 + abs(rng.normal(0, 0.001)))
+        errors.append(float(np.abs(corrected - true).max()))
+    assert max(errors[1200:]) < 0.005
+
+
+def test_one_stall_does_not_pass_for_drift(rng: np.random.Generator) -> None:
+    """For 5 s everything is 0.3 s late, and then on time again."""
+    watch = ClockWatch(SFREQ, follow_drift=True)
+    errors = []
+    for k in range(2400):
+        true = np.arange(k * 5, (k + 1) * 5) / SFREQ
+        late_s = 0.3 if 600 <= k < 700 else 0.0
+        corrected, _ = watch.correct(true, float(true[-1]) + late_s + abs(rng.normal(0, 0.003)))
+        errors.append(float(np.abs(corrected - true).max()))
+    assert max(errors) < 0.003
 
 
 def test_a_backlog_is_not_a_drift() -> None:

@@ -158,7 +158,8 @@ def spoiled(modality: Modality, spoil, rng: np.random.Generator) -> Iterator[lis
 
 
 @pytest.mark.parametrize(
-    ("ppm", "jitter_s", "burst_s"), [(500.0, 0.0, 0.0), (-500.0, 0.0, 0.8), (0.0, 0.02, 0.0)]
+    ("ppm", "jitter_s", "burst_s"),
+    [(500.0, 0.0, 0.0), (-500.0, 0.0, 0.8), (0.0, 0.02, 0.0), (500.0, 0.02, 0.0)],
 )
 def test_the_pulse_stays_on_time_for_ten_minutes(ppm, jitter_s, burst_s, rng):
     """Its clock drifts, also in bursts, or its stamps jitter.
@@ -190,9 +191,9 @@ def test_the_pulse_stays_on_time_for_ten_minutes(ppm, jitter_s, burst_s, rng):
                 errors.append(aligned.ppg[-1] - (aligned.time_s + 0.1))
     assert n_ticks >= 5985
     assert (aligner.n_lost(Modality.PPG), aligner.n_rejected(Modality.PPG)) == (0, 0)
-    # To the nearest sample (5 ms), once the drift has been seen.
+    # To the nearest sample (5 ms), from the fifth second on: the jitter of the first stamps averages out.
     assert np.abs(np.mean(errors[-50:])) < 0.005
-    assert np.abs(errors[300:]).max() < 0.010 + 0.5 / PPG_SFREQ
+    assert np.abs(errors[50:]).max() < 0.010 + 0.5 / PPG_SFREQ
 
 
 def test_a_step_of_a_few_ticks_leaves_the_rest_for_the_next(rng):
