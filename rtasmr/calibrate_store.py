@@ -107,6 +107,31 @@ def stored_calibration(device: str) -> Calibration | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class SoundDelay:
+    """What is added to the times of played sound, in ms, and where that comes from."""
+
+    ms: float
+    words: str
+    is_calibrated: bool = False
+
+
+def sound_delay_of(device: str, given_ms: float | None) -> SoundDelay:
+    """Return the delay of an output: the one given, else the one measured, else none.
+
+    Raises
+    ------
+    DataError
+        As `load_calibrations` does.
+    """
+    if given_ms is not None:
+        return SoundDelay(given_ms, f"{given_ms:g} ms as given")
+    found = stored_calibration(device)
+    if found is None:
+        return SoundDelay(0.0, "none measured")
+    return SoundDelay(found.delay_ms, f"calibrated, {found}", is_calibrated=True)
+
+
 def load_calibrations(path: Path) -> dict[str, Calibration]:
     """Return what is known, by `output_key`; nothing where there is no file yet.
 

@@ -54,6 +54,9 @@ class LiveConfig:
         Seconds to wait for streams at the start.
     network : bool
         Listen beyond this machine.
+    sound_delay : str
+        What a viewing adds to the times of its sound, and where that comes from, for the recording's
+        header; empty where it plays nothing.
     """
 
     model: str = ""
@@ -69,6 +72,7 @@ class LiveConfig:
     consent: bool = False
     wait_s: float = 5.0
     network: bool = False
+    sound_delay: str = ""
 
     def __post_init__(self) -> None:
         if self.provider not in get_args(Provider):

@@ -8,8 +8,9 @@ References
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,6 +154,16 @@ class StreamFacts:
     n_lost: int
     n_gaps: int
     is_simulated: bool
+
+
+def sound_delay_of(header: Mapping[str, str]) -> str:
+    """Return what the viewing added to the times of its sound, in words; empty where it played nothing."""
+    try:
+        settings = json.loads(header.get("config", ""))
+    except (ValueError, RecursionError):  # no settings, or damaged: nothing is known
+        return ""
+    told = settings.get("sound_delay", "") if isinstance(settings, dict) else ""
+    return told if isinstance(told, str) else ""
 
 
 def streams_of(session: Session) -> tuple[StreamFacts, ...]:

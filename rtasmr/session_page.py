@@ -15,7 +15,7 @@ from rtasmr.errors import DataError
 from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
-from rtasmr.session_facts import ClipFacts, StreamFacts, clips_of, median, streams_of
+from rtasmr.session_facts import ClipFacts, StreamFacts, clips_of, median, sound_delay_of, streams_of
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session, load_session
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
@@ -151,6 +151,8 @@ def _page(
     header = session.header
     facts = ("participant", "datetime", "consent")
     about = [f"{name} {header[name]}" for name in facts if header.get(name)]
+    if sound_delay := sound_delay_of(header):
+        about.append(f"sound delay {sound_delay}")
     cares = "".join(f'<p class="care">{escape(clean(text))}</p>' for text in notices)
     whole = [stem for stem in drawings if stem.name == "tinglegram"]
     shown = [stem for stem in drawings if not whole or stem.name in ("tinglegram", "pulse")]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rtasmr import options
+from rtasmr.calibrate_store import sound_delay_of
 from rtasmr.config import LiveConfig
 from rtasmr.errors import ConfigError
 from rtasmr.player.config import PlayerConfig, RatingInput
@@ -80,12 +81,13 @@ def view(
         str, typer.Option(help="Part of its name, or its number.", rich_help_panel=SCREEN)
     ] = "",
     delay: Annotated[
-        float,
+        float | None,
         typer.Option(
-            help="What the sound takes beyond the latency that the card reports, in ms.",
+            help="What the sound takes beyond the latency that the card reports, in ms; default: what "
+            "'rtasmr calibrate' measured.",
             rich_help_panel=SCREEN,
         ),
-    ] = 0.0,
+    ] = None,
     record: options.RecordTo = "",
     record_raw: options.RecordRaw = False,
     participant: options.Participant = "",
@@ -108,13 +110,14 @@ def view(
         )
     if order_number is None and file.suffix.lower() == ".toml":
         order_number = number_of(participant)
+    sound_delay = sound_delay_of(sound_device, delay)
     player = PlayerConfig(
         file=file,
         clip=clip,
         question=Question.NOT_STATED if question is None else Question(question),
         order_number=order_number,
         sound_device=sound_device,
-        delay_ms=delay,
+        delay_ms=sound_delay.ms,
         duration_s=duration,
         full_screen=full_screen,
         display=display,
@@ -137,7 +140,10 @@ def view(
         consent=consent,
         wait_s=wait,
         network=network,
+        sound_delay=sound_delay.words,
     )
+    if sound_delay.is_calibrated:
+        typer.echo(f"sound delay: {sound_delay.words}", err=True)
     _run(player, live, window=not headless, as_json=json_)
 
 

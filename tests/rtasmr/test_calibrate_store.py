@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from rtasmr import calibrate_store
+from rtasmr import calibrate_store, viewing_cli
 from rtasmr.calibrate_store import (
     Calibration,
     calibration_file,
@@ -59,7 +59,7 @@ def test_a_file_that_is_something_else_is_one_line(content):
 
 
 def test_a_sound_server_is_as_many_outputs_as_it_plays_on(monkeypatch):
-    assert output_key("HDA Intel: ALC257 (hw:0,0)") == "HDA Intel: ALC257 (hw:0,0)"
+    assert output_key("USB Audio (hw:1,0)") == "USB Audio (hw:1,0)"
     assert output_key("pulse") == "pulse: speaker"
     monkeypatch.setenv("PULSE_SINK", "headset")
     assert output_key("pulse") == "pulse: headset"
@@ -86,3 +86,20 @@ def test_calibrations_are_shown_and_forgotten():
     assert run(app, ["calibrate", "--forget", "--sound-device", "other"]).exit_code == 0
     assert load_calibrations(calibration_file()) == {"pulse: speaker": FOUND}
     assert run(app, ["calibrate", "--show", "--forget"]).exit_code == 2
+
+
+def test_a_viewing_takes_what_is_given_else_what_was_measured(monkeypatch, tiny_video):
+    shown = {}
+    monkeypatch.setattr(viewing_cli, "_run", lambda player, live, **_: shown.update(player=player, live=live))
+    monkeypatch.setattr(calibrate_store, "chosen_output", lambda _device: "pulse: speaker")
+
+    def view(*words):
+        assert CliRunner().invoke(app, ["view", str(tiny_video), *words]).exit_code == 0
+        kept = json.loads(shown["live"].to_json())["sound_delay"]
+        return shown["player"].delay_ms, kept
+
+    assert view() == (0.0, "none measured")
+    save_calibrations({"pulse: speaker": FOUND}, calibration_file())
+    assert view() == (80.3, f"calibrated, {FOUND}")
+    assert "--delay=80.3" in shown["player"].words
+    assert view("--delay", "20") == (20.0, "20 ms as given")

@@ -15,7 +15,7 @@ from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.questions import Question, question_of
 from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
 from rtasmr.report import account_of
-from rtasmr.session_facts import agreement, clips_of, streams_of
+from rtasmr.session_facts import agreement, clips_of, sound_delay_of, streams_of
 from rtasmr.session_page import write_session
 from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, clip_spec, ppg_spec, rating_spec, tingle_spec
 from rtasmr.tables import load_session
@@ -37,7 +37,8 @@ def p_of(time_s):
 def recorded(tmp_path):
     """Three clips of 20 s; the rating goes from 0 to 2 at 10 s of each, as the probability does."""
     path = tmp_path / "evening.xdf"
-    header = {"participant": "P07", "consent": "yes", "demo": "true"}
+    config = '{"sound_delay": "calibrated, 80.3 ms <b>"}'
+    header = {"participant": "P07", "consent": "yes", "demo": "true", "config": config}
     with closing(XdfWriter(path, header=header)) as writer:
 
         def add(spec, times, data):
@@ -74,6 +75,18 @@ def recorded(tmp_path):
         add(spec, wave_s[kept], wave[kept])
         add(INCIDENTS_SPEC, [120.2], ['{"stream": "ppg", "what": "lost"}'])
     return path
+
+
+def test_the_page_tells_the_delay_of_the_sound(recorded, tmp_path):
+    write_session(recorded, tmp_path / "out")
+    page = (tmp_path / "out" / "session.html").read_text()
+    assert "sound delay calibrated, 80.3 ms &lt;b&gt;" in page
+
+
+@pytest.mark.parametrize("config", ["", "[]", "{", '{"sound_delay": 3}', "{}", "[" * 100_000])
+def test_a_header_that_tells_no_delay_is_silent(config):
+    assert sound_delay_of({"config": config}) == ""
+    assert sound_delay_of({}) == ""
 
 
 def test_agreement_by_hand():
