@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -29,6 +30,13 @@ SIMULATED_WORDS = "simulated pulse: says nothing about a person"
 UNFINISHED_WORDS = "the recording was not closed by its writer: this is what could be read"
 _DASH = "\N{EN DASH}"
 _MAX_INCIDENTS = 20
+_FILE_WORDS = {
+    ".csv": "10 Hz table",
+    ".parquet": "10 Hz table",
+    ".json": "Counts, latency",
+    ".png": "Pictures",
+    ".svg": "Pictures",
+}
 
 _STYLE = """
 :root {
@@ -51,7 +59,9 @@ figure { background: #fff; margin: 14px 0; padding: 8px } figure img { display: 
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap }
-th { font-weight: 500 } th:first-child, td:first-child { text-align: left }
+th { font-weight: 500 } th:first-child, td:first-child, .words { text-align: left }
+td.words { white-space: normal } dt { float: left; clear: left; width: 9em; color: var(--soft) }
+dl { margin: 6px 0 } dd { margin: 0 0 4px 9.5em; overflow-wrap: anywhere }
 a { color: #0072b2 } @media (prefers-color-scheme: dark) { a { color: #6cb8e6 } }
 """
 
@@ -149,8 +159,8 @@ def _page(
     summary: dict[str, Any] = account.summary()
     streams = streams_of(session)
     header = session.header
-    facts = ("participant", "datetime", "consent")
-    about = [f"{name} {header[name]}" for name in facts if header.get(name)]
+    facts = {"participant": "participant", "datetime": "recorded", "consent": "consent"}
+    about = [f"{word} {header[name]}" for name, word in facts.items() if header.get(name)]
     if sound_delay := sound_delay_of(header):
         about.append(f"sound delay {sound_delay}")
     cares = "".join(f'<p class="care">{escape(clean(text))}</p>' for text in notices)
@@ -164,9 +174,9 @@ def _page(
         f'<p class="soft">model {escape(clean(account.model))}, {escape(clean(", ".join(about)))}</p>'
         f"{cares}{_tiles(session, account, clips, summary)}"
         f"{_clip_table(clips)}"
-        f"<h2>Pictures</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
+        f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
         f"{_quality(account, streams, summary)}{_incidents(session, account)}{_latency(summary)}"
-        f"{_files(paths)}</main></body></html>\n"
+        f"{_files(session.recording.path, paths)}</main></body></html>\n"
     )
 
 
@@ -191,7 +201,7 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
     if not clips:
         return '<p class="soft">No clip was marked: the Tinglegram runs over the whole session.</p>'
     head = (
-        *("clip", "seconds", "judged", "mean P", "called", "question"),
+        *("clip", "seconds", "judged", "mean P", "called", "*question"),
         *("mean rating", "same call", "AUC", "pulse", "quality"),
     )
     rows = []
@@ -259,7 +269,7 @@ def _incidents(session: Session, account: Account) -> str:
         for time_s, text in events.select("time_s", "text").rows()
     ]
     more = f'<p class="soft">and {len(rows) - _MAX_INCIDENTS} more</p>' if len(rows) > _MAX_INCIDENTS else ""
-    return _table(("second", "what happened"), rows[:_MAX_INCIDENTS]) + more if rows else ""
+    return _table(("second", "*what happened"), rows[:_MAX_INCIDENTS]) + more if rows else ""
 
 
 def _incident(text: str) -> str:
@@ -267,10 +277,14 @@ def _incident(text: str) -> str:
         content = json.loads(text)
     except ValueError:
         return text  # another program's, or damaged: shown as it is
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not {"stream", "what"} <= content.keys():
         return text
-    told = [str(content[key]) for key in ("stream", "what", "reason", "shift_s") if key in content]
-    return " ".join(told) or text
+    what = str(content["what"])
+    shift_s = content.get("shift_s")
+    if isinstance(shift_s, (int, float)):
+        what = f"its clock was set anew, by {shift_s:+.3f} s"
+    reason = f": {content['reason']}" if "reason" in content else ""
+    return f"{content['stream']} {what}{reason}"
 
 
 def _latency(summary: Mapping[str, Any]) -> str:
@@ -287,10 +301,22 @@ def _quantiles(figures: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(_number(figures[key], 1) for key in ("p50", "p99", "max"))
 
 
-def _files(paths: Iterable[Path]) -> str:
-    names = [path.name for path in paths if path.name != PAGE_FILE]
-    links = ", ".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in names)
-    return f"<h2>Files</h2><p>{links}</p>"
+def _files(recording: Path, paths: Iterable[Path]) -> str:
+    """Say what lies beside the page, and what else can be made of the recording."""
+    links: dict[str, list[str]] = {what: [] for what in _FILE_WORDS.values()}
+    for path in paths:
+        if path.name != PAGE_FILE:
+            links[_FILE_WORDS[path.suffix]].append(f'<a href="{escape(path.name)}">{escape(path.name)}</a>')
+    name = clean(recording.name)
+    word = shlex.quote(name)
+    entries = {
+        "Recording": f"{escape(name)}, XDF; unchanged, where it was",
+        **{what: ", ".join(found) for what, found in links.items() if found},
+        "As BIDS": f"<code>rtasmr export {escape(word)} --bids FOLDER</code>",
+        "In Python": f"<code>rtasmr.load_session({escape(repr(name))}).ticks</code>",
+    }
+    text = "".join(f"<dt>{what}</dt><dd>{found}</dd>" for what, found in entries.items())
+    return f"<h2>Files</h2><dl>{text}</dl>"
 
 
 def _figure(stem: Path, what: str) -> str:
@@ -299,11 +325,16 @@ def _figure(stem: Path, what: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{escape(clean(c))}</td>' for c in row)}</tr>" for row in rows)
-    return (
-        f'<div class="wide"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in head)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    """Return a table; a heading that begins with an asterisk stands over words, not numbers."""
+    marks = [' class="words"' * name.startswith("*") for name in head]
+
+    def row(tag: str, cells: Iterable[str]) -> str:
+        inner = (f"<{tag}{mark}>{cell}</{tag}>" for mark, cell in zip(marks, cells, strict=True))
+        return f"<tr>{''.join(inner)}</tr>"
+
+    body = "".join(row("td", (escape(clean(cell)) for cell in cells)) for cells in rows)
+    names = row("th", (name.removeprefix("*") for name in head))
+    return f'<div class="wide"><table><thead>{names}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _number(value: float | None, digits: int, unit: str = "") -> str:

@@ -1,6 +1,6 @@
 """A recording as data frames, for analysis: the 10 Hz table, ratings, pulse, events.
 
->>> session = load_session(Path("session.xdf"))                         # doctest: +SKIP
+>>> session = rtasmr.load_session("session.xdf")                        # doctest: +SKIP
 >>> session.ticks.filter(pl.col("status") == "ok")["probability"].mean()  # doctest: +SKIP
 """
 
@@ -213,7 +213,7 @@ class Session:
                 yield time_s, "\t".join(texts), spec.name
 
 
-def load_session(path: Path) -> Session:
+def load_session(path: str | Path) -> Session:
     """Read a recording, also an unfinished one, as data frames.
 
     Raises
@@ -221,7 +221,7 @@ def load_session(path: Path) -> Session:
     DataError
         The file is missing, no XDF file, or corrupt.
     """
-    return Session(read_xdf(path))
+    return Session(read_xdf(Path(path)))
 
 
 def _frame(stream: RecordedStream, path: Path) -> pl.DataFrame:

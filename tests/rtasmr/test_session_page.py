@@ -73,7 +73,13 @@ def recorded(tmp_path):
         kept = (wave_s < 120) | (wave_s >= 120.5)  # 50 samples lost
         spec = ppg_spec(100.0, source_id="p", channels=("raw",), desc={"simulated": "true"})
         add(spec, wave_s[kept], wave[kept])
-        add(INCIDENTS_SPEC, [120.2], ['{"stream": "ppg", "what": "lost"}'])
+        incidents = [
+            '{"stream": "ppg", "what": "lost"}',
+            '{"stream": "sound", "what": "clock", "shift_s": -0.25}',
+            '{"stream": "picture", "what": "refused", "reason": "<b>"}',
+            "[damaged",
+        ]
+        add(INCIDENTS_SPEC, [120.2, 120.3, 120.4, 120.5], incidents)
     return path
 
 
@@ -148,7 +154,16 @@ def test_the_page_stands_alone_and_says_first_what_must_be_known(recorded, tmp_p
     first_picture = page.index("<figure")
     for words in (DEMO_WORDS, "squints &lt;i&gt;", "simulated pulse", "P07"):
         assert page.index(words) < first_picture
-    assert "ppg lost" in page
+    for told in (
+        "ppg lost",
+        "sound its clock was set anew, by -0.250 s",
+        "picture refused: &lt;b&gt;",
+        "[damaged",
+    ):
+        assert f'<td class="words">{told}</td>' in page
+    assert "evening.xdf, XDF" in page
+    assert "rtasmr export evening.xdf --bids FOLDER" in page
+    assert "rtasmr.load_session(&#x27;evening.xdf&#x27;)" in page
     assert "A rating of pleasantness is no report of a tingle" in page
     csv, parquet = pl.read_csv(out / "predictions.csv"), pl.read_parquet(out / "predictions.parquet")
     assert parquet.height == csv.height == 600
