@@ -56,11 +56,14 @@ class Watch:
         used = self.cpu_s[-1][name] - self.cpu_s[first][name]
         return used / (self.times[-1] - self.times[first])
 
-    def slope_mb_per_h(self, since_s: float) -> float:
-        """Return how fast the runtime's memory grows after its warm-up."""
-        times, rss = np.array(self.times), np.array(self.rss_mb)
-        settled = times - times[0] >= since_s
-        return float(np.polyfit(times[settled], rss[settled], 1)[0] * 3600)
+    def between(self, since_s: float, until_s: float) -> slice:
+        """Return the samples of a stretch, in seconds from the first: a runtime that ends gives back."""
+        first, last = np.searchsorted(np.array(self.times) - self.times[0], [since_s, until_s])
+        return slice(int(first), int(last))
+
+    def slope_mb_per_h(self, settled: slice) -> float:
+        """Return how fast the runtime's memory grows."""
+        return float(np.polyfit(self.times[settled], self.rss_mb[settled], 1)[0] * 3600)
 
     def _run(self) -> None:
         while not self._ended.wait(1.0):
@@ -121,16 +124,15 @@ def test_memory(soak, served, stimulus, tmp_path):
         account = run.end(processes["live"], seconds + 120)
         watch.stop()
     check_ticks(account, round(10 * seconds))
-    warm_s = min(660.0, seconds / 2)
-    later = slice(next(i for i, t in enumerate(watch.times) if t - watch.times[0] >= warm_s), None)
+    settled = watch.between(min(660.0, seconds / 2), seconds - 5)
     soak.finish(
         {
             "ticks": (account["ticks"], ""),
             "missing": (account["missing"], "0"),
-            "memory at the end, MB": (watch.rss_mb[-1], ""),
-            "memory slope, MB/h": (watch.slope_mb_per_h(warm_s), "<= 1"),
-            "threads": (span(watch.threads[later]), "constant"),
-            "open files": (span(watch.files[later]), "constant"),
+            "memory at the end, MB": (watch.rss_mb[settled][-1], ""),
+            "memory slope, MB/h": (watch.slope_mb_per_h(settled), "<= 1"),
+            "threads": (span(watch.threads[settled]), "constant"),
+            "open files": (span(watch.files[settled]), "constant"),
         }
     )
 
