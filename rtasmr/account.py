@@ -14,10 +14,31 @@ def end_with(account: dict[str, Any], as_json: bool) -> None:
 
     if as_json:
         typer.echo(json.dumps(account))
+    elif "viewers" in account:
+        print_viewers(account)
     else:
         print_account(account)
     if account["error"]:
         raise RecordingFailedError(account["error"])
+
+
+def print_viewers(account: dict[str, Any]) -> None:
+    """Print the account of a run with several viewers: a line for all, and one or two for each."""
+    figures = account["tick_ms"]
+    took = ", ".join(f"{quantile} {value:.1f}" for quantile, value in figures.items() if value is not None)
+    typer.echo(
+        f"{len(account['viewers'])} viewers: ticks {account['ticks']}, missing {account['missing']}, "
+        f"duplicates {account['duplicates']}" + (f"; a tick of all [ms]: {took}" if took else "")
+    )
+    for code, told in account["viewers"].items():
+        parts = [", ".join(f"{name} {n}" for name, n in told["status"].items()) or "no tick"]
+        parts += [f"{role} lost {n} x" for role, n in told["interruptions"].items()]
+        parts += [f"pulse {_pulse_line(told['pulse'])}"] if told["pulse"] is not None else []
+        if told["samples"]["skipped_ticks"]:
+            parts.append(f"{told['samples']['skipped_ticks']} ticks skipped (stale); free the CPU")
+        typer.echo(f"{code}: " + "; ".join(parts))
+        for path in told["files"]:
+            typer.echo(f"{code}: recording: {path}")
 
 
 def print_account(account: dict[str, Any]) -> None:

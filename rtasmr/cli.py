@@ -11,12 +11,10 @@ import typer
 
 from rtasmr import console, options
 from rtasmr.account import end_with
-from rtasmr.calibrate_cli import calibrate
 from rtasmr.config import LiveConfig
 from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
-from rtasmr.start.command import start
 from rtasmr.types import Role
 from rtasmr.viewing_cli import view
 from rtasmr.window_cli import window
@@ -27,13 +25,7 @@ app.add_typer(source_app, name="source")
 
 @app.callback()
 def _options() -> None:
-    """Watch a person watch something: the probability of an ASMR tingle, ten times a second.
-
-    New here? 'rtasmr start' opens a window in which everything is chosen, checked and started.
-    """
-
-
-app.command()(start)  # first in the help: it is where one begins
+    """Watch a person watch something: the probability of an ASMR tingle, ten times a second."""
 
 
 @app.command()
@@ -64,11 +56,18 @@ def live(
     consent: options.Consent = False,
     wait: options.Wait = 5.0,
     network: options.Network = False,
+    viewer: Annotated[
+        list[str] | None,
+        typer.Option(help="One of several viewers, CODE:PULSE such as p01:source_id=polar-1; repeat it."),
+    ] = None,
+    viewers: Annotated[Path | None, typer.Option(help="TOML file: several viewers of one stimulus.")] = None,
     json_: options.Json = False,
 ) -> None:
     """Merge LSL streams, predict ten times a second, show, publish and record."""
     from rtasmr.display import has_display
     from rtasmr.live import run_live
+    from rtasmr.viewers.config import viewers_of
+    from rtasmr.viewers.live import run_viewers
 
     queries = {
         role: text
@@ -96,15 +95,21 @@ def live(
         wait_s=wait,
         network=network,
     )
-    if not headless and not has_display():
-        typer.echo("no display here (DISPLAY is not set): running without a window", err=True)
-        headless = True
 
     def show(status: dict[str, Any]) -> None:
         if json_:
             typer.echo(json.dumps(status))
 
-    account = run_live(config, window=not headless, say=lambda text: typer.echo(text, err=True), status=show)
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    if watching := viewers_of(viewer or (), viewers):
+        end_with(run_viewers(config, watching, say=say, status=show), json_)
+        return
+    if not headless and not has_display():
+        typer.echo("no display here (DISPLAY is not set): running without a window", err=True)
+        headless = True
+    account = run_live(config, window=not headless, say=say, status=show)
     end_with(account, json_)
 
 
@@ -247,7 +252,7 @@ def _print_finding(finding: Finding) -> None:
         typer.echo(f"      fix: {finding.fix}")
 
 
-for command in (view, calibrate, window, record, repair, export, redact):
+for command in (view, window, record, repair, export, redact):
     app.command()(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rtasmr.aligner import Aligner
@@ -11,6 +11,9 @@ from rtasmr.card import ModelCard
 from rtasmr.clip_model import live_spec, with_banner
 from rtasmr.config import Provider
 from rtasmr.features.extractor import FeatureExtractor
+from rtasmr.features.picture import Encode
+from rtasmr.features.shared import Shared
+from rtasmr.features.sound import Describe, SoundFeatures
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.inference import OnnxEncoder, OnnxTingleModel
@@ -28,6 +31,14 @@ MAX_BACKLOG_S = 3.0
 
 REPLAY_BACKLOG_S = 20.0
 """The same in an accelerated replay, where nobody waits: session seconds, within what the buffers hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusFeatures:
+    """What computes the features of sound and pictures, once for all pipelines that share it."""
+
+    sound: Describe
+    encode: Encode
 
 
 class ServedModel:
@@ -56,16 +67,38 @@ class ServedModel:
         )
 
     def pipeline(
-        self, margin_s: float = MARGIN_S, timer: TickTimer | None = None, *, max_backlog_s: float = math.inf
+        self,
+        margin_s: float = MARGIN_S,
+        timer: TickTimer | None = None,
+        *,
+        max_backlog_s: float = math.inf,
+        stimulus: StimulusFeatures | None = None,
     ) -> Pipeline:
-        """Return a fresh pipeline that runs this model; ``timer`` stamps the parts of its ticks."""
-        encode = self.encoder.encode
+        """Return a fresh pipeline that runs this model.
+
+        Parameters
+        ----------
+        margin_s, max_backlog_s : float
+            See `Aligner`.
+        timer : TickTimer, optional
+            Stamps the parts of its ticks.
+        stimulus : StimulusFeatures, optional
+            Of `stimulus_features`, where other pipelines get the same sound and pictures.
+        """
+        encode = self.encoder.encode if timer is None else timer.timed(self.encoder.encode)
         return Pipeline(
             Aligner(self.spec, margin_s=margin_s, max_backlog_s=max_backlog_s),
-            FeatureExtractor(self.spec, encode if timer is None else timer.timed(encode)),
+            FeatureExtractor(self.spec, encode)
+            if stimulus is None
+            else FeatureExtractor(self.spec, stimulus.encode, sound=stimulus.sound),
             self.predictor(),
             timer,
         )
+
+    def stimulus_features(self, timer: TickTimer) -> StimulusFeatures:
+        """Return what several pipelines share that get the same sound and pictures."""
+        sound = Shared(SoundFeatures(self.spec).batch)
+        return StimulusFeatures(sound, Shared(timer.timed(self.encoder.encode)))
 
     def predictor(self) -> Predictor:
         """Return a fresh predictor that runs this model on frames."""

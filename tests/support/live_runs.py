@@ -71,11 +71,15 @@ class LiveRun:
 
     def end(self, process: subprocess.Popen[str], timeout_s: float = 120) -> dict[str, Any]:
         """Wait for the runtime, which must end well, and return its account."""
+        assert self.wait(process, timeout_s) == 0, self.said
+        return self.lines[-1][1]
+
+    def wait(self, process: subprocess.Popen[str], timeout_s: float = 120) -> int:
+        """Wait for the runtime and for all that it says; return its exit code."""
         code = process.wait(timeout_s)
         for reader in self._readers:
             reader.join(10)
-        assert code == 0, self.said
-        return self.lines[-1][1]
+        return code
 
     def wait_for(self, text: str, timeout_s: float = 60) -> float:
         """Wait until the runtime has said something on stderr; return when it did."""

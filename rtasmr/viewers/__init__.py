@@ -1,0 +1,1 @@
+"""Many viewers at once: one process that serves several people who watch the same stimulus."""
