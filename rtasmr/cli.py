@@ -11,10 +11,12 @@ import typer
 
 from rtasmr import console, options
 from rtasmr.account import end_with
+from rtasmr.calibrate_cli import calibrate
 from rtasmr.config import LiveConfig
 from rtasmr.probing import Finding
 from rtasmr.recording_cli import export, record, redact, repair
 from rtasmr.sources.cli import app as source_app
+from rtasmr.start.command import start
 from rtasmr.types import Role
 from rtasmr.viewing_cli import view
 from rtasmr.window_cli import window
@@ -25,7 +27,13 @@ app.add_typer(source_app, name="source")
 
 @app.callback()
 def _options() -> None:
-    """Watch a person watch something: the probability of an ASMR tingle, ten times a second."""
+    """Watch a person watch something: the probability of an ASMR tingle, ten times a second.
+
+    New here? 'rtasmr start' opens a window in which everything is chosen, checked and started.
+    """
+
+
+app.command()(start)  # first in the help: it is where one begins
 
 
 @app.command()
@@ -252,7 +260,7 @@ def _print_finding(finding: Finding) -> None:
         typer.echo(f"      fix: {finding.fix}")
 
 
-for command in (view, window, record, repair, export, redact):
+for command in (view, calibrate, window, record, repair, export, redact):
     app.command()(command)
 
 
