@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtasmr.clock_offsets import synchronized
 from rtasmr.errors import DataError
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
@@ -32,11 +33,11 @@ class RecordedStream:
     spec : StreamSpec
         What the stream said about itself. Channels without labels in the file are called ``ch1``, ...
     times : ndarray of shape (n_samples,), float64
-        Stamps in seconds as recorded: neither dejittered nor moved to another clock.
+        Stamps in seconds on the clock of the recording machine, not dejittered.
     data : ndarray of shape (n_samples, n_channels), or (n_samples,) of str for one channel of text
         In the stream's own format; a picture is int8, to be viewed as uint8.
     clock_offsets : ndarray of shape (n_offsets, 2), float64
-        When the clock of the source was compared, and what is to be added to its stamps, in seconds:
+        When the clock of the source was compared, and what was to be added to its stamps, in seconds:
         zeros for a source of the recording machine, as for all that this program records.
     """
 
@@ -69,10 +70,16 @@ class Recording:
         return found[0]
 
 
-def read_xdf(path: Path) -> Recording:
+def read_xdf(path: Path, *, synchronize: bool = True) -> Recording:
     """Read a recording, also an unfinished one (``.part``) up to its last whole chunk.
 
     An unfinished recording is named in a warning and has ``complete`` False.
+
+    Parameters
+    ----------
+    path : Path
+    synchronize : bool
+        Put the stamps of other hosts on the clock of the recording machine; False leaves them as recorded.
 
     Raises
     ------
@@ -97,7 +104,9 @@ def read_xdf(path: Path) -> Recording:
         )  # fmt: skip
     elif not walk.complete:
         logger.warning("%s was not closed by its writer: read what there is", path.name)
-    streams = tuple(_recorded(found, parts.pop(stream_id)) for stream_id, found in walk.streams.items())
+    streams = tuple(
+        _recorded(found, parts.pop(stream_id), synchronize) for stream_id, found in walk.streams.items()
+    )
     return Recording(path, header, streams, walk.complete)
 
 
@@ -120,7 +129,7 @@ def write_xdf(recording: Recording, path: Path) -> Path:
     return writer.path
 
 
-def _recorded(found: StreamScan, parts: list[Samples]) -> RecordedStream:
+def _recorded(found: StreamScan, parts: list[Samples], synchronize: bool) -> RecordedStream:
     """Join the samples of a stream; one channel of text becomes one-dimensional."""
     spec = found.spec
     dtype = np.dtype(object) if spec.dtype == STRING else NUMPY_FORMATS[spec.dtype]
@@ -128,9 +137,11 @@ def _recorded(found: StreamScan, parts: list[Samples]) -> RecordedStream:
     times, values = zip(*parts, strict=True) if parts else ((empty[0],), (empty[1],))
     data = np.concatenate(values)
     is_text_of_one = spec.dtype == STRING and spec.n_channels == 1
+    stamps = np.concatenate(times)
+    offsets = np.array(found.totals.clock_offsets, dtype=np.float64).reshape(-1, 2)
     return RecordedStream(
         spec,
-        np.concatenate(times),
+        synchronized(stamps, offsets) if synchronize else stamps,
         data[:, 0] if is_text_of_one else data,
-        np.array(found.totals.clock_offsets, dtype=np.float64).reshape(-1, 2),
+        offsets,
     )

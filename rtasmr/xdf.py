@@ -158,7 +158,7 @@ class XdfWriter:
         """
         content = np.array([time_s, offset_s], dtype="<f8").tobytes()
         self._file.write(chunk(Tag.CLOCK_OFFSET, u32(stream_id) + content))
-        self._streams[stream_id - 1][1].clock_offsets.append((time_s, offset_s))
+        self._streams[stream_id - 1][1].note_offset(time_s, offset_s)
 
     def close(self) -> Path:
         """Write the footers, give the file its name and return that name; again: the same name.

@@ -79,6 +79,12 @@ class StreamTotals:
     last_stamp: float = math.nan
     clock_offsets: list[tuple[float, float]] = field(default_factory=list)
 
+    def note_offset(self, time_s: float, offset_s: float) -> None:
+        """Add a clock offset; of a run of equal ones the first and the last are kept, however long it is."""
+        if [value for _, value in self.clock_offsets[-2:]] == [offset_s, offset_s]:
+            self.clock_offsets.pop()
+        self.clock_offsets.append((time_s, offset_s))
+
 
 def u32(number: int) -> bytes:
     """Encode a stream number."""
@@ -264,8 +270,11 @@ def stream_footer(totals: StreamTotals) -> bytes:
     if totals.n_samples:
         facts = {"first_timestamp": repr(totals.first_stamp), "last_timestamp": repr(totals.last_stamp)}
     facts["sample_count"] = str(totals.n_samples)
+    kept = StreamTotals()
+    for when, value in totals.clock_offsets:
+        kept.note_offset(when, value)
     offsets = "".join(
         f"<offset>{xml_elements({'time': repr(when), 'value': repr(value)})}</offset>"
-        for when, value in totals.clock_offsets
+        for when, value in kept.clock_offsets
     )
     return xml_document(f"{xml_elements(facts)}<clock_offsets>{offsets}</clock_offsets>")
