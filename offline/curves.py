@@ -26,7 +26,8 @@ def serving_curves(
 ) -> dict[str, Measured]:
     """Return scores within ASMR clips against look-ahead and against window, everything else as served.
 
-    The same ticks are judged at every point. Ids: ``lookahead.0.5.auc``, ``window.20.brier`` and so on.
+    The same ticks are judged and the same participants drawn at every point. Ids: ``lookahead.0.5.auc``,
+    ``window.20.brier`` and so on.
     """
     own = asker.serving
     points = {
@@ -36,6 +37,7 @@ def serving_curves(
         f"window.{seconds:g}": replace(own, window_frames=round(seconds * FRAME_RATE_HZ))
         for seconds in WINDOWS_S
     }
+    seed = int(rng.integers(2**63))
     found: dict[str, Measured] = {}
     for name, serving in points.items():
         if serving.lookahead_frames >= serving.window_frames:
@@ -43,7 +45,10 @@ def serving_curves(
             found[f"{name}.auc"] = Measured(None, unit="AUC", note=note)
             continue
         said = asker.ask(serving=serving, stride=stride, asmr_only=True)
-        found |= {f"{name}.{key}": number for key, number in _scores(said, rng, n_bootstrap).items()}
+        found |= {
+            f"{name}.{key}": number
+            for key, number in _scores(said, np.random.default_rng(seed), n_bootstrap).items()
+        }
     return found
 
 

@@ -1,0 +1,261 @@
+"""Proof that the evaluation is right, on people whose truth is known.
+
+People, reports and pulse waves come from the simulation, the pulse's columns from the runtime's own
+extractor; only sound and picture are replaced by the clip's drive under noise, as nothing about a person is
+in them. A small model that is trained in a second, boosted trees on summaries of the past, goes through the
+evaluation as any other does. Two questions are asked of many such studies: how often it claims to track
+people whose pulses were exchanged, and from which strength of the effect on it finds that it does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from offline.asking import exchanged
+from offline.live_frames import pulse_frames
+from offline.modality_gain import EXCHANGED, gains_of
+from offline.padded import class_weights
+from offline.person_test import person_test
+from offline.predictions import Predictions, TrialPrediction
+from offline.score_rows import score_row
+from offline.scores import asmr_trials
+from offline.simulation.drive import stimulus_drives
+from offline.simulation.pulse import NO_EFFECT, STEP_MV, TINGLE_EFFECT, simulate_pulse
+from offline.simulation.sessions import Session, draw_session, part_rng
+from offline.splits import N_FOLDS, fold_participants, fold_videos
+from offline.statistics import N_BOOTSTRAP
+from offline.tables import TrialTable
+from offline.verdict import PERSON_P, Verdict, Words, judge
+from rtasmr.biopac import PpgRecording
+from rtasmr.features.spec import PPG_NAMES, FeatureSpec
+from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
+from rtasmr.presentation_log import LOG_UNITS_PER_S, Clip, Press, SessionLog, rating_track
+from rtasmr.types import Modality, TrialId
+
+DRIVE_NAMES = ("mfcc_01", "rms")
+"""Columns that stand for the stimulus: its drive, and its drive over the past seconds, under noise."""
+
+DRIVE_NOISE = 0.05
+SHORT_FRAMES, LONG_FRAMES = 50, 200
+"""Lengths of the means that the trees look at: five beats or so, and the 20 s of the runtime's window."""
+
+N_TREES, DEPTH, LEARNING_RATE, TRAINING_STRIDE = 60, 3, 0.1, 5
+"""Neighbouring ticks say the same: every fifth trains as well and five times as fast."""
+
+N_EXCHANGES = 3
+
+
+def proof_spec() -> FeatureSpec:
+    """Return the few columns of ``live`` that the proof needs."""
+    return FeatureSpec(names=(*DRIVE_NAMES, *PPG_NAMES))
+
+
+def proof_study(
+    places: Sequence[int], seed: int, strength: float, rating_lag_s: float = 0.0
+) -> list[TrialTable]:
+    """Return the feature tables of simulated people, without files between.
+
+    Parameters
+    ----------
+    places : sequence of int
+        Places in the study, 0 to 33; the same place and seed are the same person at any strength.
+    seed : int
+    strength : float
+        Of the effect on the pulse, as a multiple of `TINGLE_EFFECT`; 0 for none.
+    rating_lag_s : float
+    """
+    spec = proof_spec()
+    drives = stimulus_drives(part_rng(seed, "drive"))
+    stimuli = {
+        video: _stimulus_columns(drive, part_rng(seed, "stimulus", number))
+        for number, (video, drive) in enumerate(drives.items())
+    }
+    effect = TINGLE_EFFECT.scaled(strength) if strength else NO_EFFECT
+    tables = []
+    for place in places:
+        session = draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
+        pulse = simulate_pulse(session.intensity, effect, part_rng(seed, "pulse", place))
+        recording = PpgRecording((pulse.codes * STEP_MV).astype(np.float32))
+        log = _log_of(session)
+        tables += [_table(log, clip, recording, stimuli[clip.video], spec) for clip in log.clips]
+    return tables
+
+
+def exchange_pulses(tables: Sequence[TrialTable], rng: np.random.Generator) -> list[TrialTable]:
+    """Return the study with everybody's pulse from somebody drawn at random, the same one in all clips.
+
+    What a pulse says of its owner's tingles says nothing of the reports it now stands beside.
+    """
+    people = sorted({table.trial.participant for table in tables})
+    giver = {person: int(other) for person, other in zip(people, rng.permutation(people), strict=True)}
+    by_trial = {table.trial: table for table in tables}
+    return [
+        exchanged(table, by_trial[TrialId(giver[table.trial.participant], table.trial.video)], Modality.PPG)
+        for table in tables
+    ]
+
+
+def renumbered(tables: Sequence[TrialTable], rng: np.random.Generator) -> list[TrialTable]:
+    """Return the study with the participants' numbers drawn anew, which divides them into other folds."""
+    people = sorted({table.trial.participant for table in tables})
+    number = dict(zip(people, rng.permutation(people), strict=True))
+    return [
+        replace(table, trial=TrialId(int(number[table.trial.participant]), table.trial.video))
+        for table in tables
+    ]
+
+
+def judge_study(
+    tables: Sequence[TrialTable], rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+) -> Verdict:
+    """Train on the published folds, score what was not trained on, and return the verdict."""
+    return judge_predictions(*boosted_predictions(tables), rng, n_bootstrap)
+
+
+def judge_predictions(
+    own: Predictions, others: Sequence[Predictions], rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+) -> Verdict:
+    """Return the verdict on predictions and on those of the same trials with other people's pulses."""
+    row_rng, gain_rng = rng.spawn(2)
+    row = score_row(own, row_rng, n_bootstrap=n_bootstrap)
+    answers = {EXCHANGED: [asmr_trials(one) for one in others]}
+    gains = gains_of(asmr_trials(own), answers, gain_rng, n_bootstrap)
+    return judge(row.scores, row.person, gains[f"{EXCHANGED}.brier_gain"])
+
+
+def tracks_person(
+    tables: Sequence[TrialTable], rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+) -> bool:
+    """Whether `judge_study` says that the model tracks the person, at less cost where it does not.
+
+    The verdict needs a small p-value of `person_test`: the rest is computed only where there is one.
+    """
+    predictions = boosted_predictions(tables)
+    person_rng, judge_rng = rng.spawn(2)
+    person = person_test(asmr_trials(predictions[0]).trials, person_rng)
+    if person.p is None or person.p > PERSON_P:
+        return False
+    return judge_predictions(*predictions, judge_rng, n_bootstrap).words is Words.PERSON
+
+
+def boosted_predictions(tables: Sequence[TrialTable]) -> tuple[Predictions, list[Predictions]]:
+    """Return test predictions over the published folds, and those with the pulse of others in the fold."""
+    import xgboost  # here: it takes 100 MB, and most who import this module train nothing
+
+    fold_of = fold_participants(table.trial.participant for table in tables)
+    said: defaultdict[int, list[TrialPrediction]] = defaultdict(list)
+    for fold in range(1, N_FOLDS + 1):
+        videos = fold_videos(fold)
+        training = [
+            table
+            for table in tables
+            if fold_of[table.trial.participant] != fold and table.trial.video not in videos
+        ]
+        tested = [
+            table
+            for table in tables
+            if fold_of[table.trial.participant] == fold and table.trial.video in videos
+        ]
+        x = np.concatenate([summaries(table)[::TRAINING_STRIDE] for table in training])
+        y = np.concatenate([table.label[::TRAINING_STRIDE] for table in training])
+        with_tingle, without = class_weights(int(y.sum()), y.size)
+        trees = xgboost.XGBClassifier(
+            n_estimators=N_TREES,
+            max_depth=DEPTH,
+            learning_rate=LEARNING_RATE,
+            scale_pos_weight=with_tingle / without,
+            n_jobs=1,
+        )
+        trees.fit(x, y.astype(np.int8))
+        for shift in range(N_EXCHANGES + 1):
+            for table, asked in zip(tested, _exchanged(tested, shift), strict=True):
+                p = trees.predict_proba(summaries(asked))[:, 1].astype(np.float32)
+                said[shift].append(TrialPrediction(table.trial, fold, p, table.rating, table.n_frames))
+    own, *others = (Predictions("trees", tuple(said[shift])) for shift in range(N_EXCHANGES + 1))
+    return own, others
+
+
+def summaries(table: TrialTable) -> NDArray[np.float32]:
+    """Return what the trees see of each published frame, shape (n_frames, 2 * n_features).
+
+    The mean of each column over the newest seconds, of the pulse wave its mean square, which follows the
+    height of the beats; and the same over the newest 20 s. NaN where nothing is valid.
+    """
+    values, valid = table.sequence
+    x = np.where(valid, values, 0.0).astype(np.float64)
+    pulse = table.spec.columns(Modality.PPG)
+    x[:, pulse] **= 2
+    totals, counts = np.cumsum(x, axis=0), np.cumsum(valid, axis=0, dtype=np.float64)
+    means = []
+    for n_frames in (SHORT_FRAMES, LONG_FRAMES):
+        n_valid = _trailing(counts, n_frames)
+        means.append(_trailing(totals, n_frames) / np.where(n_valid > 0, n_valid, np.nan))
+    return np.concatenate(means, axis=1)[WARMUP_TICKS:].astype(np.float32)
+
+
+def rate_interval(n_found: int, n_studies: int) -> tuple[float, float]:
+    """Return the exact 95 % interval (Clopper and Pearson) of a rate."""
+    interval = binomtest(n_found, n_studies).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def _trailing(cumulated: NDArray[np.float64], n_frames: int) -> NDArray[np.float64]:
+    before = np.zeros_like(cumulated)
+    before[n_frames:] = cumulated[:-n_frames]
+    return cumulated - before
+
+
+def _exchanged(tested: Sequence[TrialTable], shift: int) -> list[TrialTable]:
+    if shift == 0:
+        return list(tested)
+    given = []
+    for table in tested:
+        same = [other for other in tested if other.trial.video == table.trial.video]
+        giver = same[(same.index(table) + shift) % len(same)]
+        given.append(exchanged(table, giver, Modality.PPG))
+    return given
+
+
+def _log_of(session: Session) -> SessionLog:
+    presses = [
+        Press(clip.start_s + stroke.offset / LOG_UNITS_PER_S, stroke.code - 1)
+        for clip, strokes in zip(session.plan.clips, session.strokes, strict=True)
+        for stroke in strokes
+    ]
+    ordered = sorted(presses, key=lambda press: press.time_s)
+    return SessionLog(session.plan.participant, session.plan.condition, session.plan.clips, tuple(ordered))
+
+
+def _stimulus_columns(drive: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float32]:
+    past = _trailing(np.cumsum(drive), 30) / np.minimum(np.arange(1, drive.size + 1), 30)
+    noise = DRIVE_NOISE * rng.standard_normal((drive.size, 2))
+    return (np.stack([drive, past], axis=1) + noise).astype(np.float32)
+
+
+def _table(
+    log: SessionLog,
+    clip: Clip,
+    recording: PpgRecording,
+    stimulus: NDArray[np.float32],
+    spec: FeatureSpec,
+) -> TrialTable:
+    frames = pulse_frames(recording, clip, spec)
+    n_ticks = round(clip.duration_s * FRAME_RATE_HZ)
+    values, valid = frames.values[:n_ticks].copy(), frames.valid[:n_ticks].copy()
+    values[:, : len(DRIVE_NAMES)], valid[:, : len(DRIVE_NAMES)] = stimulus[:n_ticks], True
+    return TrialTable(
+        trial=TrialId(log.participant, clip.video),
+        values=values[WARMUP_TICKS:],
+        valid=valid[WARMUP_TICKS:],
+        rating=rating_track(log, clip),
+        preroll_values=values[:WARMUP_TICKS],
+        preroll_valid=valid[:WARMUP_TICKS],
+        spec=spec,
+        simulated=True,
+    )
