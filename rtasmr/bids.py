@@ -98,6 +98,11 @@ class BidsName:
     def __post_init__(self) -> None:
         for what in ("participant", "session", "task"):
             label = getattr(self, what)
+            if what == "participant" and not label:
+                raise ConfigError(
+                    "expected a participant for a BIDS data set, the recording names none; "
+                    "give one with --participant, such as 01"
+                )
             if not _LABEL.fullmatch(label) and (label or what != "session"):
                 raise ConfigError(
                     f"expected letters and digits as {what} of a BIDS data set, got {label[:40]!r}; "
@@ -144,9 +149,10 @@ def export_bids(
     try:
         _open_data_set(out, name)
         paths = _write_pulses(read, out, name, zero_s)
-        paths += _write_table(_events(read, zero_s), _EVENT_COLUMNS, out / name.file("events.tsv"))
+        columns = {**_task(name), **_EVENT_COLUMNS}
+        paths += _write_table(_events(read, zero_s), columns, out / name.file("events.tsv"))
         if read.ticks.height:
-            columns = {**_model(read), **_TICK_COLUMNS}
+            columns = {**_model(read), "Description": "What was predicted, by tick", **_TICK_COLUMNS}
             paths += _write_table(_ticks(read, zero_s), columns, out / DERIVATIVES / name.file("beh.tsv"))
         return paths
     except OSError as error:
@@ -214,7 +220,10 @@ def _write_data_set(out: Path) -> None:
         encoding="utf-8",
     )
     (out / DERIVATIVES / "README.md").write_text(
-        "# Predicted tingle probability\n\nThe 10 Hz records of rtasmr, one row per tick.\n", encoding="utf-8"
+        "# Predicted tingle probability\n\n"
+        "The 10 Hz records of rtasmr, one row per tick: the probability of a tingle that the model named in\n"
+        "the JSON files said live, or why it said none. Times count from the same zero as the events.\n",
+        encoding="utf-8",
     )
 
 
@@ -231,6 +240,7 @@ def _write_pulses(session: Session, out: Path, name: BidsName, zero_s: float) ->
         )
         _write_signal(_on_grid(stream, session.recording.path), columns, path)
         sidecar = {
+            **_task(name),
             "SamplingFrequency": stream.spec.sfreq,
             "StartTime": float(stream.times[0]) - zero_s,
             "Columns": columns,
@@ -239,6 +249,14 @@ def _write_pulses(session: Session, out: Path, name: BidsName, zero_s: float) ->
         }
         paths += [path, _write_json(sidecar, path.with_name(path.name.removesuffix(".tsv.gz") + ".json"))]
     return paths
+
+
+def _task(name: BidsName) -> dict[str, object]:
+    """Return what the JSON of every raw table says of the task."""
+    return {
+        "TaskName": name.task,
+        "TaskDescription": "Watching clips with a pulse sensor, and rating what is felt by key or slider",
+    }
 
 
 def _cardiac(ch_names: Sequence[str]) -> list[str]:

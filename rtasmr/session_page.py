@@ -56,7 +56,7 @@ p { margin: 6px 0 } .soft, caption, th { color: var(--soft) }
 .tile, figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px }
 .tile { padding: 12px 14px } .tile b { display: block; font-size: 22px } .tile span { color: var(--soft) }
 figure { background: #fff; margin: 14px 0; padding: 8px } figure img { display: block; width: 100% }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto; margin: 10px 0 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap }
 th { font-weight: 500 } th:first-child, td:first-child, .words { text-align: left }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import subprocess
 from contextlib import closing
 
 import numpy as np
@@ -62,6 +64,7 @@ def test_the_raw_part(recording, tmp_path):
     sidecar = json.loads((beh / f"{stem}physio.json").read_text())
     assert (sidecar["SamplingFrequency"], sidecar["StartTime"]) == (10.0, 0.0)
     assert sidecar["Columns"] == ["cardiac", "cardiac_filtered"]
+    assert sidecar["TaskName"] == "viewing"
     assert rows_of(beh / f"{stem}events.tsv") == [
         ["onset", "duration", "trial_type", "clip", "rating", "question"],
         ["0.5", "2.0", "clip", "vid3", "n/a", "tingling"],
@@ -149,3 +152,18 @@ def test_rests_and_pauses_are_events_and_pleasantness_is_named(tmp_path):
         ["4.0", "1.0", "pause", "n/a", "n/a", "n/a"],
         ["6.0", "0.0", "rating", "sea", "2", "pleasantness"],
     ]
+
+
+@pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="the BIDS validator is not installed")
+def test_the_validator_of_bids_finds_no_error(recording, tmp_path):
+    export_bids(recording, tmp_path / "set")
+    words = [
+        "bids-validator-deno",
+        str(tmp_path / "set"),
+        "--recursive",
+        "--ignoreWarnings",
+        "--max-rows",
+        "-1",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
