@@ -90,7 +90,10 @@ def clock(seconds: float) -> str:
 
 def _probe(clip: Clip, source: str) -> MediaInfo:
     try:
-        return probe(clip.file)
+        info = probe(clip.file)
+        if info.has_picture and not (info.width and info.height):
+            raise DataError(f"{clip.file}: expected pictures of known size, found none; save the file again")
+        return info
     except DataError as error:
         if not source:
             raise

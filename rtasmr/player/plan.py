@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtasmr.errors import ConfigError
+from rtasmr.errors import ConfigError, DataError
 from rtasmr.player.config import PlayerConfig
 from rtasmr.playlist import NAME, Clip, Playlist
 from rtasmr.programme import Showing, programme_of
@@ -55,7 +55,13 @@ class Plan:
         return any(entry.media is not None and entry.media.has_picture for entry in self.entries)
 
     def stimuli(self) -> dict[str, str]:
-        """Return the metadata that names the files and their contents; reads all of them."""
+        """Return the metadata that names the files and their contents; reads all of them.
+
+        Raises
+        ------
+        DataError
+            If one cannot be read.
+        """
         if self.playlist is None:
             (clip,) = self.clips
             return {"stimulus": clip.file.name, "stimulus_sha256": _digest(clip.file)}
@@ -111,5 +117,8 @@ def plan_of(config: PlayerConfig) -> Plan:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; check the file") from error

@@ -263,7 +263,8 @@ class Presenter:
             if was_skipped:
                 feeder.marker("clip", f"clip_skipped {clip.name}", pylsl.local_clock())
             if not started and not is_cut:
-                self._say(f"clip {clip.name}: nothing in {clip.file.name} can be decoded; skipped")
+                why = showing.trouble or "nothing in it"
+                self._say(f"clip {clip.name} cannot be decoded and is skipped: {why}")
             self._shown.append(showing.account(seconds=showing.end_s, was_skipped=was_skipped))
 
     def _leave_clip(self) -> None:

@@ -40,6 +40,8 @@ class ClipShowing:
     end_s : float
         Where the clip ends; earlier than announced where it breaks off.
     track : SoundTrack or None
+    trouble : str
+        What the decoder said last; empty while all goes well.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class ClipShowing:
     ) -> None:
         self.clip = clip
         self.track = track
+        self.trouble = ""
         self.end_s = shown_s(clip, info)
         self._position = position
         self._say = say
@@ -98,7 +101,9 @@ class ClipShowing:
             try:
                 self.track.decode(position_s, self.end_s)
             except DataError as error:
-                self._say(f"the sound is damaged after {self.track.end_s:.1f} s and ends there: {error}")
+                self.trouble = str(error)
+                if self.track.end_s > 0:
+                    self._say(f"the sound is damaged after {self.track.end_s:.1f} s and ends there: {error}")
         if self._pictures is None:
             return
         try:
@@ -111,7 +116,9 @@ class ClipShowing:
             self._end_pictures()
         except DataError as error:
             self._end_pictures()
-            self._say(f"the picture is damaged after {self._picture_end_s:.1f} s: {error}")
+            self.trouble = str(error)
+            if self._picture_end_s > 0:
+                self._say(f"the picture is damaged after {self._picture_end_s:.1f} s: {error}")
 
     def _end_pictures(self) -> None:
         if self._pictures is not None:

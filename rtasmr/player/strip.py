@@ -17,8 +17,8 @@ SLIDER_SHARE = 0.5
 RUNNING = "estimate running"
 """What the person is told of the estimate, unless its value is fed back."""
 
-HINT_SPARES = 0.25
-"""Share of the width that the hint leaves to the word of the estimate."""
+HINT_SPARES = 0.2
+"""Share of the width that the hint leaves on either side, for the word of the estimate."""
 
 MIN_FONT_PX = 8
 MAX_RATING = 3.0
@@ -43,9 +43,10 @@ def draw_strip(painter: QPainter, strip: QRectF, hint: str, estimate: str, value
     row = strip.height() / (1 if value is None else 2)
     margin = 0.5 * row
     words = QRectF(strip.left() + margin, strip.top(), strip.width() - 2 * margin, row)
-    hint_room = words.adjusted(0, 0, -HINT_SPARES * words.width(), 0)
-    estimate_room = words.adjusted(hint_room.width() + margin, 0, 0, 0)
-    _draw_line(painter, hint_room, hint, TEXT_COLOUR, Qt.AlignmentFlag.AlignLeft)
+    side = HINT_SPARES * words.width()
+    hint_room = words.adjusted(side, 0, -side, 0)
+    estimate_room = words.adjusted(words.width() - side + margin, 0, 0, 0)
+    _draw_line(painter, hint_room, hint, TEXT_COLOUR, Qt.AlignmentFlag.AlignHCenter)
     colour = _DIM if estimate == RUNNING else TEXT_COLOUR
     _draw_line(painter, estimate_room, estimate, colour, Qt.AlignmentFlag.AlignRight)
     if value is not None:
@@ -55,7 +56,7 @@ def draw_strip(painter: QPainter, strip: QRectF, hint: str, estimate: str, value
 def _draw_line(painter: QPainter, room: QRectF, text: str, colour: QColor, side: Qt.AlignmentFlag) -> None:
     """Draw one line, smaller where it is too long."""
     font = painter.font()
-    size = round(0.45 * room.height())
+    size = round(0.5 * room.height())
     font.setPixelSize(size)
     painter.setFont(font)
     painter.setPen(colour)
