@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rtasmr.discovery import DEFAULT_QUERIES, printable
 from rtasmr.marker_map import MarkerMap, meaning
+from rtasmr.query import DEFAULT_QUERIES, printable
 from rtasmr.stream_specs import clip_spec, rating_spec
 from rtasmr.types import Chunk, Role, StreamSpec
 

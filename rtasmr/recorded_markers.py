@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtasmr.discovery import DEFAULT_QUERIES
 from rtasmr.errors import DataError
 from rtasmr.marker_map import MarkerMap, meaning
 from rtasmr.markers import as_translated, is_translated, our_spec
+from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.session import RecordedStream, Recording
 from rtasmr.types import Role
 

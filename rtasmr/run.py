@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from rtasmr.aligner import ModalityFormat
-from rtasmr.declared import is_filtered, is_inverted, modality_format, upright
+from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
 from rtasmr.marker_map import MarkerMap
-from rtasmr.markers import is_translated
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
 from rtasmr.recorded_markers import translated
+from rtasmr.recorded_samples import recorded_chunks, recorded_inputs
 from rtasmr.recorded_ticks import ratings_of
 from rtasmr.report import Account
 from rtasmr.served import ServedModel
-from rtasmr.session import RecordedStream, Recording, read_xdf
+from rtasmr.session import Recording, read_xdf
 from rtasmr.snapshot import TickRecord
-from rtasmr.types import Chunk, FeatureFrame, Modality, Role, Segment, Status, Step
+from rtasmr.types import FeatureFrame, Modality, Segment, Status, Step
 
 NO_PERSON = "no person attached: the pulse is absent"
-STEP_S = 1.0
-
-MAX_SILENCE_S = 3600.0
-"""Longest pause of a recorded stream that is believed."""
 
 
 def run_file(path: Path, model: ServedModel, marker_map: MarkerMap | None = None) -> Account:
@@ -129,69 +124,14 @@ def _judge_frames(frames: RecordedFrames, model: ServedModel) -> list[Step]:
 def _judge_samples(recording: Recording, model: ServedModel) -> list[Step]:
     """Run the whole pipeline on recorded samples."""
     pipeline = model.pipeline()
-    chunks: list[Chunk] = []
-    taken: dict[Role, str] = {}
-    for stream in recording.streams:
-        role = _role_of(stream)
-        if role is None or len(stream.times) == 0:
-            continue
-        if role in taken:
-            raise DataError(
-                f"{recording.path}: expected one {role} stream, got {taken[role]!r} and "
-                f"{stream.spec.name!r}. Leave one out of the file."
-            )
-        taken[role] = stream.spec.name
-        _check_clock(stream, recording.path)
-        if role.modality is not None:
-            pipeline.add_stream(
-                role.modality, modality_format(stream.spec), filtered=is_filtered(stream.spec)
-            )
-        chunks += _steps_of(stream, role)
-    # Markers before the data of the same moment, as they come live.
-    chunks.sort(key=lambda c: (float(c.times[0]), c.role.modality is not None))
+    for modality, spec in recorded_inputs(recording).items():
+        pipeline.add_stream(modality, modality_format(spec), filtered=is_filtered(spec))
     steps: list[Step] = []
     until = -math.inf
-    for chunk in chunks:
+    for chunk in recorded_chunks(recording):
         until = max(until, float(chunk.times[-1]))
         steps += pipeline.step([chunk], now=reached(chunk))
     return steps + pipeline.finish(until)
-
-
-def _check_clock(stream: RecordedStream, path: Path) -> None:
-    """Refuse stamps that no session can have: every tick between them would be served."""
-    steps = np.diff(stream.times)
-    worst = float(steps[np.argmax(np.abs(steps))]) if len(steps) else 0.0
-    if not np.isfinite(stream.times).all() or worst > MAX_SILENCE_S or steps.min(initial=0.0) < -STEP_S:
-        raise DataError(
-            f"{path}: the stamps of {stream.spec.name!r} jump by {worst:g} s; expected one running clock. "
-            "Cut the recording at the jump."
-        )
-
-
-def _role_of(stream: RecordedStream) -> Role | None:
-    spec = stream.spec
-    if spec.stype == "Markers":
-        is_clip = not is_translated(spec) and any(str(t).startswith("clip_") for t in stream.data)
-        return Role.CLIP if is_clip else None
-    return {"PPG": Role.PPG, "Audio": Role.SOUND, "VideoRaw": Role.PICTURE}.get(spec.stype)
-
-
-def _steps_of(stream: RecordedStream, role: Role) -> Iterator[Chunk]:
-    """Cut a recorded stream into chunks that the aligner's buffers hold."""
-    if len(stream.times) == 0:
-        return
-    data = stream.data
-    if role is Role.PPG and data.ndim == 2:
-        labels = [name.casefold() for name in stream.spec.ch_names]
-        column = labels.index("filtered") if "filtered" in labels else 0
-        data = data[:, column : column + 1]
-        data = upright(data) if is_inverted(stream.spec) else data
-    if role is Role.PICTURE:
-        data = data.view(np.uint8)
-    step = np.floor((stream.times - stream.times[0]) / STEP_S)
-    edges = [0, *(np.flatnonzero(np.diff(step)) + 1).tolist(), len(stream.times)]
-    for start, stop in itertools.pairwise(edges):
-        yield Chunk(role, stream.times[start:stop], data[start:stop])
 
 
 def _records(steps: Sequence[Step], ratings: RatingTrack) -> list[TickRecord]:
