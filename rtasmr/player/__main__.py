@@ -20,40 +20,45 @@ from rtasmr.sources.tied import end_with_parent
 
 def main(argv: list[str] | None = None) -> int:
     """Show the file; 0 when it was shown or stopped, 1 with one line on stderr for an error of ours."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         if options.list_displays:
             list_displays()
             return 0
-        config = PlayerConfig(
-            file=options.file,
-            clip=options.clip,
-            question=Question(options.question),
-            order_number=options.order_number,
-            source_id=options.source_id,
-            sound_device=options.sound_device,
-            delay_ms=options.delay,
-            duration_s=options.duration,
-            hold=options.wait_for_consumer,
-            full_screen=options.full_screen,
-            display=options.display,
-            rating=options.rate,
-            gamepad=options.gamepad,
-            gamepad_axis=options.gamepad_axis,
-            feedback=options.feedback,
-        )
-        show(config, network=options.network, is_tied=options.tied)
+        show(config_of(options), network=options.network, is_tied=options.tied)
     except RtasmrError as error:
         _say(f"error: {' '.join(str(error).split())}")
         return 1
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def config_of(options: argparse.Namespace) -> PlayerConfig:
+    """Return the settings that a command line comes to; ConfigError if they make no sense."""
+    return PlayerConfig(
+        file=options.file,
+        clip=options.clip,
+        question=Question(options.question),
+        order_number=options.order_number,
+        source_id=options.source_id,
+        sound_device=options.sound_device,
+        delay_ms=options.delay,
+        duration_s=options.duration,
+        hold=options.wait_for_consumer,
+        full_screen=options.full_screen,
+        display=options.display,
+        rating=options.rate,
+        gamepad=options.gamepad,
+        gamepad_axis=options.gamepad_axis,
+        feedback=options.feedback,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line of the player's process."""
+    made = argparse.ArgumentParser(
         prog="python -m rtasmr.player", description="Show a stimulus and publish it as LSL streams."
     )
-    add = parser.add_argument
+    add = made.add_argument
     add("file", type=Path, nargs="?", default=Path(), help="video or sound file, or playlist (.toml)")
     add("--clip", default="", help="name in the markers (default: that of the file)")
     add("--question", default=Question.NOT_STATED, choices=[q.value for q in ASKED], help="what is rated")
@@ -72,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--feedback", action="store_true", help="show the person the estimate")
     add("--tied", action="store_true", help="end when standard input closes; it may hold orders")
     add("--network", action="store_true", help="open the streams to the local network")
-    return parser
+    return made
 
 
 def _say(line: str) -> None:

@@ -157,9 +157,7 @@ class GamePad:
                     continue
                 events = list(self.device.read())
             except OSError as error:
-                self._on_lost(
-                    f"the game pad {self.device.name} is gone ({error.strerror}); rate with the keys"
-                )
+                self._on_lost(f"game pad {self.device.name} is gone ({error.strerror}): rate with the keys")
                 return
             for event in events:
                 if (event.type, event.code) == (EV_ABS, code):

@@ -17,7 +17,7 @@ from rtasmr.player.config import PlayerConfig
 from rtasmr.player.feeder import Feeder, player_specs
 from rtasmr.player.plan import plan_of
 from rtasmr.player.rating import RatingDesk
-from rtasmr.player.scene import DEFAULT_HINTS, Scene, SceneKind
+from rtasmr.player.scene import DEFAULT_HINTS, ESTIMATE_RUNS, Scene, SceneKind
 from rtasmr.player.schedule import Picture
 from rtasmr.player.showing import ClipShowing
 from rtasmr.player.sound import SoundDeviceError
@@ -153,6 +153,8 @@ class Presenter:
         self.ratings.open(feeder)
         self._tell({"streams": {role: spec.source_id for role, spec in specs.items()}})
         if not self._config.hold or self._wait_for_consumers(feeder):
+            # Only a runtime has it wait.
+            self.estimate = ESTIMATE_RUNS if self._config.hold else ""
             for number, entry in enumerate(self.plan.entries):
                 if self._stopping.is_set():
                     break

@@ -15,6 +15,10 @@ DEFAULT_HINTS: Mapping[Question, str] = {
 }
 
 
+ESTIMATE_RUNS = "estimate running"
+"""What the person is told of the estimate, unless its value is fed back."""
+
+
 class SceneKind(StrEnum):
     """What the screen shows."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPen
 
+from rtasmr.player.scene import ESTIMATE_RUNS
 from rtasmr.player.words import TEXT_COLOUR
 
 ROW = 0.055
@@ -14,8 +15,6 @@ MIN_ROW_PX, MAX_ROW_PX = 30.0, 56.0
 SLIDER_SHARE = 0.5
 """Share of the width that the slider takes, in the middle."""
 
-RUNNING = "estimate running"
-"""What the person is told of the estimate, unless its value is fed back."""
 
 HINT_SPARES = 0.2
 """Share of the width that the hint leaves on either side, for the word of the estimate."""
@@ -47,7 +46,7 @@ def draw_strip(painter: QPainter, strip: QRectF, hint: str, estimate: str, value
     hint_room = words.adjusted(side, 0, -side, 0)
     estimate_room = words.adjusted(words.width() - side + margin, 0, 0, 0)
     _draw_line(painter, hint_room, hint, TEXT_COLOUR, Qt.AlignmentFlag.AlignHCenter)
-    colour = _DIM if estimate == RUNNING else TEXT_COLOUR
+    colour = _DIM if estimate == ESTIMATE_RUNS else TEXT_COLOUR
     _draw_line(painter, estimate_room, estimate, colour, Qt.AlignmentFlag.AlignRight)
     if value is not None:
         _draw_slider(painter, strip.adjusted(0, row, 0, 0), value)
