@@ -187,32 +187,54 @@ def features(
 @app.command()
 def train(
     tables: Annotated[Path, typer.Argument(help="Folder that 'offline features' wrote.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for models/.")],
-    model_id: Annotated[str, typer.Option("--id", help="Name of the model.")] = "live-bilstm",
-    epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 35,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for models/ and predictions.npz.")],
+    model_id: Annotated[str, typer.Option("--id", help="Name of the model.")] = "live",
+    families: Annotated[
+        str, typer.Option(help="Candidates, comma-separated: bilstm, instant-bilstm, boosting.")
+    ] = "boosting,bilstm",
+    members: Annotated[int, typer.Option(help="Trainings per model; several give its uncertainty band.")] = 3,
+    folds: Annotated[int, typer.Option(help="Outer folds of the nested validation: 4, or 0 for none.")] = 4,
+    epochs: Annotated[int, typer.Option(help="Most passes over the training data.")] = 35,
     crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
+    modality_dropout: Annotated[
+        float, typer.Option(help="Share of windows in which a modality goes missing.")
+    ] = 0.15,
+    rating_lag: Annotated[
+        str, typer.Option(help="Seconds by which ratings are moved back; auto estimates it.")
+    ] = "0",
+    personal: Annotated[
+        float, typer.Option(help="Minutes of own ratings for a personal calibration, scored beside.")
+    ] = 0.0,
+    device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 42,
     install: Annotated[bool, typer.Option(help="Install for 'rtasmr live'.")] = False,
 ) -> None:
-    """Train the live model on feature tables, as it is served, and export it."""
+    """Choose and train the live model on feature tables, as it is served, and export it."""
     from offline.labels import short_label
+    from offline.live_crossval import LivePlan
     from offline.live_model import train_live_model
     from offline.training_config import TrainingConfig
 
+    plan = LivePlan(tuple(families.split(",")), members, folds, _lag(rating_lag), personal_minutes=personal)
+    config = TrainingConfig(
+        epochs=epochs, crops_per_trial=crops, modality_dropout=modality_dropout, device=device
+    )
     with progress("train") as report:
         folder, results = train_live_model(
             tables,
             out,
             model_id,
-            TrainingConfig(epochs=epochs, crops_per_trial=crops),
+            config,
             seed,
+            plan=plan,
             install=install,
             progress=report,
         )
     typer.echo("within ASMR clips, participants held back (streaming, balanced accuracy in %):")
     for number in results.numbers:
         if number.id.endswith(".within_asmr.balanced_accuracy") and number.value is not None:
-            typer.echo(f"  {number.id.partition('.')[0]:<16} {number.value:5.1f}")
+            name = number.id.removesuffix(".within_asmr.balanced_accuracy").replace("nested.", "nested ")
+            typer.echo(f"  {name:<24} {number.value:5.1f}")
     label = short_label(results.config)
     typer.echo(f"results: {out / 'results.json'}" + (f" ({label})" if label else ""))
     typer.echo(f"model: {folder}")
@@ -385,6 +407,22 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(f"{option}: expected numbers such as 42,43, got {text!r}")
     return tuple(int(part) for part in parts)
+
+
+def _lag(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"--rating-lag: expected seconds or auto, got {text!r}") from error
+
+
+def _pairs(option: str, texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if not all(name and value for name, _, value in pairs):
+        raise ConfigError(f"{option}: expected NAME=VALUE, got {' '.join(texts)!r}. Correct it.")
+    return {name: value for name, _, value in pairs}
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,24 +1,32 @@
-"""From feature tables to an installed live model: train, score, export."""
+"""From feature tables to an installed live model: validate, train, score, export."""
 
 from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from offline.epochs import LiveEpoch
+import numpy as np
+
 from offline.export import export_tingle
-from offline.live_scores import held_back_scores
+from offline.live_crossval import LivePlan, Validated, choose, validate
+from offline.live_scores import held_back_scores, validated_scores
+from offline.predictions import save_predictions
 from offline.results import Results, compile_results, write_results
 from offline.tables import TrialTable, load_tables
-from offline.training import train
+from offline.training import TrainedModel
 from offline.training_config import TrainingConfig
 from rtasmr import modelstore
-from rtasmr.card import check_id, read_encoder_card
+from rtasmr.card import EncoderCard, check_id, read_encoder_card
 from rtasmr.errors import DataError, ModelError
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.progress import Report
 
 logger = logging.getLogger(__name__)
+
+PREDICTIONS_FILE = "predictions.npz"
 
 
 def train_live_model(
@@ -28,10 +36,15 @@ def train_live_model(
     config: TrainingConfig,
     seed: int,
     *,
+    plan: LivePlan | None = None,
     install: bool = False,
     progress: Report | None = None,
 ) -> tuple[Path, Results]:
     """Train on ``features/trials``, write ``out/models/<model_id>`` and ``out/results.json``; return both.
+
+    With outer folds, ``out/predictions.npz`` holds what the chosen model of each fold, the families and the
+    personal calibration say of its test trials, and ``out/models/<model_id>-fold<n>`` that model. States of
+    trainings are kept in ``out/work``: a run broken off goes on from there.
 
     Parameters
     ----------
@@ -41,6 +54,8 @@ def train_live_model(
     model_id : str
     config : TrainingConfig
     seed : int
+    plan : LivePlan or None
+        One training of the BiLSTM without outer folds by default.
     install : bool
         Copy model and encoder to the user's store, where the runtime looks.
     progress : callable or None
@@ -50,6 +65,7 @@ def train_live_model(
     RtasmrError
         If the tables, the training or the export fail.
     """
+    plan = LivePlan() if plan is None else plan
     check_id(model_id)
     models = out / "models"
     target = models / model_id
@@ -60,30 +76,41 @@ def train_live_model(
     except OSError as error:
         raise DataError(f"{models} cannot be made ({error.strerror}). Choose another --out.") from error
     tables = load_tables(features)
+    if not tables[0].spec.causal:
+        raise DataError(
+            f"expected tables of a set that streams can give, got '{tables[0].feature_set}'; "
+            "make them with 'offline features --set live' or live+ppg"
+        )
     encoder = _find_encoder(tables, features)
+    card = None if encoder is None else read_encoder_card(encoder)
+    work = out / "work"
+    n_parts = 1 + plan.n_folds
 
-    def report(_member: int, epoch: LiveEpoch) -> None:
-        if progress is not None:
-            text = f"epoch {epoch.epoch}, loss {epoch.loss:.3f}, AUC within ASMR {epoch.auc:.3f}"
-            progress(text, epoch.epoch / epoch.n_epochs)
+    def report(first: int, n: int) -> Report:
+        return lambda text, share: None if progress is None else progress(text, (first + n * share) / n_parts)
 
-    trained = train(tables, config, seed, report)
-    participants = sorted({table.trial.participant for table in tables})
-    simulated = any(table.simulated for table in tables)
-    kind = "simulated trials" if simulated else "trials"
-    folder = export_tingle(
-        trained,
-        models,
-        model_id,
-        encoder=None if encoder is None else read_encoder_card(encoder),
-        description=f"{len(tables)} {kind} of {len(participants)} participants",
-    )
+    validated = None
+    if plan.n_folds:
+        validated = validate(tables, config, plan, seed, model_id, work, report(0, plan.n_folds))
+    family, trained = choose(tables, config, plan, seed, work / "all", report(plan.n_folds, 1))
+    model = trained[family]
+    scores = {f"inner_auc.{name}": one.inner_auc for name, one in trained.items()}
+    scores["rating_lag_s"] = model.config.label_shift_frames / FRAME_RATE_HZ
+    scores = {name: value for name, value in scores.items() if np.isfinite(value)}
+    measured = held_back_scores(model, tables)
+    origin = _origin(model, tables, seed)
+    if validated is not None:
+        _export_folds(validated, models, model_id, card)
+        measured |= validated_scores(validated.predictions, model.simulated)
+        trained_on = {"score": "streaming", "trained_on": validated.trained_on}
+        save_predictions(out / PREDICTIONS_FILE, validated.predictions, {**origin, **trained_on})
+    folder = _export(model, models, model_id, card, _description(model, family), scores)
     if encoder is not None:
         _copy_beside(encoder, models)
-    config_entries = {"command": "offline train", "id": model_id, "seed": seed, "simulated": simulated}
+    entries = {"command": "offline train", "id": model_id, "family": family, "epochs": config.epochs}
     results = compile_results(
-        held_back_scores(trained, tables),
-        config_entries | {"epochs": config.epochs, "digest": trained.data_digest},
+        measured,
+        {**entries, **origin, "members": plan.n_members, "folds": plan.n_folds},
         reason="needs the reproduction on the data set; this is the training of the live model",
         comparable=False,
     )
@@ -93,6 +120,42 @@ def train_live_model(
             modelstore.install(encoder)
         modelstore.install(folder, replace_demo=True)
     return folder, results
+
+
+def _origin(model: TrainedModel, tables: list[TrialTable], seed: int) -> dict[str, Any]:
+    return {
+        "simulated": model.simulated,
+        "seed": seed,
+        "digest": model.data_digest,
+        "feature_set": tables[0].feature_set,
+    }
+
+
+def _description(model: TrainedModel, family: str) -> str:
+    kind = "simulated trials" if model.simulated else "trials"
+    members = f", {len(model.members)} trainings" if len(model.members) > 1 else ""
+    return f"{model.n_trials} {kind} of {len(model.participants)} participants ({family}{members})"
+
+
+def _export(
+    model: TrainedModel,
+    models: Path,
+    model_id: str,
+    encoder: EncoderCard | None,
+    description: str,
+    scores: Mapping[str, float],
+) -> Path:
+    return export_tingle(model, models, model_id, encoder=encoder, description=description, scores=scores)
+
+
+def _export_folds(validated: Validated, models: Path, model_id: str, encoder: EncoderCard | None) -> None:
+    """Write the chosen model of each fold; one that an earlier run left makes way."""
+    for number, model in validated.models.items():
+        name = f"{model_id}-fold{number}"
+        if (models / name).exists():
+            shutil.rmtree(models / name)
+        description = f"outer fold {number}: {_description(model, validated.chosen[number])}"
+        _export(model, models, name, encoder, description, {})
 
 
 def _find_encoder(tables: list[TrialTable], features: Path) -> Path | None:

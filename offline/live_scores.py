@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from offline import metrics
 from offline.metrics import Counts
+from offline.predictions import Predictions
 from offline.results import Measured
 from offline.tables import TrialTable
 from offline.training import TrainedModel, network_scores
@@ -32,7 +33,7 @@ def held_back_probabilities(
     trained: TrainedModel, tables: Sequence[TrialTable]
 ) -> dict[TrialId, NDArray[np.float32]]:
     """Return the probabilities of every held-back trial, from the members that did not learn from it."""
-    p = {}
+    p: dict[TrialId, NDArray[np.float32]] = {}
     for table in tables:
         said = [
             network_scores(member.network, trained.config, table)
@@ -40,7 +41,7 @@ def held_back_probabilities(
             if table.trial in member.held_back
         ]
         if said:
-            p[table.trial] = np.mean(said, axis=0, dtype=np.float32)
+            p[table.trial] = np.mean(np.stack(said), axis=0, dtype=np.float32)
     return p
 
 
@@ -69,6 +70,30 @@ def held_back_scores(trained: TrainedModel, tables: Sequence[TrialTable]) -> dic
             for metric, function in METRICS.items():
                 value = float(function(counts))
                 measured[f"{name}.{scope}{metric}"] = Measured(
+                    None if np.isnan(value) else 100 * value, unit="%", note=note
+                )
+    return measured
+
+
+def validated_scores(predictions: Sequence[Predictions], simulated: bool) -> dict[str, Measured]:
+    """Score nested predictions: people and clips that had no part in making the models.
+
+    Streaming scores over all test trials together; ``MODEL.within_asmr.`` counts ASMR clips alone.
+    """
+    source = "simulated" if simulated else "recorded"
+    note = f"streaming score, nested validation, {source} people and clips that no training saw"
+    measured: dict[str, Measured] = {}
+    for model in predictions:
+        for scope, trials in (
+            ("", model.trials),
+            ("within_asmr.", [trial for trial in model.trials if trial.is_asmr]),
+        ):
+            counts = Counts.stack([(trial.truth, trial.p >= trial.threshold) for trial in trials]).total()
+            values = {metric: float(function(counts)) for metric, function in METRICS.items()}
+            truth = np.concatenate([trial.truth for trial in trials])
+            values["auc"] = metrics.auc(truth, np.concatenate([trial.p for trial in trials]))
+            for metric, value in values.items():
+                measured[f"nested.{model.model}.{scope}{metric}"] = Measured(
                     None if np.isnan(value) else 100 * value, unit="%", note=note
                 )
     return measured

@@ -1,0 +1,252 @@
+"""Nested validation of live models: what they say of people and clips that had no part in making them.
+
+Outer folds are the published ones: a quarter of the people on one ASMR clip and one nature clip. Whatever is
+chosen (epoch, calibration, threshold, family, rating lag) is chosen on the other people and clips alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from offline.epochs import LiveEpoch
+from offline.live_families import check_families, family_config
+from offline.personal import calibration_frames, fit_shift, shifted
+from offline.predictions import Predictions, TrialPrediction
+from offline.rating_lag import estimate_rating_lag, label_shift_frames
+from offline.splits import N_FOLDS, fold_of_video, fold_participants
+from offline.tables import TrialTable
+from offline.training import TrainedModel, streaming_scores, train
+from offline.training_config import TrainingConfig
+from rtasmr.errors import ConfigError, DataError
+
+PERSONAL = "+personal"
+"""Behind a model's name: its predictions after a personal calibration."""
+
+Told = Callable[[str, float], None]
+"""Takes what is being trained, and the share of it that is done."""
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """What is trained beside the settings of one training.
+
+    Parameters
+    ----------
+    families : tuple of str
+        Candidates; the one with the best score on inner validation is taken.
+    n_members : int
+        Trainings per model, which then gives the range of their probabilities.
+    n_folds : {0, 4}
+        Outer folds; 0 leaves the nested validation out.
+    rating_lag_s : float or None
+        Seconds by which labels are moved back; None estimates it on the trials of each training.
+    personal_minutes : float
+        Minutes of a test person's own ratings for a personal calibration; 0 leaves it out.
+    """
+
+    families: tuple[str, ...] = ("bilstm",)
+    n_members: int = 1
+    n_folds: int = 0
+    rating_lag_s: float | None = 0.0
+    personal_minutes: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_families(self.families)
+        if self.n_members < 1:
+            raise ConfigError(f"--members: expected 1 or more, got {self.n_members}")
+        if self.n_folds not in (0, N_FOLDS):
+            raise ConfigError(
+                f"--folds: expected {N_FOLDS}, or 0 for no nested validation, got {self.n_folds}"
+            )
+        if self.rating_lag_s is not None and not 0 <= self.rating_lag_s <= 10:
+            raise ConfigError(f"--rating-lag: expected 0 to 10 s or 'auto', got {self.rating_lag_s:g}")
+        if not 0 <= self.personal_minutes < math.inf:
+            raise ConfigError(f"--personal: expected 0 or more minutes, got {self.personal_minutes:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class OuterFold:
+    """One outer fold: ``own`` are the test people's trials of the clips that the others learn from."""
+
+    number: int
+    training: tuple[TrialTable, ...]
+    test: tuple[TrialTable, ...]
+    own: tuple[TrialTable, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """What came of a nested validation.
+
+    Parameters
+    ----------
+    predictions : tuple of Predictions
+        Of the chosen model first, then of every family and after personal calibration.
+    models : mapping of int to TrainedModel
+        The chosen model of each fold.
+    chosen : mapping of int to str
+        Its family.
+    trained_on : mapping of str to list of str
+        Trials that had a part in making it, by fold.
+    """
+
+    predictions: tuple[Predictions, ...]
+    models: Mapping[int, TrainedModel]
+    chosen: Mapping[int, str]
+    trained_on: Mapping[str, list[str]]
+
+
+def outer_folds(tables: Sequence[TrialTable]) -> list[OuterFold]:
+    """Return the published folds of ``tables``.
+
+    Raises
+    ------
+    DataError
+        If there are too few participants or clips for every fold to test and to train.
+    """
+    fold_of = fold_participants({table.trial.participant for table in tables})
+    missing = sorted(set(range(1, N_FOLDS + 1)) - set(fold_of.values()))
+    if missing:
+        raise DataError(
+            f"nested validation: expected at least {N_FOLDS} participants, one per fold, got {len(fold_of)}; "
+            "add some, or leave it out with --folds 0"
+        )
+    folds = []
+    for number in range(1, N_FOLDS + 1):
+
+        def is_test_person(table: TrialTable, number: int = number) -> bool:
+            return fold_of[table.trial.participant] == number
+
+        def is_test_clip(table: TrialTable, number: int = number) -> bool:
+            return fold_of_video(table.trial.video) == number
+
+        fold = OuterFold(
+            number,
+            tuple(t for t in tables if not is_test_person(t) and not is_test_clip(t)),
+            tuple(t for t in tables if is_test_person(t) and is_test_clip(t)),
+            tuple(t for t in tables if is_test_person(t) and not is_test_clip(t)),
+        )
+        if not any(t.trial.is_asmr for t in fold.test) or not any(t.trial.is_asmr for t in fold.training):
+            clips = ", ".join(sorted({table.trial.video for table in tables}))
+            raise DataError(
+                f"nested validation: expected ASMR trials to test and to train on in fold {number}, got none "
+                f"on one side (clips: {clips}); add clips, or leave it out with --folds 0"
+            )
+        folds.append(fold)
+    return folds
+
+
+def choose(
+    tables: Sequence[TrialTable],
+    config: TrainingConfig,
+    plan: LivePlan,
+    seed: int,
+    work: Path | None,
+    told: Told,
+) -> tuple[str, dict[str, TrainedModel]]:
+    """Train every family; return the one with the best score on inner validation, and all of them.
+
+    The first family is taken where none has a score.
+    """
+    if plan.rating_lag_s is None:
+        lag_s = estimate_rating_lag(tables, np.random.default_rng(seed)).lag_s
+    else:
+        lag_s = plan.rating_lag_s
+    config = replace(config, label_shift_frames=label_shift_frames(lag_s))
+    trained = {}
+    for place, family in enumerate(plan.families):
+
+        def report(member: int, epoch: LiveEpoch, family: str = family, place: int = place) -> None:
+            within = (member + epoch.epoch / epoch.n_epochs) / plan.n_members
+            text = f"{family} {member + 1}, epoch {epoch.epoch}, AUC within ASMR {epoch.auc:.3f}"
+            told(text, (place + within) / len(plan.families))
+
+        trained[family] = train(
+            tables,
+            family_config(config, family),
+            seed,
+            report,
+            n_members=plan.n_members,
+            work=None if work is None else work / family,
+        )
+    best = max(plan.families, key=lambda family: _or_lowest(trained[family].inner_auc))
+    return best, trained
+
+
+def validate(
+    tables: Sequence[TrialTable],
+    config: TrainingConfig,
+    plan: LivePlan,
+    seed: int,
+    name: str,
+    work: Path | None,
+    told: Told,
+) -> Validated:
+    """Choose a model in every outer fold and return what it says of the fold's test trials.
+
+    Parameters
+    ----------
+    tables : sequence of TrialTable
+    config : TrainingConfig
+    plan : LivePlan
+    seed : int
+    name : str
+        Of the chosen model in the predictions.
+    work : Path or None
+        Folder for the states of trainings, from which a run broken off goes on.
+    told : callable
+    """
+    said: dict[str, list[TrialPrediction]] = {}
+    models, chosen, trained_on = {}, {}, {}
+    folds = outer_folds(tables)
+    for fold in folds:
+
+        def report(text: str, share: float, number: int = fold.number) -> None:
+            told(f"fold {number}: {text}", (number - 1 + share) / len(folds))
+
+        folder = None if work is None else work / f"fold{fold.number}"
+        best, trained = choose(fold.training, config, plan, seed, folder, report)
+        models[fold.number], chosen[fold.number] = trained[best], best
+        trained_on[str(fold.number)] = [str(table.trial) for table in fold.training]
+        for family, model in trained.items():
+            predictions = [_prediction(model, table, fold.number) for table in fold.test]
+            if len(trained) > 1:
+                said.setdefault(family, []).extend(predictions)
+            if family == best:
+                said.setdefault(name, []).extend(predictions)
+                if plan.personal_minutes:
+                    personal = _personal(model, fold, predictions, plan.personal_minutes)
+                    said.setdefault(name + PERSONAL, []).extend(personal)
+    order = sorted(said, key=lambda model: not model.startswith(name))
+    return Validated(
+        tuple(Predictions(model, tuple(said[model])) for model in order), models, chosen, trained_on
+    )
+
+
+def _prediction(model: TrainedModel, table: TrialTable, fold: int) -> TrialPrediction:
+    return TrialPrediction(
+        table.trial, fold, streaming_scores(model, table), table.rating, table.n_frames, model.threshold
+    )
+
+
+def _personal(
+    model: TrainedModel, fold: OuterFold, predictions: Sequence[TrialPrediction], minutes: float
+) -> list[TrialPrediction]:
+    """Return predictions moved by each person's own shift; people without rated clips keep theirs."""
+    shift_of = {}
+    for person, clips in calibration_frames(fold.own, minutes).items():
+        p = np.concatenate([streaming_scores(model, table)[:n] for table, n in clips])
+        labels = np.concatenate([table.label[:n] for table, n in clips])
+        shift_of[person] = fit_shift(p, labels)
+    return [
+        replace(said, p=shifted(said.p, shift_of.get(said.trial.participant, 0.0))) for said in predictions
+    ]
+
+
+def _or_lowest(score: float) -> float:
+    return -math.inf if math.isnan(score) else score
