@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rtasmr.clockwatch import ClockJump
+from rtasmr.config import ROLE_OPTIONS
 from rtasmr.discovery import (
     DEFAULT_QUERIES,
     FoundStream,
@@ -159,9 +160,11 @@ class Acquisition:
             return []
         missing = [role for role in self._require if role not in found]
         if missing:
+            named = " and ".join(ROLE_OPTIONS[role] for role in missing)
+            plural = "s" if len(missing) > 1 else ""
             raise StreamError(
-                f"the required {' and '.join(missing)} stream did not appear in {self._wait_s:g} s. "
-                "Start its source, name it with a stream query, or raise --wait."
+                f"the required {named} stream{plural} did not appear in {self._wait_s:g} s. "
+                "Start the source, name its stream with a query, or raise --wait."
             )
         if not any(role in found for role in DATA_ROLES):
             raise StreamError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +54,9 @@ def live(
     ] = "",
     require: options.Require = "",
     provider: options.Compute = "auto",
-    headless: Annotated[bool, typer.Option("--headless", help="No window.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No window; 'rtasmr window' opens one at any time.")
+    ] = False,
     duration: options.Duration = None,
     until_lost: Annotated[
         bool, typer.Option("--until-lost", help="End when all pulse, sound and picture streams are gone.")
@@ -137,8 +140,9 @@ def run(
     from rtasmr.modelstore import find_model
     from rtasmr.moments import write_moments
     from rtasmr.report import prepare_folder, write_account
-    from rtasmr.run import is_recording, run_file
+    from rtasmr.run import run_file
     from rtasmr.served import ServedModel
+    from rtasmr.session import is_recording
 
     markers = None if marker_map is None else MarkerMap.load(marker_map)
     served = ServedModel(find_model(model or None), provider)
@@ -222,17 +226,19 @@ def doctor(
 
     from rtasmr.doctor import diagnose
 
-    pulse: list[Finding] = []
+    checks = diagnose(network)
     if ppg:
-        from rtasmr.pulse_check import check_pulse
+        from rtasmr.pulse_check import listen_to, stream_query
 
-        pulse = check_pulse(ppg, network, say=lambda text: typer.echo(text, err=True))
-    findings = [*diagnose(network), *pulse]
+        stream_query(ppg)  # what was mistyped is told before all that takes time
+        checks = chain(checks, listen_to(ppg, network, say=lambda text: typer.echo(text, err=True)))
+    findings: list[Finding] = []
+    for finding in checks:
+        findings.append(finding)
+        if not json_:
+            _print_finding(finding)
     if json_:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
-    else:
-        for finding in findings:
-            _print_finding(finding)
     if any(finding.stops for finding in findings):
         raise typer.Exit(console.EXIT_ERROR)
 

@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -27,25 +27,23 @@ _QT_PACKAGES = (
 )
 
 
-def diagnose(network: bool) -> list[Finding]:
-    """Look at everything a live run needs; it takes some seconds.
+def diagnose(network: bool) -> Iterator[Finding]:
+    """Look at everything a live run needs, one thing after the other; it takes some seconds.
 
     Parameters
     ----------
     network : bool
         Whether the streams are to be open to other machines.
     """
-    return [
-        find_python(),
-        find_packages(),
-        *check_network(network),
-        find_inference(),
-        find_qt(),
-        find_display(),
-        find_audio(),
-        find_models(),
-        find_disk(Path.cwd()),
-    ]
+    yield find_python()
+    yield find_packages()
+    yield from check_network(network)
+    yield find_inference()
+    yield find_qt()
+    yield find_display()
+    yield find_audio()
+    yield find_models()
+    yield find_disk(Path.cwd())
 
 
 def find_python() -> Finding:

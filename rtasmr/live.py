@@ -140,8 +140,6 @@ def run_live(
             end.follow(presentation.wait_end, presentation.ask_end)
         if window and not stop.is_set():
             _open_window(server, stack, say)
-        else:
-            say(f"no window; open one with: {attach_line(server)}")
         files: list[str] = []
         error = ""
         settle_garbage(stack)

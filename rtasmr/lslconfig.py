@@ -29,6 +29,11 @@ _CAN_CONFINE = platform.system() == "Linux"
 _SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _DISCOVERY_PORT = 16571
+_BASE_PORT = 16572
+_PORT_RANGE = 256
+PORTS = range(_DISCOVERY_PORT, _BASE_PORT + _PORT_RANGE)
+"""UDP and TCP ports on which streams are found and served."""
+
 _SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; not in the module socket
 _PACKET_LOOPBACK = 5  # Linux, if_packet.h: sent by this machine, to a broadcast or multicast address
 
@@ -41,7 +46,7 @@ _PACKET_LOOPBACK = 5  # Linux, if_packet.h: sent by this machine, to a broadcast
 _LOCAL = f"""\
 [ports]
 IPv6 = disable
-PortRange = 256
+PortRange = {_PORT_RANGE}
 [multicast]
 ResolveScope = machine
 {"" if _CAN_CONFINE else "ListenAddress = 127.0.0.1"}
@@ -58,12 +63,14 @@ InletBufferReserveSamples = 8
 level = -3
 """
 
-_NETWORK = """\
+_NETWORK = f"""\
+[ports]
+PortRange = {_PORT_RANGE}
 [multicast]
 ResolveScope = site
 [lab]
-KnownPeers = {{127.0.0.1}}
-SessionID = {session}
+KnownPeers = {{{{127.0.0.1}}}}
+SessionID = {{session}}
 [tuning]
 OutletBufferReserveSamples = 8
 InletBufferReserveSamples = 8
@@ -121,7 +128,7 @@ def scope_line(network: bool) -> str:
         return "LSL: streams stay on this machine; --network opens them to others"
     return (
         "LSL: streams are found on this machine only, but only a firewall keeps others from its ports "
-        "16572-16827; --network opens them to others"
+        f"{_BASE_PORT}-{PORTS[-1]}; --network opens them to others"
     )
 
 

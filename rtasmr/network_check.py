@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from rtasmr import probing
+from rtasmr import lslconfig, probing
 from rtasmr.probing import Finding, ProbeError
 
-LSL_PORTS = "UDP and TCP 16571-16604"
+FIRST_PORT, LAST_PORT = lslconfig.PORTS[0], lslconfig.PORTS[-1]
+LSL_PORTS = f"UDP and TCP {FIRST_PORT}-{LAST_PORT}"
 _UFW_STATE = Path("/etc/ufw/ufw.conf")
 _ANSWER_S = 10.0
 
@@ -113,12 +114,14 @@ def _firewall() -> tuple[str, str]:
     elif system == "Windows":
         if "ON" in _output("netsh", "advfirewall", "show", "currentprofile", "state"):
             rule = "netsh advfirewall firewall add rule name=LSL dir=in action=allow protocol="
-            return "the Windows firewall", f"as administrator: {rule}UDP localport=16571-16604, and again TCP"
+            ports = f"localport={FIRST_PORT}-{LAST_PORT}"
+            return "the Windows firewall", f"as administrator: {rule}UDP {ports}, and again TCP"
     else:
         if _UFW_STATE.is_file() and "ENABLED=yes" in _UFW_STATE.read_text(encoding="utf-8"):
-            return "ufw", "sudo ufw allow 16571:16604/udp && sudo ufw allow 16571:16604/tcp"
+            ports = f"{FIRST_PORT}:{LAST_PORT}"
+            return "ufw", f"sudo ufw allow {ports}/udp && sudo ufw allow {ports}/tcp"
         if _output("firewall-cmd", "--state").strip() == "running":
-            ports = "--add-port=16571-16604/udp --add-port=16571-16604/tcp"
+            ports = f"--add-port={FIRST_PORT}-{LAST_PORT}/udp --add-port={FIRST_PORT}-{LAST_PORT}/tcp"
             return "firewalld", f"sudo firewall-cmd {ports}"
     return "", ""
 
@@ -146,7 +149,9 @@ def find_streams(network: bool) -> Finding:
     where = "in reach" if network else "on this machine"
     streams = facts["streams"]
     if not streams:
-        return Finding("streams", True, f"nobody serves LSL {where} at the moment")
+        further = "" if network else "; 'rtasmr doctor --network' asks other machines too"
+        detail = f"no LSL stream answered {where} within {facts['waited_s']:g} s{further}"
+        return Finding("streams", True, detail)
     detail = f"{len(streams)} {where}: " + ", ".join(
         f"{s['name']} (type {s['type']}, source_id {s['source_id'] or 'none'}, host {s['host']})"
         for s in streams[:8]

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK_LIMIT_S = 3.0
+STREAMS_WAIT_S = 1.0
 MULTICAST_LIMIT_S = 2.0
 MULTICAST_GROUP = "239.255.172.215"
 """Where liblsl asks for streams of a site."""
@@ -121,12 +122,13 @@ def probe_multicast(_: bool) -> dict[str, Any]:
 
 
 def probe_streams(network: bool) -> dict[str, Any]:
-    """List the streams that answer within a second."""
+    """List the streams that answer within ``STREAMS_WAIT_S``."""
     from rtasmr.discovery import discover, printable
     from rtasmr.lslconfig import configure
 
     configure(network)
     return {
+        "waited_s": STREAMS_WAIT_S,
         "streams": [
             {
                 "name": printable(found.spec.name, 40),
@@ -134,8 +136,8 @@ def probe_streams(network: bool) -> dict[str, Any]:
                 "source_id": printable(found.spec.source_id, 40),
                 "host": printable(found.spec.hostname, 40),
             }
-            for found in discover(1.0)
-        ]
+            for found in discover(STREAMS_WAIT_S)
+        ],
     }
 
 

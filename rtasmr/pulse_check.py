@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rtasmr import lslconfig
 from rtasmr.declared import modality_format
 from rtasmr.discovery import Query, discover, resolve
-from rtasmr.errors import StreamError, StreamLostError
+from rtasmr.errors import ConfigError, StreamError, StreamLostError
 from rtasmr.probing import Finding
 from rtasmr.pulse_quality import (
     FLAT_S,
@@ -24,12 +24,14 @@ from rtasmr.pulse_quality import (
     clipped_share,
     read_pulse,
 )
+from rtasmr.sources.launch import parse_launch
 from rtasmr.streams import Inlet
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Role, StreamSpec
 
 CHECK_S = 10.0
 WAIT_S = 5.0
+TELL_EVERY_S = 2.5
 _SILENCE_S = 3.0
 _POLL_S = 0.005
 
@@ -66,6 +68,41 @@ class PulseSample:
     arrivals: NDArray[np.float64]
 
 
+def stream_query(text: str) -> Query:
+    """Return which stream is meant.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no stream query, but a source that `rtasmr live` would start, or neither.
+    """
+    launch = parse_launch(text)
+    if launch is not None:
+        raise ConfigError(
+            f"expected a stream to listen to, such as type=PPG, got the source {text!r}. "
+            f"Start it with 'rtasmr source {' '.join(launch.words)}', then check type=PPG."
+        )
+    return Query.parse(text)
+
+
+def listen_to(query: str, network: bool, say: Callable[[str], None]) -> Iterator[Finding]:
+    """Check a pulse stream as `check_pulse` does, and tell how it gets on."""
+    say(f"looking for the pulse stream {query} for up to {WAIT_S:g} s")
+    n_samples = 0
+    next_word = math.inf
+
+    def watch(times: NDArray[np.float64], _: NDArray[np.float64]) -> None:
+        nonlocal n_samples, next_word
+        n_samples += len(times)
+        now = time.monotonic()
+        next_word = min(next_word, now + TELL_EVERY_S)
+        if now >= next_word:
+            next_word = now + TELL_EVERY_S
+            say(f"{n_samples} samples so far")
+
+    yield from check_pulse(query, network, say, watch=watch)
+
+
 def check_pulse(
     query: str,
     network: bool,
@@ -94,7 +131,7 @@ def check_pulse(
     ConfigError
         If the query cannot be read.
     """
-    wanted = Query.parse(query)
+    wanted = stream_query(query)
     lslconfig.configure(network)
     try:
         found = resolve(Role.PPG, wanted, wait_s)

@@ -7,7 +7,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ class RecordConfig:
         XDF file to write.
     select : tuple of Query
         Streams to record, any that matches one of them; empty records all.
-    require : tuple of Query
-        Streams without which nothing is recorded.
+    require : mapping of str to Query
+        Streams without which nothing is recorded, by what the user calls them.
     wait_s : float
         Seconds to wait for streams at the start.
     duration_s : float or None
@@ -58,7 +58,7 @@ class RecordConfig:
 
     out: str
     select: tuple[Query, ...] = ()
-    require: tuple[Query, ...] = ()
+    require: Mapping[str, Query] = field(default_factory=dict)
     wait_s: float = 5.0
     duration_s: float | None = None
     record_raw: bool = False
@@ -74,7 +74,7 @@ class RecordConfig:
             )
         if not 0 <= self.wait_s < math.inf:
             raise ConfigError(f"--wait must be finite and 0 s or more, got {self.wait_s:g}.")
-        if any(query.polarity for query in (*self.select, *self.require)):
+        if any(query.polarity for query in (*self.select, *self.require.values())):
             raise ConfigError(
                 "expected no polarity= here, got one: streams are recorded as they come. Leave it out."
             )
@@ -289,9 +289,11 @@ def _first_taps(finder: _Finder, config: RecordConfig, stop: threading.Event) ->
             settled = now + SETTLE_S + SEARCH_EVERY_S
     missing = _missing(config, taps)
     if missing:
+        named = " and ".join(f"{word} ({printable(str(query))})" for word, query in missing.items())
+        plural = "s" if len(missing) > 1 else ""
         raise StreamError(
-            f"the required stream {' and '.join(printable(str(query)) for query in missing)} did not appear "
-            f"in {config.wait_s:g} s. Start its source or raise --wait."
+            f"the required stream{plural} {named} did not appear in {config.wait_s:g} s. "
+            "Start the source or raise --wait."
         )
     if not taps:
         left_out = ", ".join(str(found) for found in list(finder.left_out.values())[:8])
@@ -303,8 +305,12 @@ def _first_taps(finder: _Finder, config: RecordConfig, stop: threading.Event) ->
     return taps
 
 
-def _missing(config: RecordConfig, taps: list[Tap]) -> list[Query]:
-    return [query for query in config.require if not any(query.matches(tap.spec) for tap in taps)]
+def _missing(config: RecordConfig, taps: list[Tap]) -> dict[str, Query]:
+    return {
+        word: query
+        for word, query in config.require.items()
+        if not any(query.matches(tap.spec) for tap in taps)
+    }
 
 
 def _run(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rtasmr import options
+from rtasmr.config import ROLE_OPTIONS
 from rtasmr.errors import ConfigError
 from rtasmr.types import Role
 
@@ -58,7 +59,7 @@ def record(
     config = RecordConfig(
         out=str(out),
         select=tuple(Query.parse(text) for text in select or ()),
-        require=tuple(Query.parse(REQUIRED[role]) for role in options.required_roles(require)),
+        require={ROLE_OPTIONS[role]: Query.parse(REQUIRED[role]) for role in options.required_roles(require)},
         wait_s=wait,
         duration_s=duration,
         record_raw=record_raw,

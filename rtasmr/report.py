@@ -94,6 +94,11 @@ def read_account(path: Path) -> Account:
 def account_of(recording: Recording) -> Account:
     """Return what a runtime published about every tick; DataError as for `read_account`."""
     path = recording.path
+    if not any(stream.spec.name == TINGLE_NAME for stream in recording.streams):
+        raise DataError(
+            f"{path.name}: expected a recording with predictions, got one without, as 'rtasmr record' makes "
+            f"it. Predict from it first: rtasmr run {path} --out FOLDER"
+        )
     records = ticks_of(recording)
     desc = recording.stream(TINGLE_NAME).spec.desc
     try:

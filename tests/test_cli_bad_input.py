@@ -597,7 +597,7 @@ def test_a_stream_that_never_appears_is_named(lab: Callable[..., Ended]) -> None
 @pytest.mark.lsl
 def test_a_required_stream_that_never_appears_is_named(lab: Callable[..., Ended]) -> None:
     ended = lab([], "--wait", 1, "--require", "markers")
-    assert "required clip stream" in ended.error_line()
+    assert "required markers stream" in ended.error_line()
 
 
 @pytest.mark.lsl

@@ -41,12 +41,18 @@ def parse_launch(text: str) -> Launch | None:
     Raises
     ------
     ConfigError
-        If it begins like one of these and does not go on so.
+        If it begins like one of these and does not go on so, or like neither.
     """
     place, *settings = text.split(",")
     name, _, address = (part.strip() for part in place.partition(":"))
     if name not in DEVICES and name not in _PLAYED:
-        return None
+        if not text or "=" in place:
+            return None
+        kinds = ", ".join([*(f"{kind.name}:{kind.address}" for kind in DEVICES.values()), "file:PATH@HZ"])
+        raise ConfigError(
+            f"expected a stream (type=PPG,name=...) or a source to start ({kinds}, simulated), got {text!r}. "
+            "Correct it."
+        )
     if name == "simulated":
         words = ["simulated", *_options(text, settings, _SIMULATED_OPTIONS)]
     elif not address:

@@ -173,7 +173,7 @@ class SerialPulse:
             asked = f"a column {self._column!r}" if self._column else "one number per line"
             raise ConfigError(
                 f"{self._name}: expected {asked}, got the columns {', '.join(columns[:8])}. "
-                "Choose one with --column."
+                "Choose one with column= (rtasmr live --ppg serial:PORT,column=...) or --column."
             )
         if self._n_senseless > MAX_SENSELESS_BYTES:
             raise DeviceDataError(

@@ -163,5 +163,5 @@ def test_nothing_starts_nor_records_without_what_is_required(start: Start, tmp_p
     )
     _, error = runtime.communicate()
     assert runtime.returncode == 1
-    assert error.splitlines()[-1].startswith("error: the required clip stream did not appear in 2 s")
+    assert error.splitlines()[-1].startswith("error: the required markers stream did not appear in 2 s")
     assert list(tmp_path.glob("session*")) == []

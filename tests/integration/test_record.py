@@ -143,5 +143,5 @@ def test_what_is_required_and_absent_makes_no_file(tmp_path: Path) -> None:
     out, error = recording.communicate()
     del device
     assert (recording.returncode, out) == (1, "")
-    assert "the required stream type=PPG and type=Markers did not appear in 1 s" in error
+    assert "the required streams ppg (type=PPG) and markers (type=Markers) did not appear in 1 s" in error
     assert list(tmp_path.iterdir()) == []

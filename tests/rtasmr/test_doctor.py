@@ -48,7 +48,7 @@ HEALTHY = {
     "lsl": {"liblsl": "1.18", "scope": "LSL: here only", "seconds": 0.1, "locked": 4},
     "offline": {"untried": "", "seconds": 0.2},
     "multicast": {"group": "239.255.172.215", "heard": True, "why": ""},
-    "streams": {"streams": []},
+    "streams": {"waited_s": 1.0, "streams": []},
     "inference": {
         "version": "1",
         "available": [],
@@ -75,6 +75,7 @@ def test_healthy_machine_needs_no_fix(answers, monkeypatch):
     assert {name for name, finding in findings.items() if finding.fix} <= {"reach"}  # reach: not on Linux
     assert not any(finding.stops for finding in findings.values())
     assert findings["models"].detail == "bilstm-av, small (demo)"
+    assert findings["streams"].detail.startswith("no LSL stream answered on this machine within 1 s")
     assert findings["inference"].detail == "ONNX Runtime 1, models run on the CPU (there is no NVIDIA driver)"
     assert f"numpy {metadata.version('numpy')}" in findings["packages"].detail
     assert "torch " not in findings["packages"].detail
@@ -86,7 +87,7 @@ def test_every_lack_has_a_fix_in_one_line(answers, monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 10**30)
     monkeypatch.setattr(doctor, "OLDEST_PYTHON", (99, 0))
     monkeypatch.setattr(network_check, "_firewall", lambda: ("a wall", "open it"))
-    findings = diagnose(network=True)
+    findings = list(diagnose(network=True))
     lacking = {finding.name: finding for finding in findings if not finding.ok}
     assert set(lacking) == {
         *("python", "lsl", "multicast", "firewall", "streams", "inference", "qt", "display", "audio"),
@@ -122,7 +123,7 @@ def find(name, network=False):
 @pytest.mark.parametrize(
     ("probe", "facts", "fix"),
     [
-        ("lsl", HEALTHY["lsl"] | {"seconds": None}, "UDP and TCP 16571-16604 on the loopback address"),
+        ("lsl", HEALTHY["lsl"] | {"seconds": None}, "UDP and TCP 16571-16827 on the loopback address"),
         ("lsl", "RuntimeError: LSL binary library file was not found.", "--force-reinstall pylsl"),
         ("inference", HEALTHY["inference"] | {"driver": True}, "onnxruntime-gpu[cuda,cudnn]"),
         ("offline", {"untried": "", "seconds": None}, "stay connected"),
@@ -167,7 +168,7 @@ def test_sockets_that_others_reach_are_told(answers, monkeypatch):
     answers["lsl"] = HEALTHY["lsl"] | {"locked": 0}
     reach = find("reach")
     assert not reach.ok
-    assert reach.fix.startswith("block incoming UDP and TCP 16571-16604 in the firewall")
+    assert reach.fix.startswith("block incoming UDP and TCP 16571-16827 in the firewall")
 
 
 @pytest.mark.parametrize("reply", ["no answer within 30 s", {"untried": "EPERM", "seconds": None}])
@@ -186,7 +187,7 @@ def test_a_firewall_that_is_on_is_named(monkeypatch, tmp_path, state, ok):
     firewall = network_check.find_firewall()
     assert firewall.ok is ok
     assert not firewall.stops
-    assert ("sudo ufw allow 16571:16604/udp" in firewall.fix) is not ok
+    assert ("sudo ufw allow 16571:16827/udp" in firewall.fix) is not ok
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the usual programs of POSIX")
@@ -199,7 +200,7 @@ def test_what_programs_of_the_system_print_counts_only_where_they_succeed():
 def test_open_network_names_the_ports(answers):
     answers["lsl"] = HEALTHY["lsl"]
     assert find("reach", network=True).detail.endswith(
-        "other machines need UDP and TCP 16571-16604 of this one"
+        "other machines need UDP and TCP 16571-16827 of this one"
     )
 
 
@@ -305,7 +306,7 @@ def test_every_probe_is_asked(answers, monkeypatch):
     asked = []
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(probing, "run_probe", lambda name, *_: asked.append(name) or HEALTHY[name])
-    diagnose(network=True)
+    list(diagnose(network=True))
     assert sorted(asked) == sorted(PROBES)
 
 

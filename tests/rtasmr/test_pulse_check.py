@@ -11,7 +11,8 @@ import pylsl
 import pytest
 
 from rtasmr import pulse_check
-from rtasmr.pulse_check import PulseSample, check_pulse, judge_pulse
+from rtasmr.errors import ConfigError
+from rtasmr.pulse_check import PulseSample, check_pulse, judge_pulse, listen_to
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import ppg_spec
 
@@ -128,6 +129,13 @@ def test_values_that_are_all_no_number():
     assert {"line", "beats", "quality", "gaps"} <= wrong(replace(good_sample(), values=np.full(1000, np.nan)))
 
 
+def test_a_source_to_start_is_no_stream_to_check():
+    with pytest.raises(ConfigError, match=r"'rtasmr source simulated .*then check type=PPG"):
+        check_pulse("simulated,bpm=70", network=False, say=lambda _: None)
+    with pytest.raises(ConfigError, match=r"serial:PORT, brainflow:BOARD, polar:SENSOR, file:PATH@HZ"):
+        check_pulse("nonsense:foo", network=False, say=lambda _: None)
+
+
 @pytest.mark.lsl
 def test_a_stream_that_is_not_there_is_told():
     (missing,) = check_pulse("source_id=nobody", network=False, say=lambda _: None, wait_s=0.3)
@@ -157,11 +165,14 @@ def test_a_live_stream_is_listened_to_and_a_silent_one_told(monkeypatch):
     with Outlet(SPEC) as outlet:
         player = threading.Thread(target=play, args=(outlet,))
         player.start()
-        findings = check_pulse("type=PPG,source_id=finger", network=False, say=said.append)
+        findings = list(listen_to("type=PPG,source_id=finger", network=False, say=said.append))
         ended.set()
         player.join()
         assert {f.name: f.detail for f in findings if not f.ok} == {}
-        assert "source_id='finger'" in said[0]
+        assert said[0] == "looking for the pulse stream type=PPG,source_id=finger for up to 5 s"
+        assert "source_id='finger'" in said[1]
+        assert said[2:]
+        assert all(line.endswith(" samples so far") for line in said[2:])
         stream, silent = check_pulse("source_id=finger", network=False, say=said.append)
     assert stream.ok
     assert silent.detail.startswith("0 samples in 6 s")
