@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from offline.predictions import Predictions, TrialPrediction
 from offline.streaming import (
     Serving,
+    answered_ticks,
     changed,
     clip_probabilities,
     serving_threshold,
@@ -18,6 +19,7 @@ from offline.streaming import (
 )
 from offline.tables import TrialTable
 from rtasmr.errors import DataError
+from rtasmr.grid import WARMUP_TICKS
 from rtasmr.predictor import TingleModel
 from rtasmr.types import Modality, TrialId
 
@@ -80,6 +82,16 @@ class Asker:
             if trial in trials:
                 tested.setdefault(fold, []).append(table)
         return Asker(self._name, self._judges, tested)
+
+    def silenced(self, predictions: Predictions) -> Predictions:
+        """Return predictions of these trials with none where the runtime gives none."""
+        trials = []
+        for trial in predictions.trials:
+            table = self._tables[trial.fold, trial.trial]
+            ok = answered_ticks(table, self._judges[trial.fold].serving.requires)[WARMUP_TICKS:]
+            p = np.where(ok, trial.p[: trial.n_real], np.float32(np.nan))
+            trials.append(replace(trial, p=p, rating=trial.rating[: trial.n_real]))
+        return replace(predictions, trials=tuple(trials))
 
     def modalities(self) -> tuple[Modality, ...]:
         """Return the modalities that the features hold."""

@@ -201,7 +201,7 @@ def _predictions(subject: Subject, rng: np.random.Generator) -> Predictions:
     again = {trial.trial: trial for trial in asker.only([trial.trial for trial in asmr]).ask().trials}
     for trial in asmr:
         check_same(trial, again[trial.trial])
-    return subject.predictions
+    return asker.silenced(subject.predictions)
 
 
 def _check_asker(asker: Asker, rng: np.random.Generator) -> None:

@@ -25,7 +25,7 @@ from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.types import TrialId
 
 MAX_COLUMN_R = 0.8
-"""Correlation of a column with the ratings, both less what all share and each trial's mean, not to be reached.
+"""From here on a column follows the ratings too well: r of both, less what all share and trial means.
 
 What differs between people who see and hear the same is their pulse, which follows a coarse and late rating
 loosely: no published effect comes near. A copy of the label under noise of 0.375 has just this correlation.
@@ -115,14 +115,15 @@ def check_same(saved: TrialPrediction, asked: TrialPrediction) -> None:
             f"trial {said.trial}: expected {now.p.size} predictions, one per tick, got {said.p.size} saved; "
             "predict again"
         )
-    n_unlike = int(np.count_nonzero(np.isfinite(said.p) != np.isfinite(now.p)))
+    # Where the runtime would be silent nothing is compared: what is saved there is not scored.
+    n_unlike = int(np.count_nonzero(np.isnan(said.p) & np.isfinite(now.p)))
     difference = np.abs(said.p.astype(np.float64) - now.p)
     largest = float(np.max(difference, where=np.isfinite(difference), initial=0.0))
     if n_unlike or largest > MAX_DIFFERENCE:
         raise DataError(
             f"trial {said.trial}: expected the saved predictions to be what the runtime would say, got ones "
-            f"that differ by up to {largest:.2g} and {n_unlike} that only one of them has; they know more "
-            "than a stream does, or are another model's: predict again"
+            f"that differ by up to {largest:.2g} and {n_unlike} missing; they know more than a stream does, "
+            "or are another model's: predict again"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from offline.asking import Asker, Judge
 from offline.leaks import check_split
 from offline.predictions import Predictions, load_origin, load_predictions, load_published
+from offline.protocols import PROTOCOLS
 from offline.streaming import Serving
 from offline.tables import TrialTable
 from rtasmr.card import CARD_FILE, EncoderCard, ModelCard, read_card, read_model_card
@@ -128,7 +129,7 @@ def _of_predictions(
         if name in exchanged:
             continue
         _check_trained(name, predictions, origin)
-        folders = [folder for folder in models if _belongs(folder.name, name)]
+        folders = [folder for folder in models if belongs_to(folder.name, name)]
         cards = _fold_cards(folders)
         for fold, (_, card) in cards.items():
             tested = (trial.trial for trial in predictions.trials if trial.fold == fold)
@@ -222,9 +223,10 @@ def _score_of(origin: Mapping[str, Any]) -> str:
     return STREAMING if origin.get(ORIGIN_SCORE) == "streaming" else CLIP
 
 
-def _belongs(folder: str, name: str) -> bool:
-    """Whether a model folder is of the model ``name``: the same, a fold of it, or of one protocol of it."""
-    return folder == name or folder.startswith(f"{name}-")
+def belongs_to(folder: str, name: str) -> bool:
+    """Whether a model folder is of the model ``name``: it, one of its folds, or those of a protocol."""
+    protocols = "|".join(re.escape(protocol) for protocol in PROTOCOLS)
+    return re.fullmatch(rf"{re.escape(name)}(-({protocols}))?(-all|-fold[0-9]+)?", folder) is not None
 
 
 def _model_folders(folder: Path) -> list[Path]:

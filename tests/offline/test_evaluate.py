@@ -21,6 +21,7 @@ from offline.evaluate import EvaluationSettings, evaluate, write_verdicts
 from offline.evaluation_files import numbers_of
 from offline.predictions import Predictions, load_predictions, save_predictions
 from offline.streaming import Serving
+from offline.subjects import belongs_to
 from offline.tables import TrialTable
 from rtasmr.card import ModelCard, TrainingData, read_model_card, write_card
 from rtasmr.errors import DataError, SpecMismatchError
@@ -274,3 +275,19 @@ def test_what_is_nothing_to_evaluate_is_one_line(tmp_path):
         evaluate(tmp_path, None, SETTINGS)
     done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "absent.npz")])
     assert isinstance(done.exception, DataError)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "belongs"),
+    [
+        ("live", "live", True),
+        ("live-fold3", "live", True),
+        ("live-2-fold3", "live", False),
+        ("live-fold3", "live+personal", False),
+        ("fusion-as-written-fold1", "fusion", True),
+        ("fusion-published-all", "fusion", True),
+        ("fusion_x-fold1", "fusion", False),
+    ],
+)
+def test_folders_of_a_model(folder, name, belongs):
+    assert belongs_to(folder, name) is belongs

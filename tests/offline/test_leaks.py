@@ -68,7 +68,7 @@ def test_saved_predictions_that_the_runtime_would_not_say(make_table):
         check_same(replace(asked, p=of_clip), asked)
     gap = p.copy()
     gap[7] = np.nan
-    with pytest.raises(DataError, match="differ by up to 0 and 1 that only one of them has"):
+    with pytest.raises(DataError, match="differ by up to 0 and 1 missing"):
         check_same(replace(asked, p=gap), asked)
     shorter = TrialPrediction(table.trial, 1, p[:150], table.rating[:150], 150)
     with pytest.raises(DataError, match="expected 200 predictions, one per tick, got 150 saved"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from offline.asking import Asker, Judge, exchanged, same_order, shifted, without
-from offline.predictions import Predictions
+from offline.predictions import Predictions, TrialPrediction
 from offline.streaming import (
     Serving,
     answered_ticks,
@@ -152,5 +152,10 @@ def test_asking_by_fold(make_table):
     assert same_order(turned, said).trials == said.trials
     with pytest.raises(DataError, match="expected predictions of the same 7 trials, got 6"):
         same_order(Predictions("m", said.trials[1:]), said)
+    gap = with_gaps(make_table(TrialId(9, "vid2"), 100))
+    silent = Asker("m", {2: judges[2]}, {2: [gap]})
+    saved = TrialPrediction(gap.trial, 2, np.full(100, 0.5, dtype=np.float32), gap.rating, 100)
+    (kept,) = silent.silenced(Predictions("m", (saved,))).trials
+    assert np.flatnonzero(np.isnan(kept.p)).tolist() == [80, 81, 82, 83, 84]
     some = asker.only([TrialId(3, "vid1")])
     np.testing.assert_array_equal(some.ask().trials[0].p, said.trials[2].p)
