@@ -27,6 +27,9 @@ from rtasmr.errors import ConfigError, DataError
 PERSONAL = "+personal"
 """Behind a model's name: its predictions after a personal calibration."""
 
+MAX_MEMBERS = 10
+"""Of full size they take 45 MB, and the runtime opens no model above 50."""
+
 Told = Callable[[str, float], None]
 """Takes what is being trained, and the share of it that is done."""
 
@@ -57,8 +60,8 @@ class LivePlan:
 
     def __post_init__(self) -> None:
         check_families(self.families)
-        if self.n_members < 1:
-            raise ConfigError(f"--members: expected 1 or more, got {self.n_members}")
+        if not 1 <= self.n_members <= MAX_MEMBERS:
+            raise ConfigError(f"--members: expected 1 to {MAX_MEMBERS}, got {self.n_members}")
         if self.n_folds not in (0, N_FOLDS):
             raise ConfigError(
                 f"--folds: expected {N_FOLDS}, or 0 for no nested validation, got {self.n_folds}"

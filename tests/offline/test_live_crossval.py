@@ -197,7 +197,7 @@ def test_every_family_trains_and_no_name_begins_with_another(full_study):
     [
         ({"families": ("forest",)}, "--families: expected some of bilstm"),
         ({"families": ()}, "got none"),
-        ({"n_members": 0}, "--members: expected 1 or more, got 0"),
+        ({"n_members": 0}, "--members: expected 1 to 10, got 0"),
         ({"n_folds": 3}, "--folds: expected 4, or 0"),
         ({"rating_lag_s": -1.0}, "--rating-lag: expected 0 to 10"),
         ({"rating_lag_s": float("nan")}, "--rating-lag: expected 0 to 10"),
