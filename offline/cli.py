@@ -134,7 +134,9 @@ def check(
 
 @app.command()
 def features(
-    data: Annotated[Path, typer.Argument(help="Folder with log/, ppg/ and stim/.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Folder with log/, ppg/ and stim/, recordings (.xdf), or both.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the feature tables.")],
     feature_set: Annotated[str, typer.Option("--set", help="live, live+ppg, paper or paper-224.")] = "live",
     encoder: Annotated[str, typer.Option(help="imagenet, a file of weights, or random:SEED.")] = "imagenet",
@@ -150,8 +152,53 @@ def features(
     ] = None,
     scheduler: Scheduler = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of the cache; the user's by default.")] = None,
+    clip_name: Annotated[
+        list[str] | None, typer.Option(help="Of recordings, NAME=vid3: which clip one stands for; repeat it.")
+    ] = None,
+    number_from: Annotated[
+        int, typer.Option(min=0, help="Of recordings: added to the numbers in participant codes.")
+    ] = 0,
+    marker_map: Annotated[
+        Path | None, typer.Option(help="Of recordings, TOML: what the markers of another program mean.")
+    ] = None,
 ) -> None:
-    """Write the feature table of every trial to OUT/trials."""
+    """Write the feature table of every trial to OUT/trials; those of recordings join what is there."""
+    from rtasmr.session import is_recording
+
+    recordings = [path for path in data if is_recording(path)]
+    folders = [path for path in data if path not in recordings]
+    if len(folders) > 1:
+        raise ConfigError(f"features: expected one data set, got {len(folders)}; name one and recordings.")
+    for folder in folders:
+        _data_set_features(
+            folder, out, feature_set, encoder, participant, clip, provider, jobs, scheduler, cache
+        )
+    if recordings:
+        from offline.recorded_trials import Naming, extract_recordings
+        from rtasmr.marker_map import MarkerMap
+
+        known = None if marker_map is None else MarkerMap.load(marker_map)
+        naming = Naming(_pairs("--clip-name", clip_name or []), known, number_from)
+        paths, notes = extract_recordings(
+            recordings, out, feature_set, encoder, naming, provider=provider, cache_folder=cache
+        )
+        for note in notes:
+            typer.echo(f"warning: {note}", err=True)
+        typer.echo(f"{len(paths)} feature tables of {len(recordings)} recordings: {out / 'trials'}")
+
+
+def _data_set_features(
+    data: Path,
+    out: Path,
+    feature_set: str,
+    encoder: str,
+    participant: list[int] | None,
+    clip: list[str] | None,
+    provider: Provider,
+    jobs: int | None,
+    scheduler: str | None,
+    cache: Path | None,
+) -> None:
     from offline.extract import extract_features
     from offline.labels import short_label
     from rtasmr.dataset import DataSet

@@ -182,7 +182,7 @@ def extract_tables(
     if left_out:
         notes.append(f"{left_out} of {len(plan.showings)} trials are left out: their stimulus cannot be used")
     notes = list(dict.fromkeys(notes))
-    folder.close(data, notes)
+    folder.close(data.root.name, data.is_simulated, notes)
     return Extraction(
         paths=tuple(paths),
         notes=tuple(notes),

@@ -85,6 +85,23 @@ def _collect(
     aligner: Aligner, extractor: FeatureExtractor, chunks: Iterable[Chunk], n_features: int
 ) -> Frames:
     """Drive chunks through the core and return the frames of the one labelled segment."""
+    rows = [frame for frame in drive(aligner, extractor, chunks) if frame.segment.label]
+    return Frames(
+        np.array([row.values for row in rows], dtype=np.float32).reshape(-1, n_features),
+        np.array([row.valid for row in rows], dtype=np.bool_).reshape(-1, n_features),
+    )
+
+
+def drive(aligner: Aligner, extractor: FeatureExtractor, chunks: Iterable[Chunk]) -> list[FeatureFrame]:
+    """Drive chunks, in order of their first stamps, through the core and return every frame.
+
+    Parameters
+    ----------
+    aligner : Aligner
+    extractor : FeatureExtractor
+        Both know the streams that the chunks are of.
+    chunks : iterable of Chunk
+    """
     frames: list[FeatureFrame] = []
     waiting: list[AlignedChunk] = []
     until = 0.0
@@ -100,11 +117,7 @@ def _collect(
         until = max(until, float(chunk.times[-1]))
         take(aligner.pop_ready(now=reached(chunk)), BATCH_TICKS)
     take(aligner.finish(until + 1 / FRAME_RATE_HZ), 1)
-    rows = [frame for frame in frames if frame.segment.label]
-    return Frames(
-        np.array([row.values for row in rows], dtype=np.float32).reshape(-1, n_features),
-        np.array([row.valid for row in rows], dtype=np.bool_).reshape(-1, n_features),
-    )
+    return frames
 
 
 def _no_pictures(_images: NDArray[np.uint8]) -> NDArray[np.float32]:

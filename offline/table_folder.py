@@ -8,7 +8,6 @@ from pathlib import Path
 
 from offline.atomic import replacing
 from offline.tables import TRIALS_FOLDER, TrialTable
-from rtasmr.dataset import DataSet
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.types import TrialId
@@ -27,12 +26,21 @@ class TableFolder:
     spec : FeatureSpec
     tables : mapping of str to mapping
         What the last run wrote, by trial.
+    recordings : mapping of str to str
+        The recording that a trial comes from, for trials of no data set.
     """
 
-    def __init__(self, out: Path, spec: FeatureSpec, tables: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        spec: FeatureSpec,
+        tables: Mapping[str, Mapping[str, object]],
+        recordings: Mapping[str, str],
+    ) -> None:
         self._out = out
         self._spec = spec
         self._tables = dict(tables)
+        self._recordings = dict(recordings)
         self._used: set[str] = set()
 
     @classmethod
@@ -56,17 +64,21 @@ class TableFolder:
         staying = sorted(present - {str(trial) for trial in trials})
         if description.get("fingerprint") == spec.fingerprint:
             tables = description.get("tables")
-            return cls(out, spec, tables if isinstance(tables, dict) else {})
+            return cls(out, spec, tables if isinstance(tables, dict) else {}, _recordings(description))
         if staying:
             raise ConfigError(
                 f"{out}: expected tables of set '{spec.set_name}' {spec.fingerprint[:12]} or none, found "
                 f"{staying[0]} and others of another set; name another --out"
             )
-        return cls(out, spec, {})
+        return cls(out, spec, {}, {})
 
     def path(self, trial: TrialId) -> Path:
         """Return where the table of a trial lies."""
         return self._out / TRIALS_FOLDER / f"{trial}.npz"
+
+    def recording(self, trial: TrialId) -> str:
+        """Return the recording that the table of a trial comes from; empty for one of a data set."""
+        return self._recordings.get(str(trial), "")
 
     def is_current(self, trial: TrialId, key: str) -> bool:
         """Whether the table that is there has this content; it then counts as one of this run."""
@@ -76,8 +88,16 @@ class TableFolder:
         self._used.add(str(trial))
         return True
 
-    def save(self, table: TrialTable, key: str) -> Path:
+    def save(self, table: TrialTable, key: str, recording: str = "") -> Path:
         """Write a table and return its path.
+
+        Parameters
+        ----------
+        table : TrialTable
+        key : str
+            Of its content.
+        recording : str
+            Name of the file that it comes from; empty for a data set.
 
         Raises
         ------
@@ -92,6 +112,9 @@ class TableFolder:
         assert state is not None  # it has just been written
         self._tables[str(table.trial)] = state
         self._used.add(str(table.trial))
+        self._recordings.pop(str(table.trial), None)
+        if recording:
+            self._recordings[str(table.trial)] = recording
         return path
 
     def discard(self, trial: TrialId) -> None:
@@ -99,8 +122,16 @@ class TableFolder:
         self.path(trial).unlink(missing_ok=True)
         self._tables.pop(str(trial), None)
 
-    def close(self, data: DataSet, notes: Sequence[str]) -> None:
+    def close(self, data: str, simulated: bool, notes: Sequence[str]) -> None:
         """Say beside the tables what they are.
+
+        Parameters
+        ----------
+        data : str
+            Name of what this run read.
+        simulated : bool
+            Whether any of it is simulated.
+        notes : sequence of str
 
         Raises
         ------
@@ -114,8 +145,9 @@ class TableFolder:
             "parameters": dict(self._spec.parameters),
             "encoder_sha256": self._spec.encoder_sha256,
             "trials": len(self._used),
-            "simulated": data.is_simulated,
-            "data": data.root.name,
+            "simulated": simulated,
+            "data": data,
+            "recordings": self._recordings,
             "notes": list(notes),
             "tables": self._tables,
         }
@@ -125,6 +157,16 @@ class TableFolder:
                 part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise _not_written(path, error) from error
+
+
+def recordings_behind(out: Path) -> dict[str, str]:
+    """Return, by trial, the recordings that tables of a folder come from; empty without any."""
+    return _recordings(_read(out / DESCRIPTION_FILE))
+
+
+def _recordings(description: Mapping[str, object]) -> dict[str, str]:
+    recordings = description.get("recordings")
+    return {str(k): str(v) for k, v in recordings.items()} if isinstance(recordings, dict) else {}
 
 
 def _not_written(path: Path, error: OSError) -> DataError:

@@ -82,27 +82,28 @@ def dataset_session(
 
     events = _Events(log, clips, start, stop)
     prefix = f"replay-{participant:03d}"
+    origin = {"simulated": "true"} if dataset.is_simulated else {}
     return ReplaySession(
         title,
         start,
         stop,
         (
             ReplayStream(
-                ppg_spec(recording.sfreq, source_id=f"{prefix}-ppg", units=recording.units),
+                ppg_spec(recording.sfreq, source_id=f"{prefix}-ppg", units=recording.units, desc=origin),
                 lambda durations_s, from_s: pulse_packets(recording, from_s, stop, durations_s),
             ),
             ReplayStream(
-                sound_spec(source_id=f"{prefix}-sound", desc=REAL_SILENCE),
+                sound_spec(source_id=f"{prefix}-sound", desc={**REAL_SILENCE, **origin}),
                 lambda durations_s, from_s: sound_packets(left(from_s), files(), from_s, stop, durations_s),
                 is_decoded=True,
             ),
             ReplayStream(
-                picture_spec(source_id=f"{prefix}-picture"),
+                picture_spec(source_id=f"{prefix}-picture", desc=origin),
                 lambda _, from_s: single_packets(session_pictures(left(from_s), files(), from_s, stop)),
                 is_decoded=True,
             ),
-            ReplayStream(rating_spec(source_id=f"{prefix}-rating"), events.ratings),
-            ReplayStream(clip_spec(source_id=f"{prefix}-clip"), events.clips),
+            ReplayStream(rating_spec(source_id=f"{prefix}-rating", desc=origin), events.ratings),
+            ReplayStream(clip_spec(source_id=f"{prefix}-clip", desc=origin), events.clips),
         ),
     )
 

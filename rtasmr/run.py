@@ -24,7 +24,7 @@ from rtasmr.recorded_samples import recorded_chunks, recorded_inputs
 from rtasmr.recorded_ticks import ratings_of
 from rtasmr.report import Account
 from rtasmr.served import ServedModel
-from rtasmr.session import Recording, read_xdf
+from rtasmr.session import Recording, is_recording, read_xdf
 from rtasmr.snapshot import TickRecord
 from rtasmr.types import FeatureFrame, Modality, Segment, Status, Step
 
@@ -53,11 +53,6 @@ def run_file(path: Path, model: ServedModel, marker_map: MarkerMap | None = None
     if marker_map is not None:
         raise DataError(f"{path}: expected an XDF recording for a marker map, got none. Leave the map out.")
     return _run_media(path, model)
-
-
-def is_recording(path: Path) -> bool:
-    """Whether a name is that of a recording, ``.xdf`` or ``.xdf.part``, and not of a stimulus."""
-    return ".xdf" in (suffix.lower() for suffix in path.suffixes[-2:])
 
 
 def _run_media(path: Path, model: ServedModel) -> Account:

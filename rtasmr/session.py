@@ -70,6 +70,11 @@ class Recording:
         return found[0]
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a name is that of a recording, ``.xdf`` or ``.xdf.part``."""
+    return ".xdf" in (suffix.lower() for suffix in path.suffixes[-2:])
+
+
 def read_xdf(path: Path, *, synchronize: bool = True) -> Recording:
     """Read a recording, also an unfinished one (``.part``) up to its last whole chunk.
 

@@ -16,7 +16,6 @@ from offline.export import export_encoder, load_encoder
 from offline.feature_sets import feature_spec
 from offline.table_folder import TableFolder
 from offline.tables import TrialTable
-from rtasmr.dataset import DataSet
 from rtasmr.errors import DataError, ModelError
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.types import TrialId
@@ -72,7 +71,7 @@ def test_a_table_that_does_not_fit_is_not_there(disk: Path, simulated_set: Path)
     assert files(disk) == []
     fill(disk)
     with pytest.raises(DataError, match=r"features\.json: can not be written \(No space left on device\)"):
-        folder.close(DataSet.open(simulated_set), ())
+        folder.close("study", True, ())
     assert files(disk) == ["ballast"]
 
 
