@@ -155,7 +155,8 @@ class Acquisition:
             If a required stream or all of pulse, sound and picture are missing, a choice is
             ambiguous, or streams do not fit together.
         """
-        found = resolve_all(self._queries, self._wait_s, stop)
+        asked_for = {role for role, query in self._queries.items() if query is not None}
+        found = resolve_all(self._queries, self._wait_s, stop, needed=asked_for | set(self._require))
         if stop is not None and stop.is_set():
             return []
         missing = [role for role in self._require if role not in found]

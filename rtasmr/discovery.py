@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -39,6 +39,9 @@ __all__ = [
 
 SETTLE_S = 0.3
 """After the first match, how long another may take to show that the choice is ambiguous."""
+
+STABLE_S = 2.0
+"""Once all that is needed is there, how long others may take that would be welcome."""
 
 QUIET_S = 1.0
 MAX_OVERTIME_S = 3.0
@@ -157,13 +160,28 @@ class Resolver:
 
 
 def resolve_all(
-    queries: Mapping[Role, Query | None], wait_s: float, stop: threading.Event | None = None
+    queries: Mapping[Role, Query | None],
+    wait_s: float,
+    stop: threading.Event | None = None,
+    *,
+    needed: Collection[Role] = (),
 ) -> dict[Role, FoundStream]:
     """Find the streams of several roles at once and have them described.
 
     Returns as soon as all are found and no second match has come for 0.3 s; a role whose stream has
     not come after ``wait_s`` seconds is left out. Where streams still appear at that moment, the search
-    goes on until none has come for 1 s, at most 3 s longer. ``stop`` ends it at once, with nothing.
+    goes on until none has come for 1 s, at most 3 s longer.
+
+    Parameters
+    ----------
+    queries : mapping of Role to Query or None
+        None takes the contract's default.
+    wait_s : float
+        Seconds.
+    stop : threading.Event, optional
+        Ends the search at once, with nothing.
+    needed : collection of Role
+        If given, the search also ends when these are there and no other stream has come for 2 s.
 
     Raises
     ------
@@ -173,6 +191,7 @@ def resolve_all(
     stop = threading.Event() if stop is None else stop
     deadline = time.monotonic() + wait_s
     settled = None
+    stable = math.inf
     found: dict[Role, FoundStream] = {}
     changed = -math.inf
     with Resolver() as resolver:
@@ -185,12 +204,13 @@ def resolve_all(
                     found[role] = stream
             if found.keys() - before.keys():
                 changed = now
+                stable = now + STABLE_S if needed and found.keys() >= set(needed) else math.inf
             if len(found) < len(queries):
                 settled = None
             elif settled is None:
                 settled = now + SETTLE_S
             end = min(max(deadline, changed + QUIET_S), deadline + MAX_OVERTIME_S)
-            if now >= end or (settled is not None and now >= settled):
+            if now >= min(end, stable) or (settled is not None and now >= settled):
                 break
             if stop.wait(_POLL_S):
                 return {}

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtasmr import lslconfig
+from rtasmr import discovery, lslconfig
 from rtasmr.errors import ConfigError, StreamError, StreamLostError
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, sound_spec
@@ -340,6 +341,19 @@ def test_pictures_and_markers_arrive_as_they_were(rng: np.random.Generator) -> N
     np.testing.assert_array_equal(seen.times, times)
     assert list(marks.data) == ["clip_start vid3", "clip_end vid3 \N{SNOWMAN}"]
     np.testing.assert_array_equal(marks.times, start_s + np.array([0.05, 1.25]))
+
+
+@pytest.mark.lsl
+def test_nobody_waits_for_what_was_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clip stream never comes; once the pulse is there and nothing else comes, the search is over."""
+    monkeypatch.setattr(discovery, "STABLE_S", 0.2)
+    spec = ppg_spec(50.0, source_id=uuid.uuid4().hex)
+    queries = {Role.PPG: Query(source_id=spec.source_id), Role.CLIP: Query(source_id=uuid.uuid4().hex)}
+    with Outlet(spec):
+        assert list(resolve_all(queries, 600.0, needed={Role.PPG})) == [Role.PPG]
+        stop = threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        assert resolve_all(queries, 600.0, stop, needed={Role.CLIP}) == {}
 
 
 @pytest.mark.lsl
