@@ -15,6 +15,7 @@ from offline.live_crossval import LivePlan, Validated, choose, validate
 from offline.live_scores import held_back_scores, validated_scores
 from offline.predictions import save_predictions
 from offline.results import Results, compile_results, write_results
+from offline.table_folder import recordings_behind
 from offline.tables import TrialTable, load_tables
 from offline.training import TrainedModel
 from offline.training_config import TrainingConfig
@@ -27,6 +28,9 @@ from rtasmr.progress import Report
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.npz"
+
+MAX_NAMED = 40
+"""Recordings that a card names."""
 
 
 def train_live_model(
@@ -104,7 +108,7 @@ def train_live_model(
         measured |= validated_scores(validated.predictions, model.simulated)
         trained_on = {"score": "streaming", "trained_on": validated.trained_on}
         save_predictions(out / PREDICTIONS_FILE, validated.predictions, {**origin, **trained_on})
-    folder = _export(model, models, model_id, card, _description(model, family), scores)
+    folder = _export(model, models, model_id, card, _description(model, family) + _recorded(features), scores)
     if encoder is not None:
         _copy_beside(encoder, models)
     entries = {"command": "offline train", "id": model_id, "family": family, "epochs": config.epochs}
@@ -135,6 +139,16 @@ def _description(model: TrainedModel, family: str) -> str:
     kind = "simulated trials" if model.simulated else "trials"
     members = f", {len(model.members)} trainings" if len(model.members) > 1 else ""
     return f"{model.n_trials} {kind} of {len(model.participants)} participants ({family}{members})"
+
+
+def _recorded(features: Path) -> str:
+    """Say which recordings the tables come from, where any do."""
+    recordings = recordings_behind(features)
+    if not recordings:
+        return ""
+    files = sorted(set(recordings.values()))
+    more = f" and {len(files) - MAX_NAMED} more" if len(files) > MAX_NAMED else ""
+    return f"; {len(recordings)} of the trials recorded: {', '.join(files[:MAX_NAMED])}{more}"
 
 
 def _export(

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from offline.live_model import train_live_model
 from offline.recorded_trials import Naming, add_recordings, recorded_tables
 from offline.table_folder import recordings_behind
 from offline.tables import load_tables
+from offline.training_config import TrainingConfig
+from rtasmr.card import read_model_card
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import PICTURE_NAMES, FeatureSpec
 from rtasmr.marker_map import MarkerMap
@@ -190,3 +193,17 @@ def test_a_recording_with_nothing_of_use(tmp_path):
         writer.write(writer.add_stream(clip_spec(source_id="c")), *texts((1.0, "clip_start vid1")))
     with pytest.raises(DataError, match="expected pulse, sound or pictures, got none"):
         recorded_tables(path, SPEC, no_pictures, Naming())
+
+
+def test_a_model_trained_on_recordings_says_so_on_its_card(recorded, tmp_path):
+    spec = FeatureSpec(names=SPEC.names)
+    presses = {t: f"rating={level}" for t, level in [(8.0, 2), (12.0, 0), (38.0, 1), (41.0, 0)]}
+    clips = {"vid1": 0.0, "vid2": 30.0, "vid5": 60.0}
+    for code in ("p1", "p2", "p3"):
+        path = recorded(clips, presses, name=f"{code}.xdf", participant=code, spec=spec)
+        add_recordings([path], tmp_path / "F", spec, no_pictures, Naming())
+    config = TrainingConfig(hidden=4, layers=1, window_frames=80, epochs=1)
+    folder, _ = train_live_model(tmp_path / "F", tmp_path / "R", "lab", config, 1)
+    data = read_model_card(folder).training_data
+    assert data.description.endswith("; 9 of the trials recorded: p1.xdf, p2.xdf, p3.xdf")
+    assert (data.participants, data.trials, data.simulated) == ((1, 2, 3), 9, False)
