@@ -31,6 +31,8 @@ POLL_HZ = 25 if sys.platform == "win32" else 10
 """How often to look by the clock. Elsewhere than on Windows an answer is also noticed when it comes."""
 LEAST_FRAME_S = 0.025
 """An accelerated replay has news more often than an eye can follow."""
+LEAST_WORDS_S = 0.09
+"""Ages are told ten times a second where nothing else is new."""
 RETRY_S = 1.0
 PORTION_S = 0.1
 """How long to wait for the next portion of the history."""
@@ -76,7 +78,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self._ends_run = ends_run
         self.told = True
         self._notifier: Any = None
-        self._retry_at = self._drawn_at = -math.inf
+        self._retry_at = self._drawn_at = self._words_at = -math.inf
         self._drawn_revision: object = None
         self._told_end = False
         self._undrawn: tuple[float, float] | None = None  # age of the newest record, and when it came
@@ -122,21 +124,19 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         for control in self._make_controls():
             header.addWidget(control)
 
-        self.canvas = pg.GraphicsLayoutWidget()
-        self.canvas.setBackground(theme.background)
-        self.canvas.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # nothing in it takes a key
-        self.canvas.ci.setSpacing(2)
-        self.canvas.ci.setContentsMargins(0, 4, 0, 0)
-        self.probability_plot = ProbabilityPlot(self.canvas, 0, theme)
-        self.trend_plot = TrendPlot(self.canvas, 1, theme)
-        self.pulse_plot = PulsePlot(self.canvas, 2, theme)
-        for row, share in enumerate((5, 2, 2)):
-            self.canvas.ci.layout.setRowStretchFactor(row, share)
+        # The wave moves twice as often as the rest, which would be painted with it on one canvas.
+        over_session, wave = _canvas(theme), _canvas(theme)
+        self.probability_plot = ProbabilityPlot(over_session, 0, theme)
+        self.trend_plot = TrendPlot(over_session, 1, theme)
+        self.pulse_plot = PulsePlot(wave, 0, theme)
+        for row, share in enumerate((5, 2)):
+            over_session.ci.layout.setRowStretchFactor(row, share)
 
         left = QtWidgets.QVBoxLayout()
         left.addLayout(header)
         left.addWidget(self.programme)
-        left.addWidget(self.canvas, stretch=1)
+        left.addWidget(over_session, stretch=7)
+        left.addWidget(wave, stretch=2)
         self.panel = StatusPanel(theme)
         columns = QtWidgets.QHBoxLayout()
         columns.setContentsMargins(12, 8, 12, 8)
@@ -240,11 +240,14 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
 
     def tick(self) -> None:
         """Take what the runtime has sent and draw what changed."""
+        linked = self.state.linked
         self._poll()
         now = self._clock()
-        self._draw_words(now)
         revision = (self.state.snapshot.session, self.state.snapshot.revision)
-        if revision != self._drawn_revision:
+        is_new = revision != self._drawn_revision
+        if is_new or self.state.linked != linked or now - self._words_at >= LEAST_WORDS_S:
+            self._draw_words(now)
+        if is_new:
             self._draw_plots(now)
             self._drawn_revision, self._drawn_at = revision, now
             # Runs when the events that this tick posted, the painting among them, are done.
@@ -318,6 +321,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         return self.state.over or (not self.state.linked and not self._client.link_file.exists())
 
     def _draw_words(self, now: float) -> None:
+        self._words_at = now
         state = self.state
         self.headline.show_text(state.headline)
         self.estimate.show_text(state.estimate_text(now))
@@ -366,6 +370,16 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
             self.told = self._ask_runtime(Command.END)
         self._client.close()
         super().closeEvent(event)
+
+
+def _canvas(theme: Theme) -> Any:
+    """Return an empty layout of plots."""
+    canvas = pg.GraphicsLayoutWidget()
+    canvas.setBackground(theme.background)
+    canvas.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)  # nothing in it takes a key
+    canvas.ci.setSpacing(2)
+    canvas.ci.setContentsMargins(0, 4, 0, 0)
+    return canvas
 
 
 def _plain_label() -> Any:

@@ -18,6 +18,10 @@ from rtasmr.view.wording import clock_text
 
 PULSE_HEADROOM = 0.75
 """Room above the wave for its beats and its reading, as a share of half its height."""
+STALL_S = 0.5
+"""Longest that what is pending stands still in the picture."""
+LEAST_FILL = 0.75
+"""Share of its axis that a wave fills before the axis is fitted again: an axis that moves is drawn twice."""
 GRID_ALPHA = 0.15
 CLOCK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 LABEL_PX = 80
@@ -42,23 +46,6 @@ class ClockAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph carries no type
         return [clock_text(value) if value >= 0 else "" for value in values]
 
 
-class AxisTrack:
-    """Whether a plot over session time has to be drawn again: not for less than a pixel of news."""
-
-    def __init__(self) -> None:
-        self._drawn = (0.0, 0.0)
-
-    def is_due(self, begin_s: float, end_s: float, width_px: float) -> bool:
-        """Note what is to be drawn; False if the eye could not tell it from what stands there."""
-        drawn_begin_s, drawn_end_s = self._drawn
-        pixel_s = (end_s - begin_s) / max(width_px, 1)
-        same_length = abs((end_s - begin_s) - (drawn_end_s - drawn_begin_s)) < pixel_s
-        if same_length and 0 <= end_s - drawn_end_s < pixel_s:
-            return False
-        self._drawn = (begin_s, end_s)
-        return True
-
-
 class ProbabilityPlot:
     """Probability with its band, threshold, rating and the stretches without a probability."""
 
@@ -80,15 +67,13 @@ class ProbabilityPlot:
             pen=pen_of(theme.threshold, style=QtCore.Qt.PenStyle.DashLine),
         )
         self.threshold.hide()
-        self.curve = self.item.plot(pen=pen_of(theme.curve, 2), connect="finite", antialias=True)
-        # As one path, a thick line of ten minutes takes a tenth of a second; in segments, a tenth of that.
-        self.curve.curve.setSegmentedLineMode("on")
-        for item in (self.spans, self.rating, self.band, self.marks, self.threshold):
+        self.curve = _curve(pen_of(theme.curve, 2), antialias=True)
+        for item in (self.spans, self.rating, self.band, self.marks, self.threshold, self.curve):
             self.item.addItem(item)
-        self._track = AxisTrack()
+        self._drawn = ((0.0, 0.0, 0.0), 0.0, 0.0)
 
     def draw(self, state: ViewState, clock_s: float, span_s: float | None) -> None:
-        """Draw the newest ``span_s`` seconds, or all that is kept; unless nothing of them is new."""
+        """Draw the newest ``span_s`` seconds, or all that is kept, unless less than a pixel is new."""
         model = state.snapshot.model
         self.threshold.setVisible(model is not None)
         if model is not None:
@@ -99,8 +84,14 @@ class ProbabilityPlot:
         pending = state.pending(clock_s)
         newest_s = 0.0 if state.newest is None else state.newest.time_s - zero_s
         reached_s = newest_s if pending is None else pending[1] - zero_s
-        if not self._track.is_due(reached_s - (end_s - begin_s), reached_s, width_px):
+        axis = (zero_s, begin_s, end_s)
+        drawn_axis, drawn_newest_s, drawn_reached_s = self._drawn
+        pixel_s = (end_s - begin_s) / max(width_px, 1)
+        # What is pending grows all the time, and is worth a picture of its own only where no record comes.
+        same = 0 <= newest_s - drawn_newest_s < pixel_s and reached_s - drawn_reached_s < STALL_S
+        if axis == drawn_axis and same:
             return
+        self._drawn = (axis, newest_s, reached_s)
         columns = state.columns.since(begin_s + zero_s)
         n_bins = max(int(width_px), 1)
         times, probabilities = thinned(*columns.curve(), n_bins)
@@ -130,22 +121,20 @@ class TrendPlot:
         self.item.setLabel("left", "pulse / min", color=theme.pulse)
         self.item.setLabel("right", "quality", color=theme.span)
         # A thin solid and a dashed line: apart without their colours, too.
-        self.quality = self.item.plot(
-            pen=pen_of(theme.span, style=QtCore.Qt.PenStyle.DashLine), connect="finite"
-        )
-        self.rate = self.item.plot(pen=pen_of(theme.pulse, 2), connect="finite")
-        self.rate.curve.setSegmentedLineMode("on")
-        self._track = AxisTrack()
+        self.quality = _curve(pen_of(theme.span, style=QtCore.Qt.PenStyle.DashLine), segments="off")
+        self.rate = _curve(pen_of(theme.pulse, 2))
+        for item in (self.quality, self.rate):
+            self.item.addItem(item)
         self._range_bpm = (0.0, 0.0)
-        self._newest_s = -np.inf
+        self._drawn = (0.0, 0.0, 0.0)
 
     def draw(self, state: ViewState, clock_s: float, span_s: float | None) -> None:
         """Draw the readings of the newest ``span_s`` seconds, or all that are kept."""
         begin_s, end_s = state.axis_s(clock_s, span_s)
-        newest_s = state.trend[-1, 0] if len(state.trend) else -np.inf
-        if not self._track.is_due(begin_s, end_s, self.item.vb.width()) and newest_s == self._newest_s:
+        newest_s = float(state.trend[-1, 0]) if len(state.trend) else -np.inf
+        if (begin_s, end_s, newest_s) == self._drawn:
             return
-        self._newest_s = newest_s
+        self._drawn = (begin_s, end_s, newest_s)
         shown = state.trend[state.trend[:, 0] >= begin_s + state.start_s]
         times, rate, quality = shown[:, 0] - state.start_s, shown[:, 1], shown[:, 2]
         low, high = self._fit(rate)
@@ -186,15 +175,15 @@ class PulsePlot:
             self.item.getAxis(side).enableAutoSIPrefix(False)
         self.item.getAxis("bottom").setTicks([[(s, f"{s} s") for s in (-8, -6, -4, -2)]])
         self.item.setXRange(-PULSE_WINDOW_S, 0, padding=0)
-        self.curve = self.item.plot(pen=pen_of(theme.pulse), connect="finite", antialias=True)
-        self.curve.curve.setSegmentedLineMode("on")
+        self.curve = _curve(pen_of(theme.pulse), antialias=True)
+        self.item.addItem(self.curve)
         self.hint = pg.TextItem(color=theme.text, anchor=(0.5, 0.5))
         self.item.addItem(self.hint, ignoreBounds=True)
         self.reading = pg.TextItem(color=theme.text, anchor=(0, 0))
         self.item.addItem(self.reading, ignoreBounds=True)
-        self.beats = self.item.plot(
-            pen=None, symbol="t", symbolSize=8, symbolPen=None, symbolBrush=theme.threshold
-        )
+        self.beats = pg.ScatterPlotItem(symbol="t", size=8, pen=None, brush=theme.threshold)
+        self.item.addItem(self.beats)
+        self._middle, self._half = 0.0, 0.0
 
     def draw(self, state: ViewState, clock_s: float) -> None:
         """Draw what the state holds of the last ten seconds."""
@@ -203,21 +192,46 @@ class PulsePlot:
         values = state.ppg_values[shown]
         self.curve.setData(ago_s[shown], values)
         finite = values[np.isfinite(values)]
-        self.hint.setText("" if len(finite) else "no pulse in the last 10 s")
-        low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
-        # A flat line stands in the middle; without the floor its range would be empty.
-        half = max((high - low) / 2, 1e-6) * 1.1
-        middle = (low + high) / 2
-        top = middle + (1 + PULSE_HEADROOM) * half
-        self.item.setYRange(middle - half, top, padding=0)
+        _set_text(self.hint, "" if len(finite) else "no pulse in the last 10 s")
+        self._fit(finite)
+        middle, half = self._middle, self._half
         pulse = state.snapshot.pulse
         beats_ago_s = np.array(() if pulse is None else pulse.beats) - state.now_s(clock_s)
         beats_ago_s = beats_ago_s[beats_ago_s >= -PULSE_WINDOW_S]
         # Above the wave and not on it: a reading is up to a second older than the newest wave.
-        self.beats.setData(beats_ago_s, np.full(len(beats_ago_s), middle + 1.12 * half))
-        self.reading.setText(state.pulse_text)
+        self.beats.setData(x=beats_ago_s, y=np.full(len(beats_ago_s), middle + 1.12 * half))
+        _set_text(self.reading, state.pulse_text)
+
+    def _fit(self, values: NDArray[np.float64]) -> None:
+        """Fit the axis to the wave, if it has left the axis or has become small on it."""
+        low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+        # A flat line stands in the middle; without the floor its range would be empty.
+        half, middle = max((high - low) / 2, 1e-6), (low + high) / 2
+        fits = low >= self._middle - self._half and high <= self._middle + self._half
+        if fits and half >= LEAST_FILL * self._half:
+            return
+        self._half, self._middle = 1.1 * half, middle
+        top = middle + (1 + PULSE_HEADROOM) * self._half
+        self.item.setYRange(middle - self._half, top, padding=0)
         self.reading.setPos(-PULSE_WINDOW_S, top)
         self.hint.setPos(-PULSE_WINDOW_S / 2, middle)
+
+
+def _curve(pen: Any, *, antialias: bool = False, segments: str = "on") -> Any:
+    """Return a curve that breaks where it is NaN.
+
+    As one path, a thick line of ten minutes takes a tenth of a second; in segments, a tenth of that. Only
+    dashes have to run on from segment to segment.
+    """
+    curve = pg.PlotCurveItem(pen=pen, connect="finite", antialias=antialias)
+    curve.setSegmentedLineMode(segments)
+    return curve
+
+
+def _set_text(item: Any, text: str) -> None:
+    """Set the text of an item if it is another; it would be laid out again."""
+    if item.toPlainText() != text:
+        item.setText(text)
 
 
 def _prepare(item: Any, theme: Theme) -> None:

@@ -35,6 +35,8 @@ SECTIONS = (
     "live, parts of a tick, milliseconds",
     "live, processes",
     "live, the media source, milliseconds per call",
+    "viewers, a tick of all of them, milliseconds",
+    "the window, milliseconds of CPU per redraw",
     "one call, milliseconds",
     "offline, seconds of CPU",
 )

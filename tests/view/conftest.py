@@ -30,9 +30,12 @@ def _record(
     rating: int = NO_RATING,
     origin_s: float = ORIGIN_S,
     modalities: int = 7,
+    band: tuple[float, float] = (math.nan, math.nan),
+    outside: bool = False,
 ) -> TickRecord:
     p = p if status is Status.OK else math.nan
-    return TickRecord(segment, label, tick, origin_s + tick / 10, p, status, modalities, rating, modalities)
+    time_s = origin_s + tick / 10
+    return TickRecord(segment, label, tick, time_s, p, status, modalities, rating, modalities, *band, outside)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 from rtasmr.snapshot import (
     LatencyState,
     ModelState,
+    ProgrammeState,
+    PulsePoint,
     PulseState,
     RecordingState,
     RunState,
@@ -20,7 +22,7 @@ from rtasmr.snapshot import (
 )
 from rtasmr.types import Role, Status
 from rtasmr.view.lights import Level, light_of
-from rtasmr.view.state import DEMO_WORDS, ViewState
+from rtasmr.view.state import DEMO_WORDS, OUTSIDE_WORDS, ViewState
 from rtasmr.view.tracks import SegmentMark
 from rtasmr.view.wording import DASH, clean, clock_text
 
@@ -79,6 +81,20 @@ class TestRecords:
         state.feed(snapshot(first[1:]), 0.0)
         assert state.marks == (SegmentMark(1000.5, "vid3"),)
 
+    def test_the_wave_grows_by_what_is_new_and_keeps_ten_seconds(self):
+        first = snapshot(ppg_times=(1.0, 1.5), ppg_values=(0.1, 0.2))
+        second = snapshot(ppg_times=(11.2,), ppg_values=(0.3,))
+        state = fed(first, second)
+        np.testing.assert_array_equal(state.ppg_times, [1.5, 11.2])
+        np.testing.assert_array_equal(state.ppg_values, [0.2, 0.3])
+        state.feed(snapshot(session="run 2"), 0.0)
+        assert len(state.ppg_times) == 0
+
+    def test_readings_of_the_pulse_are_kept_in_order(self):
+        one, two = PulsePoint(5.0, 71.0, 0.9), PulsePoint(6.0, math.nan, 0.2)
+        state = fed(snapshot(trend=(one,)), snapshot(), snapshot(trend=(two,)))
+        np.testing.assert_array_equal(state.trend, [[5.0, 71.0, 0.9], [6.0, math.nan, 0.2]])
+
     def test_the_pulse_keeps_its_gaps(self):
         state = fed(snapshot(ppg_times=(1.0, 1.1, 1.2), ppg_values=(0.1, math.nan, 0.3)))
         np.testing.assert_array_equal(state.ppg_values, [0.1, math.nan, 0.3])
@@ -109,6 +125,30 @@ class TestTime:
         state.feed(snapshot(state=RunState.ENDED), 50.0)
         assert state.pending(50.0) is None
         assert ViewState().pending(0.0) is None
+
+
+class TestAxis:
+    def at(self, make_record, seconds: float, span_s: float | None) -> tuple[float, float]:
+        """The axis when the newest estimate and what is pending reach this far into the session."""
+        state = fed(snapshot([make_record(0)], now_s=1000.0 + seconds), clock_s=50.0)
+        return state.axis_s(50.0, span_s)
+
+    def test_it_fills_from_the_left(self, make_record):
+        assert self.at(make_record, 3.0, 60.0) == (0.0, 60.0)
+        assert ViewState().axis_s(0.0, 60.0) == (0.0, 60.0)
+
+    @pytest.mark.parametrize(("seconds", "end_s"), [(60.1, 62.0), (61.9, 62.0), (62.1, 64.0)])
+    def test_it_moves_on_in_steps(self, make_record, seconds: float, end_s: float):
+        assert self.at(make_record, seconds, 60.0) == pytest.approx((end_s - 60.0, end_s))
+
+    def test_all_begins_with_what_is_kept_and_holds_the_newest(self, make_record):
+        assert self.at(make_record, 3.0, None) == (0.0, 30.0)
+        for seconds in (30.5, 100.0, 4000.0):
+            begin_s, end_s = self.at(make_record, seconds, None)
+            assert begin_s == 0.0
+            assert seconds <= end_s <= seconds * (1 + 1 / 30)
+        late = fed(snapshot([make_record(600)], start_s=1000.0, now_s=1061.0), clock_s=50.0)
+        assert late.axis_s(50.0, None) == pytest.approx((60.0, 90.0))
 
 
 class TestWords:
@@ -191,7 +231,26 @@ class TestWords:
         assert ViewState().recording_lines == ("off",)
 
 
+class TestProgramme:
+    def test_without_one_there_are_no_words(self):
+        assert fed(snapshot()).programme_text == ""
+
+    def test_it_says_where_the_session_is(self):
+        clip = ProgrammeState("vid3", "pleasantness", 3, 8, 42.4, 512.0, "rest", paused=True)
+        assert fed(snapshot(programme=clip)).programme_text == (
+            "PAUSED · clip 3 of 8 · vid3 (pleasantness) · 0:42 left · next: rest · 8:32 to the end"
+        )
+        rest = ProgrammeState("rest", "", 8, 8, math.nan, math.nan, "")
+        assert fed(snapshot(programme=rest)).programme_text == "clip 8 of 8 · rest"
+
+
 class TestBanners:
+    def test_features_unlike_those_of_the_training_are_told_while_they_last(self, make_record):
+        assert texts(fed(snapshot([make_record(60, outside=True)]))) == [OUTSIDE_WORDS]
+        ended = snapshot([make_record(60, outside=True)], state=RunState.ENDED)
+        assert texts(fed(ended)) == []
+        assert texts(fed(snapshot([make_record(60, outside=True), make_record(61)]))) == []
+
     def test_a_real_model_that_runs_has_none(self, make_record):
         assert texts(fed(snapshot([make_record(0)]))) == []
 

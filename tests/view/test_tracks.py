@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtasmr.types import Status
-from rtasmr.view.tracks import NO_RECORD, RecordColumns
+from rtasmr.view.tracks import NO_RECORD, OUTSIDE, RecordColumns, thinned, trend_steps
 
 
 def test_spans_cover_half_a_tick_on_either_side(clip):
@@ -80,3 +80,66 @@ def test_no_records_and_one_record_are_drawn_too(make_record, status: Status):
     assert (len(empty.curve()[0]), empty.spans(), empty.rating_steps()) == (0, [], [])
     (span,) = RecordColumns.of([make_record(3, status=status)]).spans()
     np.testing.assert_allclose([span.start_s, span.stop_s], [1000.25, 1000.35])
+
+
+def test_the_band_breaks_with_the_curve_and_where_there_is_none(make_record):
+    records = [make_record(0, band=(0.2, 0.6)), make_record(1), make_record(5, band=(0.1, 0.3))]
+    times, low, high = RecordColumns.of(records).band()
+    np.testing.assert_array_equal(times, [1000.0, 1000.1, 1000.5, 1000.5])
+    np.testing.assert_array_equal(low, [0.2, math.nan, math.nan, 0.1])
+    np.testing.assert_array_equal(high, [0.6, math.nan, math.nan, 0.3])
+
+
+def test_stretches_outside_the_training_are_found(make_record):
+    columns = RecordColumns.of([make_record(i, outside=i in (2, 3)) for i in range(6)])
+    (span,) = columns.outside_spans()
+    assert span.word == OUTSIDE
+    np.testing.assert_allclose([span.start_s, span.stop_s], [1000.15, 1000.35])
+    assert RecordColumns.of([]).outside_spans() == []
+
+
+class TestThinned:
+    def test_few_points_come_back_as_they_are(self):
+        times, values = np.arange(7.0), np.arange(7.0)
+        assert thinned(times, values, 2)[0] is times
+
+    def test_each_pixel_keeps_its_extremes(self, rng: np.random.Generator):
+        times, values = np.arange(1000.0), rng.standard_normal(1000)
+        few_times, few = thinned(times, values, 10)
+        assert len(few) == 20
+        assert np.all(np.diff(few_times) > 0)
+        for k in range(10):
+            part = (few_times >= 99.9 * k) & (few_times < 99.9 * (k + 1))
+            whole = values[(times >= 99.9 * k) & (times < 99.9 * (k + 1))]
+            assert {whole.min(), whole.max()} <= set(few[part]) | {values[-1]}
+
+    def test_a_gap_of_one_point_stays_a_gap(self):
+        values = np.zeros(1000)
+        values[500] = np.nan
+        times, few = thinned(np.arange(1000.0), values, 10)
+        assert times[np.isnan(few)].tolist() == [500.0]
+
+    def test_nothing_but_gaps_stays_nothing(self):
+        _, few = thinned(np.arange(100.0), np.full(100, np.nan), 5)
+        assert np.isnan(few).all()
+        assert len(few) == 1
+
+
+class TestTrendSteps:
+    def test_a_reading_holds_for_its_second(self):
+        times, values = trend_steps(np.array([5.0, 6.0]), np.array([60.0, 70.0]))
+        np.testing.assert_array_equal(times, [4.0, 5.0, 5.0, 6.0])
+        np.testing.assert_array_equal(values, [60.0, 60.0, 70.0, 70.0])
+
+    def test_steps_do_not_overlap(self):
+        times, _ = trend_steps(np.array([5.0, 5.4]), np.array([60.0, 70.0]))
+        np.testing.assert_array_equal(times, [4.0, 5.0, 5.0, 5.4])
+
+    def test_missing_readings_break_the_curve(self):
+        times, values = trend_steps(np.array([5.0, 9.0]), np.array([60.0, 70.0]))
+        np.testing.assert_array_equal(times, [4.0, 5.0, 8.0, 8.0, 9.0])
+        np.testing.assert_array_equal(values, [60.0, 60.0, np.nan, 70.0, 70.0])
+
+    def test_no_readings_are_no_curve(self):
+        times, values = trend_steps(np.empty(0), np.empty(0))
+        assert (len(times), len(values)) == (0, 0)

@@ -1,0 +1,252 @@
+"""Every control of the window, by mouse and by key, and what it shows of a session's programme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from drawn_session import show
+
+from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
+from rtasmr.snapshot import Command, RunState
+
+pytestmark = pytest.mark.gui
+
+N_TICKS = 480
+
+
+@pytest.fixture
+def store() -> SnapshotStore:
+    filled = SnapshotStore()
+    for k in range(N_TICKS):
+        show(filled, k, demo=True)
+    return filled
+
+
+@pytest.fixture
+def heard() -> list[Command]:
+    return []
+
+
+@pytest.fixture
+def server(store: SnapshotStore, heard: list[Command]) -> Iterator[SnapshotServer]:
+    with SnapshotServer(store, on_command=heard.append) as running:
+        yield running
+
+
+@pytest.fixture
+def window(qtbot, server: SnapshotServer):
+    from rtasmr.view.mainwindow import MainWindow
+    from rtasmr.view.theme import LIGHT
+
+    opened = MainWindow(SnapshotClient(server.link_file), theme=LIGHT, ends_run=True)
+    qtbot.addWidget(opened)
+    opened.resize(1024, 640)
+    opened.show()
+    take(qtbot, opened, server)
+    return opened
+
+
+def take(qtbot, window, server) -> None:
+    """Let the window take the newest state."""
+
+    def taken() -> bool:
+        window.tick()
+        return window.state.snapshot.revision == server._store.revision
+
+    qtbot.waitUntil(taken, timeout=30_000)
+
+
+def press(qtbot, window, key: str) -> None:
+    """Press a key where the keyboard is; the window need not be the active one."""
+    from pyqtgraph.Qt import QtGui, QtWidgets
+
+    (shortcut,) = [
+        known for known in window.findChildren(QtWidgets.QShortcut) if known.key() == QtGui.QKeySequence(key)
+    ]
+    shortcut.activated.emit()
+
+
+def axis_length(window) -> float:
+    (left, right), _ = window.probability_plot.item.viewRange()
+    return right - left
+
+
+def test_plus_and_minus_change_the_time_axis_and_stop_at_its_ends(qtbot, window):
+    assert axis_length(window) == pytest.approx(60.0)
+    press(qtbot, window, "-")
+    assert axis_length(window) == pytest.approx(120.0)
+    assert window.trend_plot.item.viewRange()[0] == window.probability_plot.item.viewRange()[0]
+    for _ in range(9):
+        press(qtbot, window, "+")
+    assert (window.span_box.currentText(), axis_length(window)) == ("30 s", pytest.approx(30.0))
+    for _ in range(9):
+        press(qtbot, window, "-")
+    assert window.span_box.currentText() == "all"
+
+
+def test_all_shows_the_session_from_its_start(qtbot, window):
+    press(qtbot, window, "A")
+    (left, right), _ = window.probability_plot.item.viewRange()
+    assert left == pytest.approx(0.0)
+    assert right >= N_TICKS / 10
+
+
+def test_the_theme_changes_by_key_and_button_and_keeps_what_was_chosen(qtbot, window):
+    from pyqtgraph.Qt import QtCore
+
+    window.span_box.setCurrentText("2 min")
+    press(qtbot, window, "T")
+    assert window.theme.name == "dark"
+    assert (window.span_box.currentText(), window.theme_button.text()) == ("2 min", "Light")
+    assert len(window.probability_plot.curve.getData()[0]) > 0  # drawn again, not left empty
+    assert window.palette().window().color().name() == window.theme.background
+    qtbot.mouseClick(window.theme_button, QtCore.Qt.MouseButton.LeftButton)
+    assert window.theme.name == "light"
+
+
+def test_it_follows_the_desktop_until_the_user_chooses(qtbot, server):
+    from pyqtgraph.Qt import QtWidgets
+
+    from rtasmr.view.look import palette_of
+    from rtasmr.view.mainwindow import MainWindow
+    from rtasmr.view.theme import DARK, LIGHT
+
+    app = QtWidgets.QApplication.instance()
+    before = app.palette()
+    try:
+        app.setPalette(palette_of(LIGHT))
+        window = MainWindow(SnapshotClient(server.link_file))
+        qtbot.addWidget(window)
+        assert window.theme is LIGHT
+        app.setPalette(palette_of(DARK))
+        assert window.theme is DARK
+        window.toggle_theme()
+        app.setPalette(palette_of(DARK))
+        assert window.theme is LIGHT
+    finally:
+        app.setPalette(before)
+
+
+def test_the_help_page_opens_closes_and_has_every_notice(qtbot, window):
+    press(qtbot, window, "?")
+    assert window.help.isVisible()
+    assert "DEMO MODEL" in window.help.notes.text()
+    body = window.centralWidget().rect()
+    assert body.contains(window.help.geometry())
+    press(qtbot, window, "Esc")
+    assert not window.help.isVisible()
+    press(qtbot, window, "F1")
+    window.help.close_button.click()
+    assert not window.help.isVisible()
+    window.help_button.click()
+    assert window.help.isVisible()
+
+
+def test_many_notices_leave_the_picture_its_place(qtbot, window, store, server):
+    from dataclasses import replace
+
+    model = store.read().model
+    store.update(model=replace(model, warnings=tuple(f"note {i}" for i in range(9))))
+    take(qtbot, window, server)
+    assert window.banner.text().splitlines()[-1] == "and 8 more: press ? to read them"
+    assert len(window.banner.text().splitlines()) == 3
+    press(qtbot, window, "?")
+    assert "note 8" in window.help.notes.text()
+
+
+def test_every_control_has_the_keyboard_in_its_turn(qtbot, window, store, server):
+    from pyqtgraph.Qt import QtWidgets
+
+    show(store, N_TICKS, programme=True)
+    take(qtbot, window, server)
+    order, widget = [], window.span_box
+    for _ in range(40):
+        order.append(widget)
+        widget = widget.nextInFocusChain()
+    named = (
+        window.span_box,
+        window.theme_button,
+        window.help_button,
+        window.programme.pause,
+        window.programme.skip,
+        window.programme.stop,
+    )
+    places = [order.index(control) for control in named]
+    assert places == sorted(places)
+    for control in named:
+        assert control.accessibleName() or isinstance(control, QtWidgets.QPushButton)
+
+
+def test_the_programme_is_shown_and_driven(qtbot, window, store, server, heard):
+    assert not window.programme.isVisible()
+    press(qtbot, window, "P")
+    assert heard == []  # there is nothing to pause
+    show(store, N_TICKS, programme=True)
+    take(qtbot, window, server)
+    assert window.programme.words.whole.startswith("clip 3 of 8 · vid3 (tingling)")
+    press(qtbot, window, "P")
+    press(qtbot, window, "N")
+    window.programme.stop.click()
+    assert heard == [Command.PAUSE, Command.SKIP]  # a first press asks
+    window.programme.stop.click()
+    assert heard == [Command.PAUSE, Command.SKIP, Command.STOP]
+
+
+def test_a_user_who_closes_the_window_ends_the_run(qtbot, window, heard):
+    press(qtbot, window, "Ctrl+W")
+    assert heard == [Command.END]
+    assert window.told
+
+
+def test_a_window_that_leaves_or_comes_too_late_ends_nothing(qtbot, window, store, server, heard):
+    window.leave()
+    assert heard == []
+    store.update(state=RunState.ENDED)
+    window._ends_run = True
+    window.state.feed(store.read(), 0.0)
+    window.close()
+    assert heard == []
+
+
+def test_a_snapshot_is_drawn_as_soon_as_it_comes(qtbot, window, store):
+    """No clock: the timer is far slower than the test is patient."""
+    window._timer.start(3_600_000)
+    window.tick()
+    show(store, N_TICKS)
+    qtbot.waitUntil(lambda: window.state.snapshot.revision == store.revision, timeout=30_000)
+    show(store, N_TICKS + 1)
+    qtbot.waitUntil(lambda: window.state.newest.tick == N_TICKS + 1, timeout=30_000)
+
+
+def test_band_and_stretches_outside_the_training_are_drawn(window):
+    assert window.probability_plot.band.n_parts == 2  # before and after the gap
+    words = [span.word for span in window.probability_plot.spans.spans]
+    assert words == ["warm-up", "gap", "outside training", "pending"]
+
+
+def test_rate_and_quality_of_the_pulse_are_drawn_over_time(window):
+    times, rate = window.trend_plot.rate.getData()
+    assert times[-1] == pytest.approx(N_TICKS / 10, abs=1.1)
+    assert 60 < rate[-1] < 80
+    assert len(window.trend_plot.quality.getData()[0]) == len(times)
+
+
+def test_a_thousand_changes_of_theme_and_axis_leave_nothing_behind(qtbot, window):
+    import gc
+
+    from pyqtgraph.Qt import QtCore, QtWidgets
+
+    def settled() -> int:
+        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+        QtWidgets.QApplication.processEvents()
+        gc.collect()
+        return len(gc.get_objects())
+
+    for _ in range(2):
+        window.toggle_theme()
+    before = settled()
+    for _ in range(6):
+        window.toggle_theme()
+    per_change = (settled() - before) / 6
+    assert per_change < 200  # a window has many thousand
