@@ -9,7 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pylsl
 from PyQt5.QtCore import QRectF, Qt, QTimer
-from PyQt5.QtGui import QCloseEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PyQt5.QtGui import (
+    QCloseEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QScreen,
+    QWheelEvent,
+)
 from PyQt5.QtWidgets import QApplication, QWidget
 from PyQt5.sip import voidptr
 
@@ -147,11 +156,18 @@ class StimulusWindow(QWidget):
         elif key == Qt.Key.Key_Right and event.modifiers() & _CTRL:
             presenter.skip()
         elif key == Qt.Key.Key_F:
-            self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+            self._toggle_full_screen()
         elif key == Qt.Key.Key_Escape:
             if self._notice():
                 presenter.stop()
             self._asked_end_s = pylsl.local_clock()
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+            self.resize(*SIZE)
+        else:
+            self.showFullScreen()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Move the slider to the mouse."""
@@ -197,6 +213,26 @@ def event_time(timestamp_ms: int) -> float:
     return now_s - age_ms / 1000 if age_ms <= MAX_EVENT_AGE_MS else now_s
 
 
+def show_on(window: QWidget, screen: QScreen | None, *, full_screen: bool) -> None:
+    """Show a window on a display; None leaves it to the desktop, or to the main display in full screen."""
+    window.winId()  # makes the native window, which knows of displays
+    handle = window.windowHandle()
+    if screen is not None and handle is not None:
+        handle.setScreen(screen)
+    if full_screen:
+        # A display without a window manager has nobody else who would make it large.
+        place = screen or QApplication.primaryScreen()
+        if place is not None:
+            window.setGeometry(place.geometry())
+        window.showFullScreen()
+        return
+    if screen is not None:
+        frame = window.frameGeometry()
+        frame.moveCenter(screen.availableGeometry().center())
+        window.move(frame.topLeft())
+    window.show()
+
+
 def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None:
     """Show a viewing until it is over; Ctrl-C and SIGTERM end it in order.
 
@@ -210,15 +246,7 @@ def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None
     window = StimulusWindow(presenter)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: presenter.stop())
-    if screen is not None:
-        # Some window managers go by the place, some by the screen.
-        window.move(screen.availableGeometry().topLeft())
-        if (handle := window.windowHandle()) is not None:
-            handle.setScreen(screen)
-    if full_screen:
-        window.showFullScreen()
-    else:
-        window.show()
+    show_on(window, screen, full_screen=full_screen)
     with ThreadPoolExecutor(1, thread_name_prefix="presenter") as executor:
         viewing = executor.submit(presenter.run)
         application.exec_()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,3 +157,75 @@ def test_the_player_ends_with_the_process_that_started_it(started, silent_video)
     player.stdout.readline()  # its streams are open, and nobody takes them
     player.stdin.close()
     assert player.wait(30) == 0
+
+
+@pytest.fixture
+def two_displays() -> Iterator[str]:
+    """An X server of its own with two displays, the second one 800 x 600."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
+        pytest.skip("Xvfb or xdotool is not installed")
+    reading, writing = os.pipe()
+    words = ["-screen", "0", "640x480x24", "-screen", "1", "800x600x24", "+xinerama", "-extension", "RANDR"]
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", *words],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as number:
+        display = f":{number.readline().strip()}"
+    yield display
+    server.terminate()
+    server.wait(10)
+
+
+def test_it_fills_the_display_that_was_chosen(started, silent_video, two_displays):
+    environment = {"DISPLAY": two_displays}
+    listed = started("rtasmr.player", "--list-displays", environment=environment)
+    lines = listed.communicate(timeout=60)[0].splitlines()
+    assert [line.rsplit(", ", 1)[1] for line in lines] == ["640x480 (main)", "800x600"]
+    words = ("--display", "2", "--full-screen", "--wait-for-consumer")
+    player = started("rtasmr.player", silent_video, *words, environment=environment)
+    player.stdout.readline()  # its streams are open, and nobody takes them
+    search = ["xdotool", "search", "--sync", "--name", "^rtasmr: stimulus$", "getwindowgeometry"]
+    told = subprocess.run(
+        search, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Geometry: 800x600" in told.stdout
+    player.terminate()
+    assert player.wait(30) == 0
+
+
+def test_orders_pause_skip_and_stop_a_session(started, silent_video, tmp_path):
+    """What the runtime writes to it: a rest is paused and skipped, the clip is stopped."""
+    playlist = tmp_path / "my.toml"
+    playlist.write_text(
+        'sequence = [60, "a", 60]\n[block.a]\nclips = ["still"]\n'
+        f'[clip.still]\nfile = "{silent_video}"\nquestion = "pleasantness"\n'
+    )
+    player = started("rtasmr.player", playlist, "--tied")
+    told: list[dict[str, Any]] = []
+
+    def wait_for(**state: object) -> None:
+        for line in player.stdout:
+            told.append(json.loads(line).get("programme", {}))
+            if state.items() <= told[-1].items():
+                return
+        raise AssertionError(f"{state} did not come: {player.communicate()[1]}")
+
+    def order(word: str) -> None:
+        player.stdin.write(f"{word}\n")
+        player.stdin.flush()
+
+    wait_for(now="rest", paused=False)
+    order("pause")
+    wait_for(now="rest", paused=True)
+    order("skip")
+    wait_for(now="still", paused=False, question="pleasantness", clip=1, n_clips=1, next="rest")
+    order("stop")
+    out, words = player.communicate(timeout=60)
+    assert player.returncode == 0, words
+    account = json.loads(out.splitlines()[-1])["account"]
+    assert account["pauses"] == 1
+    assert [clip["clip"] for clip in account["clips"]] == ["still"]
+    assert account["seconds"] < 2.0
