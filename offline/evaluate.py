@@ -25,6 +25,7 @@ from offline.streaming import streaming_probabilities
 from offline.subjects import Subject, open_subjects
 from offline.tables import TrialTable, load_tables
 from offline.verdict import Verdict, judge
+from rtasmr import modelstore
 from rtasmr.card import CardVerdict, read_model_card, write_card
 from rtasmr.config import Provider
 from rtasmr.errors import DataError
@@ -256,11 +257,12 @@ def _basis(subject: Subject, predictions: Predictions) -> str:
 
 
 def write_verdicts(evaluation: Evaluation, subjects: list[Subject]) -> list[Path]:
-    """Write the verdicts into the cards of the models' folders and return these."""
+    """Write the verdicts into the cards of the models and of their installed copies; return the folders."""
     written = []
     for model, subject in zip(evaluation.models, subjects, strict=True):
         for folder in subject.folders:
             verdict = CardVerdict(str(model.verdict.words), model.verdict.evidence, model.basis)
             write_card(replace(read_model_card(folder), verdict=verdict), folder)
-            written.append(folder)
+            copy = modelstore.hand_on_verdict(folder)
+            written += [folder] if copy is None else [folder, copy]
     return written

@@ -128,8 +128,7 @@ def install(folder: Path, *, replace_demo: bool = False) -> Path:
     if target.exists():
         installed = read_card(target)
         if _is_same(card, installed):
-            if isinstance(card, ModelCard) and card.verdict is not None and card != installed:
-                _renew_card(card, target)
+            hand_on_verdict(folder)
             return target
         if not (replace_demo and _is_demo(card) and _is_demo(installed)):
             raise ModelError(
@@ -148,6 +147,22 @@ def install(folder: Path, *, replace_demo: bool = False) -> Path:
             part.rename(target)
         except OSError as error:  # somebody else was faster
             raise ModelError(f"could not write {target} ({error.strerror}); try again") from error
+    return target
+
+
+def hand_on_verdict(folder: Path) -> Path | None:
+    """Write the verdict on a model into the card of its installed copy and return the copy's place.
+
+    None where the model is not installed, has no verdict, or the copy has the same one.
+    """
+    card = read_card(folder)
+    target = models_folder() / card.id
+    if not isinstance(card, ModelCard) or card.verdict is None or not (target / CARD_FILE).is_file():
+        return None
+    installed = read_card(target)
+    if card == installed or not _is_same(card, installed):
+        return None
+    _renew_card(card, target)
     return target
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from rtasmr.card import CardVerdict, read_model_card
 from rtasmr.errors import ModelError
-from rtasmr.modelstore import find_encoder, find_model, install, list_models, models_folder
+from rtasmr.modelstore import find_encoder, find_model, hand_on_verdict, install, list_models, models_folder
 
 BYTES = b"\x3a\x00\x42\x02\x10\x11"
 """ONNX at its smallest: an empty graph and operator set 17."""
@@ -84,13 +84,18 @@ def test_an_installed_model_takes_over_a_verdict_and_nothing_else(write_model, m
     path = install(write_model(make_card(), BYTES, tmp_path / "first"))
     verdict = CardVerdict("a stimulus-type detector", ("AUC 1.000",), "clip scores")
     judged = write_model(make_card(verdict=verdict), BYTES, tmp_path / "judged")
+    other = write_model(make_card(verdict=verdict, threshold=0.9), BYTES, tmp_path / "other")
+    assert hand_on_verdict(other) is None
+    assert read_model_card(path).verdict is None
+    assert hand_on_verdict(judged) == path
+    assert hand_on_verdict(judged) is None  # it is there
     assert install(judged) == path
     assert read_model_card(path).verdict == verdict
     # One that was never judged does not take it away.
     install(write_model(make_card(), BYTES, tmp_path / "again"))
     assert read_model_card(path).verdict == verdict
     with pytest.raises(ModelError, match="expected no other model"):
-        install(write_model(make_card(verdict=verdict, threshold=0.9), BYTES, tmp_path / "other"))
+        install(other)
     assert sorted(p.name for p in path.iterdir()) == ["card.json", "model.onnx"]
 
 
