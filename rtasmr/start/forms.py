@@ -18,6 +18,7 @@ from rtasmr.start.widgets import (
     PulseCurve,
     VerdictLabel,
     plain_label,
+    wide_button,
 )
 from rtasmr.types import Role
 from rtasmr.view.theme import Theme
@@ -26,6 +27,9 @@ FILE_FILTER = (
     "Videos, sounds and playlists (*.mp4 *.mkv *.avi *.mov *.webm *.m4v *.mp3 *.wav *.flac *.ogg *.toml);;"
     "All files (*)"
 )
+SEARCH, SEARCHING = "Search &Bluetooth", "Searching ..."
+CHECK, STOP_CHECK = "&Check the pulse (10 s)", "Stop the &check"
+REPORT, REPORTING = "Make its pa&ge", "Making it ..."
 
 
 class Form(QtWidgets.QGroupBox):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
@@ -78,8 +82,8 @@ class SensorForm(Form):
         self.box = OfferBox("Pulse sensor")
         self.text = QtWidgets.QLineEdit()
         self.text.setPlaceholderText("such as serial:/dev/ttyUSB0,sfreq=200")
-        self.search_button = QtWidgets.QPushButton("Search &Bluetooth")
-        self.check_button = QtWidgets.QPushButton("&Check the pulse (10 s)")
+        self.search_button = wide_button(SEARCH, SEARCHING)
+        self.check_button = wide_button(CHECK, STOP_CHECK)
         self.curve = PulseCurve(theme)
         self.verdict = VerdictLabel(theme)
         self.notes = plain_label()
@@ -96,10 +100,10 @@ class SensorForm(Form):
         """Show what is known of the sensor."""
         self.box.show_offers(state.offers(Role.PPG), state.choice.ppg)
         _set_text(self.text, state.choice.ppg)
-        self.search_button.setText("Searching ..." if is_searching else "Search &Bluetooth")
+        self.search_button.setText(SEARCHING if is_searching else SEARCH)
         self.search_button.setEnabled(not is_searching)
         self.check_button.setEnabled(state.can_check or state.is_checking)
-        self.check_button.setText("Stop the &check" if state.is_checking else "&Check the pulse (10 s)")
+        self.check_button.setText(STOP_CHECK if state.is_checking else CHECK)
         self.problem.show_problem(state.problem_of(Role.PPG.value))
         self.curve.show_pulse(*state.pulse)
         self.verdict.show_verdict(state.verdict)
@@ -243,7 +247,7 @@ class RunForm(Form):
         self.start_button.setShortcut("Ctrl+Return")
         self.stop_button = QtWidgets.QPushButton("Stop")
         self.stop_button.setAccessibleName("Stop the run")
-        self.report_button = QtWidgets.QPushButton("Make its pa&ge")
+        self.report_button = wide_button(REPORT, REPORTING)
         self.verdict = VerdictLabel(theme)
         name = QtWidgets.QLabel("The same as a command line:")
         self.grid.addWidget(name, 0, 0, 1, 2)
@@ -269,7 +273,7 @@ class RunForm(Form):
         self.start_button.setEnabled(state.can_start)
         self.stop_button.setEnabled(state.is_running)
         self.report_button.setEnabled(bool(state.recordings) and not is_reporting)
-        self.report_button.setText("Making it ..." if is_reporting else "Make its pa&ge")
+        self.report_button.setText(REPORTING if is_reporting else REPORT)
         self.verdict.show_verdict(state.run_text)
         self.problem.show_problem(error)
 

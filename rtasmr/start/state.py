@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.probing import Finding
 from rtasmr.start.choice import Choice, Problem, command_line, problems_of
 from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
 from rtasmr.types import Role
 from rtasmr.view.lights import Level
-from rtasmr.view.wording import clean
+from rtasmr.view.wording import clean, clock_text
 
 PULSE_KINDS = (Kind.STREAMS, Kind.SERIAL, Kind.POLAR, Kind.BRAINFLOW)
 """Where a pulse may come from, the likeliest first."""
@@ -26,6 +27,7 @@ LOOPBACK = Offer(Role.SOUND.value, "loopback", "What the speakers play")
 MICROPHONE = Offer(Role.SOUND.value, "microphone", "Default microphone")
 SCREEN = Offer(Role.PICTURE.value, "screen", "The first screen")
 
+_TOO_SLOW = "close other programs: this computer could not keep up, and skipped ticks"
 _MISSING_MODEL = "The model is not installed any more: choose another one."
 _NO_LIVE_MODEL = "No model for live use is installed: choose one of the others, which say what differs."
 
@@ -266,13 +268,13 @@ class StartState:
         if progress is None:
             return Verdict(None, "")
         if progress.code is None:
-            tick, status = progress.status.get("tick"), progress.status.get("status")
-            going = "Starting" if tick is None else f"Running, {status}"
-            return Verdict(Level.GOOD, clean(f"{going}: {progress.line}" if progress.line else going, 200))
+            if "tick" in progress.status:
+                return _going(progress.status)
+            return Verdict(Level.GOOD, clean(f"Starting: {progress.line}" if progress.line else "Starting"))
         error = progress.account.get("error") or (progress.line if progress.code else "")
         if error:
             return Verdict(Level.BAD, clean(f"Ended: {error}", 300))
-        return Verdict(Level.GOOD, _summary(progress.account))
+        return _summary(progress.account)
 
     @property
     def recordings(self) -> tuple[Path, ...]:
@@ -281,8 +283,21 @@ class StartState:
         return tuple(Path(file) for file in files)
 
 
-def _summary(account: Mapping[str, Any]) -> str:
+def _going(status: Mapping[str, Any]) -> Verdict:
+    """Say how a run goes; what libraries print on the way is no news."""
+    clip, state = status.get("segment") or "no clip", status.get("status", "")
+    since = clock_text(status["tick"] / FRAME_RATE_HZ)
+    told = f"Running: {clip}, {since}, {state}. {status.get('message') or ''}"
+    return Verdict(Level.GOOD if state in ("ok", "warmup") else Level.CARE, clean(told.strip(), 200))
+
+
+def _summary(account: Mapping[str, Any]) -> Verdict:
+    """Say what a run came to."""
     statuses: Mapping[str, int] = account.get("status", {})
+    others = ", ".join(f"{n} {name}" for name, n in statuses.items() if name != "ok" and n)
     judged = f"{statuses.get('ok', 0)} of {account.get('ticks', 0)} ticks with a probability"
     files = ", ".join(Path(file).name for file in account.get("files", ()))
-    return clean(f"Ended: {judged}; " + (f"recorded {files}" if files else "nothing was recorded"), 300)
+    told = f"Ended: {judged}{f' ({others})' if others else ''}; "
+    told += f"recorded {files}" if files else "nothing was recorded"
+    is_slow = bool(account.get("samples", {}).get("skipped_ticks"))
+    return Verdict(Level.CARE if is_slow else Level.GOOD, clean(told), _TOO_SLOW if is_slow else "")

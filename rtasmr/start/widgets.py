@@ -29,6 +29,15 @@ def plain_label(*, bold: bool = False) -> Any:
     return label
 
 
+def wide_button(*texts: str) -> Any:
+    """Return a button with the first text, wide enough for each: what is beside it keeps its place."""
+    button = QtWidgets.QPushButton()
+    for text in texts[::-1]:
+        button.setText(text)
+        button.setMinimumWidth(max(button.minimumWidth(), button.sizeHint().width()))
+    return button
+
+
 class VerdictLabel(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
     """A symbol, a line, and below it what to do; told by shape and word as well as by colour."""
 
@@ -38,6 +47,8 @@ class VerdictLabel(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         self._shown: Verdict | None = None
         self.symbol, self.text, self.fix = QtWidgets.QLabel(), plain_label(bold=True), plain_label()
         self.symbol.setFixedWidth(20)
+        # Room for two lines: what stands below keeps its place when a verdict comes.
+        self.setMinimumHeight(2 * self.fontMetrics().lineSpacing())
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(0)

@@ -184,14 +184,20 @@ def test_a_run_is_followed_to_its_end(state):
     state.choose(ppg="simulated")
     assert state.run_text.level is None
 
-    state.progress = Progress("recording to x", {"tick": 57, "status": "ok"})
+    state.progress = Progress("recording to x")
+    assert state.run_text.text == "Starting: recording to x"
+    state.progress = Progress("a library talks", {"tick": 657, "segment": "rain", "status": "ok"})
     assert (state.is_running, state.can_start, state.can_check) == (True, False, False)
-    assert state.run_text.text == "Running, ok: recording to x"
+    assert state.run_text.text == "Running: rain, 1:05, ok."
 
     account = {"ticks": 60, "status": {"ok": 10, "warmup": 50}, "files": ["/d/P01_001.xdf"], "error": ""}
     state.progress = Progress("bye", {}, 0, account)
     assert state.can_start
-    assert state.run_text.text == "Ended: 10 of 60 ticks with a probability; recorded P01_001.xdf"
+    told = "Ended: 10 of 60 ticks with a probability (50 warmup); recorded P01_001.xdf"
+    assert (state.run_text.text, state.run_text.level) == (told, Level.GOOD)
+    state.progress = Progress("bye", {}, 0, {**account, "samples": {"skipped_ticks": 7}})
+    assert (state.run_text.text, state.run_text.level) == (told, Level.CARE)
+    assert "could not keep up" in state.run_text.fix
     assert state.recordings == (Path("/d/P01_001.xdf"),)
 
 
