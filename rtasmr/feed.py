@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 STEP_S = 1.0
 """Seconds handed over at a time; bounds the pictures held in memory."""
 
+TORN_S = 1.0
+"""Tracks of a whole file end that far apart at most."""
+
 
 def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) -> Iterator[Chunk]:
     """Yield a stimulus file's clip markers, sound and pictures in presentation order.
@@ -52,6 +55,7 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
     waiting: tuple[float, NDArray[np.uint8]] | None = next(pictures, None)
     n_steps = int(np.ceil(duration_s / STEP_S))
     per_step = round(STEP_S * SOUND_SFREQ)
+    seen_s = 0.0
     for step in range(n_steps):
         part = sound[step * per_step : (step + 1) * per_step]
         if len(part):
@@ -65,8 +69,21 @@ def stimulus_chunks(path: Path, label: str = "", stop_s: float | None = None) ->
         if shown:
             images = np.stack([image for _, image in shown])
             yield Chunk(Role.PICTURE, np.array([t for t, _ in shown]), images.reshape(len(shown), -1))
+            seen_s = shown[-1][0]
+    _tell_torn(path, duration_s, len(sound) / SOUND_SFREQ if info.has_sound else seen_s)
     if label:
         yield marker_chunk(duration_s, f"clip_end {label}")
+
+
+def _tell_torn(path: Path, duration_s: float, decoded_s: float) -> None:
+    """Say so where much less can be decoded than the file's header promises."""
+    if duration_s - decoded_s > TORN_S:
+        logger.warning(
+            "%s: expected %.1f s as its header says, %.1f s can be decoded; get a whole copy of the file",
+            path.name,
+            duration_s,
+            decoded_s,
+        )
 
 
 def reached(chunk: Chunk) -> float:

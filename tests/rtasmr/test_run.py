@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -61,3 +62,26 @@ def test_a_clock_that_jumps_is_refused(served, tmp_path, jump_s):
     times = np.where(np.arange(len(times)) < 4000, times, times + jump_s)
     with pytest.raises(DataError, match="expected one running clock"):
         run_file(write(tmp_path / "a.xdf", (spec, times, data)), served)
+
+
+def test_a_file_that_was_cut_off_is_told(served, tmp_path, caplog):
+    whole, torn = tmp_path / "whole.mkv", tmp_path / "torn.mkv"
+    with av.open(str(whole), "w") as container:
+        track = container.add_stream("pcm_s16le", rate=44_100, layout="mono")
+        samples = (np.arange(6 * 44_100) % 1000).astype(np.int16)
+        for first in range(0, len(samples), 4410):
+            block = av.AudioFrame.from_ndarray(
+                samples[np.newaxis, first : first + 4410], format="s16", layout="mono"
+            )
+            block.sample_rate, block.pts = 44_100, first
+            container.mux(track.encode(block))
+        container.mux(track.encode())
+    torn.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+    run_file(whole, served)
+    assert "can be decoded" not in caplog.text
+    account = run_file(torn, served)
+
+    assert "torn.mkv: expected 6.0 s as its header says" in caplog.text
+    assert len(account.records) == 60
+    assert account.records[-1].status is not Status.OK
