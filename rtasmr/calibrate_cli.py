@@ -91,6 +91,8 @@ def _forget(sound_device: str) -> None:
 
     path = calibration_file()
     known = load_calibrations(path)
+    if not known:
+        raise ConfigError("expected a calibrated output to forget, there is none. Nothing is to be done.")
     key = sound_device if sound_device in known else chosen_output(sound_device)
     if key not in known:
         there = "; ".join(known) or "none"

@@ -103,7 +103,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """One block: when it came, that time less the samples counted, and the age without the delay."""
+    """One block: when it came, that time less the samples counted, and the age told of its last sample."""
 
     time: float
     lead_s: float

@@ -17,7 +17,7 @@ from rtasmr.calibrate_store import (
     stored_calibration,
 )
 from rtasmr.cli import app
-from rtasmr.errors import DataError
+from rtasmr.errors import ConfigError, DataError
 
 FOUND = Calibration(80.3, 0.4, 12, 12, "loopback", "2026-01-02T12:00:00+01:00")
 
@@ -79,6 +79,8 @@ def test_a_viewing_finds_the_calibration_of_its_output(monkeypatch):
 def test_calibrations_are_shown_and_forgotten():
     run = CliRunner().invoke
     assert "no output is calibrated" in run(app, ["calibrate", "--show"]).output
+    refused = run(app, ["calibrate", "--forget"])
+    assert isinstance(refused.exception, ConfigError)
     save_calibrations({"pulse: speaker": FOUND, "other": FOUND}, calibration_file())
     shown = json.loads(run(app, ["calibrate", "--show", "--json"]).stdout)
     assert [row["output"] for row in shown] == ["pulse: speaker", "other"]
