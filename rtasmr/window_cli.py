@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Annotated, Literal
@@ -21,9 +22,11 @@ def window(
 
     Closing this window leaves the run as it is.
     """
-    # A process of its own: nothing but the window's modules has to know Qt.
+    # An interpreter of its own: nothing but the window's modules has to know Qt.
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--close-when-ended"]
     if theme != "desktop":
         command += ["--theme", theme]
-    done = subprocess.run([*command, "--", runtime], check=False)
-    raise typer.Exit(done.returncode)
+    command += ["--", runtime]
+    if sys.platform == "win32":
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # one process: what ends it ends the window

@@ -56,9 +56,10 @@ class LiveRun:
         name, *rest = map(str, words)
         return self._start([sys.executable, "-P", "-m", name, *rest])
 
-    def live(self, *words: object) -> subprocess.Popen[str]:
-        """Start ``rtasmr live --headless --json`` and note what it says."""
-        command = [sys.executable, "-P", "-m", "rtasmr", "live", "--headless", "--json", *map(str, words)]
+    def live(self, *words: object, window: bool = False) -> subprocess.Popen[str]:
+        """Start ``rtasmr live --json``, headless unless with a window, and note what it says."""
+        command = [sys.executable, "-P", "-m", "rtasmr", "live", "--json", *map(str, words)]
+        command += [] if window else ["--headless"]
         process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
