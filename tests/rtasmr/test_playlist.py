@@ -58,7 +58,7 @@ def test_what_is_left_out_takes_its_default():
         ("[clip.rain]", '[clip."my rain"]', "'clip.my rain'"),
         ("[clip.rain]", '[clip."9.1"]', "a name of letters"),
         ('file = "rain.mp4"', 'file = "rain.mp4"\nfiel = 1', "got 'clip.rain.fiel'"),
-        ("sequence", "seqence", "got 'seqence'"),
+        ("sequence", "order", "got 'order'"),
         ("sequence = ", 'clip_order = "latin"\nsequence = ', "fixed, balanced, random for 'clip_order'"),
         ("sequence = ", "seed = -1\nsequence = ", "'seed', got '-1'"),
         ("sequence = ", "seed = true\nsequence = ", "a whole number for 'seed'"),
