@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
 from rtasmr.discovery import Query
@@ -81,10 +82,12 @@ class Choice:
         if not self.record or problem_of_code(self.participant) or _problem_of_folder(self.folder):
             return None
         folder, stem = Path(self.folder), self.participant or UNNAMED
-        number = 1
-        while any(path.exists() for path in _taken_by(folder / f"{stem}_{number:03d}.xdf")):
-            number += 1
-        return folder / f"{stem}_{number:03d}.xdf"
+        try:
+            taken = {path.name for path in folder.iterdir()}
+        except OSError:  # not made yet, or not to be listed: the recorder takes no name twice either
+            taken = set()
+        names = (folder / f"{stem}_{number:03d}.xdf" for number in count(1))
+        return next(path for path in names if not {path.name, part_of(path).name} & taken)
 
     def words(self) -> list[str]:
         """Return what follows ``rtasmr`` on the command line."""
@@ -173,10 +176,6 @@ def _problem_of_folder(text: str) -> str:
     except OSError as error:
         return f"{folder.name[:60]}: {error.strerror}; choose another folder."
     return "" if may_write else f"{standing} may not be written: choose another folder."
-
-
-def _taken_by(path: Path) -> tuple[Path, Path]:
-    return path, part_of(path)
 
 
 def command_line(words: list[str]) -> str:

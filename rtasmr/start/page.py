@@ -22,6 +22,8 @@ from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.theme import Theme
 
 POLL_MS = 250
+IDLE_POLLS = 8
+"""Of so many polls without a run one draws: files come and go, and a list that was open has closed."""
 STOP_S = 10.0
 """How long a run may take to end in order when the page is closed."""
 
@@ -50,6 +52,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self.state = state
         self._settings = settings
         self._error = ""
+        self._n_polls = 0
         self._children: dict[Kind, Child] = {}
         self._checker: Child | None = None
         self._reporter: Child | None = None
@@ -194,6 +197,9 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             self._run.stop()
 
     def _poll(self) -> None:
+        self._n_polls += 1
+        if self._run is None and self._n_polls % IDLE_POLLS:
+            return
         if self._run is not None:
             self.state.progress = self._run.progress()
             if self.state.progress.code is not None:
