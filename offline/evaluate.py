@@ -139,9 +139,12 @@ def evaluate(
     subjects = open_subjects(source, tables, other_people=other_people, provider=provider)
     models = []
     for number, subject in enumerate(subjects):
-        if progress is not None:
-            progress(subject.name, number / len(subjects))
-        models.append(_evaluate(subject, settings))
+
+        def told(what: str, share: float, name: str = subject.name, number: int = number) -> None:
+            if progress is not None:
+                progress(f"{name}: {what}", (number + share) / len(subjects))
+
+        models.append(_evaluate(subject, settings, told))
     config = {
         "command": "offline evaluate",
         "source": source.name,
@@ -153,12 +156,14 @@ def evaluate(
     return Evaluation(tuple(models), config), subjects
 
 
-def _evaluate(subject: Subject, settings: EvaluationSettings) -> Evaluated:
+def _evaluate(subject: Subject, settings: EvaluationSettings, told: Report) -> Evaluated:
     rng = np.random.default_rng(settings.seed)
     row_rng, curve_rng, gain_rng, lag_rng, leak_rng = rng.spawn(5)
+    told("leaks and predictions", 0.0)
     predictions = _predictions(subject, leak_rng)
     _require_asmr(predictions)
     n = settings.n_bootstrap
+    told("scores beside rules", 0.1)
     row = score_row(predictions, row_rng, lookahead_s=subject.lookahead_s, n_bootstrap=n)
     rules = {
         name: score_row(_where_answered(ruled, predictions), rule_rng, n_bootstrap=n)
@@ -166,8 +171,11 @@ def _evaluate(subject: Subject, settings: EvaluationSettings) -> Evaluated:
     }
     more: dict[str, Measured] = {}
     if subject.asker is not None:
+        told("look-ahead and window", 0.2)
         more |= serving_curves(subject.asker, curve_rng, stride=settings.stride, n_bootstrap=n)
+        told("whole clip", 0.5)
         more |= clip_agreement(subject.asker, predictions)
+        told("modalities", 0.6)
         more |= modality_gains(subject.asker, gain_rng, stride=settings.stride, n_bootstrap=n)
     elif subject.exchanged:
         own = asmr_trials(predictions).without_padding()
