@@ -18,6 +18,9 @@ from rtasmr.sources.launch_av import PARSERS
 from rtasmr.types import Role
 from rtasmr.xdf_file import part_of
 
+DEVICE_WAIT_S = 30
+"""A device is opened first, and one that does not tell its rate is listened to for 10 s."""
+
 MAX_CODE = 32
 UNNAMED = "session"
 
@@ -96,6 +99,8 @@ class Choice:
         words = ["view", str(Path(self.file).absolute())] if here else ["live"]
         for role, text in self.source_texts.items():
             words += [_ROLE_OPTIONS[role], text]
+        if any(_is_device(role, text) for role, text in self.source_texts.items()):
+            words += ["--wait", str(DEVICE_WAIT_S)]
         words += ["--model", self.model] if self.model else []
         words += ["--full-screen"] if here and self.full_screen else []
         recording = self.recording
@@ -137,6 +142,14 @@ def _problems(choice: Choice) -> Iterator[Problem]:
     problem = _problem_of_folder(choice.folder) if choice.record else ""
     if problem:
         yield Problem("folder", problem)
+
+
+def _is_device(role: Role, text: str) -> bool:
+    """Whether a text names something to start, not a stream that is there."""
+    try:
+        return PARSERS[role](text) is not None
+    except ConfigError:
+        return False  # told by `problems_of`
 
 
 def _problem_of_file(text: str) -> str:

@@ -27,7 +27,7 @@ def test_a_viewing_becomes_one_command(choice, tmp_path):
     words = replace(choice, model="bilstm", consent=True, full_screen=True).words()
 
     assert words == [
-        *("view", choice.file, "--ppg", "simulated", "--model", "bilstm", "--full-screen"),
+        *("view", choice.file, "--ppg", "simulated", "--wait", "30", "--model", "bilstm", "--full-screen"),
         *("--record", str(tmp_path / "kept" / "P01_001.xdf"), "--participant", "P01", "--consent"),
     ]
 
@@ -38,9 +38,14 @@ def test_what_is_shown_elsewhere_becomes_a_live_run_with_its_own_streams(choice)
     )
 
     assert elsewhere.words() == [
-        *("live", "--ppg", "simulated", "--audio", "loopback", "--video", "screen"),
+        *("live", "--ppg", "simulated", "--audio", "loopback", "--video", "screen", "--wait", "30"),
         *("--participant", "P01"),
     ]
+
+
+def test_a_stream_that_is_there_is_not_waited_for_longer(choice):
+    assert "--wait" not in replace(choice, ppg="type=PPG,name=wrist").words()
+    assert "--wait" not in replace(choice, ppg="").words()
 
 
 def test_streams_of_another_player_do_not_count_for_a_video_shown_here(choice):

@@ -110,7 +110,7 @@ def test_a_model_for_whole_clips_has_to_be_named(state):
 def test_the_command_follows_the_choice(state, tmp_path):
     state.choose(shown=Shown.ELSEWHERE, record=False, ppg="simulated")
 
-    assert state.command == "rtasmr live --ppg simulated"
+    assert state.command == "rtasmr live --ppg simulated --wait 30"
     assert state.recording_text == "Nothing is kept."
 
     state.choose(record=True, participant="P07")
