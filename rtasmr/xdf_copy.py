@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from xml.etree.ElementTree import SubElement, tostring
 
 from rtasmr.errors import ConfigError, DataError
+from rtasmr.questions import question_entries, stated_questions
 from rtasmr.session import read_content
 from rtasmr.types import StreamSpec
 from rtasmr.xdf_file import RecordingFailedError, RecordingFile
@@ -205,6 +206,8 @@ def redact(
 
     def header(_xml: bytes, spec: StreamSpec, number: int) -> bytes:
         desc = {key: spec.desc[key] for key in _KEPT_METADATA if key in spec.desc}
+        # Without what was asked, a rating of pleasantness could be read as one of tingling.
+        desc |= question_entries(stated_questions(spec.desc))
         return stream_header(replace(spec, source_id=f"stream-{number}", desc=desc), created_at=0.0)
 
     edit = _Edit(keeps=lambda spec, _: not unwanted(spec), file_header=file_header, stream_header=header)

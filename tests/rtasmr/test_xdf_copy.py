@@ -6,6 +6,7 @@ import re
 import stat
 import struct
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -234,6 +235,14 @@ def test_foreign_metadata_go_and_free_text_is_named(tmp_path):
     without = redact(tmp_path / "s.xdf", tmp_path / "out.xdf", without=("notes",))
     assert without.free_texts == ()
     assert b"Grace" not in without.path.read_bytes()
+
+
+def test_a_redacted_recording_still_says_what_was_asked(tmp_path):
+    desc = {"question.sea": "pleasantness", "question.rain": "what Ada felt"}
+    with closing(XdfWriter(tmp_path / "s.xdf", header={})) as writer:
+        writer.write(writer.add_stream(replace(KEYS, desc=desc)), [1.0], ["rating=1"])
+    (keys,) = read_xdf(redact(tmp_path / "s.xdf", tmp_path / "out.xdf").path).streams
+    assert keys.spec.desc == {"question.sea": "pleasantness", "question.rain": "not stated"}
 
 
 def test_a_date_of_another_detail_is_refused():
