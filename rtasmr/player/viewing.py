@@ -71,7 +71,8 @@ def run_view(
         def tell(facts: dict[str, Any]) -> None:
             status(facts)
             if player.feedback:
-                process.tell_estimate("" if facts["p"] is None else f"{100 * facts['p']:.0f} %")
+                p = facts["p"]
+                process.tell_estimate("no estimate yet" if p is None else f"estimate {100 * p:.0f} %")
 
         account = run_live(
             replace(live, queries=queries),

@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import QApplication
 
 from rtasmr.errors import ConfigError
 from rtasmr.player.rating import RatingDesk
-from rtasmr.player.scene import Scene, SceneKind
+from rtasmr.player.scene import ESTIMATE_RUNS, Scene, SceneKind
 from rtasmr.player.schedule import Picture
 from rtasmr.player.screen import choose_screen, describe_screens
 from rtasmr.player.window import CONFIRM_S, MAX_EVENT_AGE_MS, StimulusWindow, event_time
@@ -208,6 +208,25 @@ def test_a_picture_stands_again_after_a_pause(qtbot):
     qtbot.waitUntil(lambda: colour(window, 5, 30) == (0, 0, 0))
     script.scene = CLIP
     qtbot.waitUntil(lambda: colour(window, 5, 30) == (0, 200, 0))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "is_there"), [("", False), (ESTIMATE_RUNS, True), ("estimate 62 %", True)]
+)
+@pytest.mark.parametrize("is_continuous", [False, True])
+def test_the_strip_tells_how_to_rate_and_that_an_estimate_runs(qtbot, estimate, is_there, is_continuous):
+    script = Script(is_continuous=is_continuous)
+    script.estimate = estimate
+    window = shown_by(qtbot, script)
+    image = window.grab().toImage()
+
+    def is_drawn(left: int, right: int) -> bool:
+        pixels = (image.pixelColor(x, y).lightness() for x in range(left, right) for y in range(240, 300))
+        return any(lightness > 60 for lightness in pixels)
+
+    assert is_drawn(100, 300)  # the hint, in the middle
+    assert is_drawn(322, 400) is is_there
+    assert not is_drawn(0, 90)
 
 
 def test_the_pointer_is_hidden_unless_it_moves_a_slider(qtbot):
