@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from full_size import served, stimulus  # noqa: F401 - fixtures
+from sound_servers import sound_server  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("RTASMR_SOAK_OUT", ROOT / "soak"))
