@@ -55,7 +55,7 @@ class Ages:
     usual_s : float
         Taken where the system tells nothing, or nothing that can be believed.
     least_s, most_s : float
-        A smaller one is cut off, a larger one is not believed.
+        A smaller one is cut off; a larger one, however steady, is not believed.
     """
 
     usual_s: float
@@ -209,8 +209,9 @@ class DeliveryWatch:
         # By how much each block was later than the earliest one is no delay that all share.
         delays_s = [block.age_s - (block.lead_s - line_s) for block in told]
         lower_s, delay_s, upper_s = np.percentile(delays_s, [25, 50, 75])
-        is_believed = upper_s - lower_s <= STEADY_S and delay_s <= self._expected.most_s
-        return float(delay_s) if is_believed else None
+        if upper_s - lower_s > STEADY_S:
+            return None
+        return float(delay_s) if delay_s <= self._expected.most_s else self._expected.usual_s
 
     def _has_slid(self, arrival: float, late_s: float, missing_s: float) -> bool:
         if late_s < -SLIDE_S:

@@ -104,7 +104,7 @@ def longest_stretch(times):
 def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
     sound_server, environment, source, tmp_path
 ):
-    heard, path = hear(environment, tmp_path, 4)
+    heard, path = hear(environment, tmp_path, 6)
     subprocess.run([sys.executable, "-c", PLAY, sound_server.device], env=environment, check=True, timeout=40)
     heard.communicate(timeout=40)
     assert heard.returncode == 0
