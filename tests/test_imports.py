@@ -117,7 +117,7 @@ RULES = (
     Rule(
         "offline away from LSL and the window",
         ("offline*",),
-        ("pylsl", "replay", "rtasmr.engine", "rtasmr.streams", "rtasmr.discovery", "rtasmr.view"),
+        ("pylsl", "replay", "rtasmr.engine", "rtasmr.streams", "rtasmr.discovery", "rtasmr.link"),
     ),
 )
 
@@ -315,7 +315,7 @@ def test_imports_in_functions_and_relative_ones_are_seen() -> None:
         pytest.param(("replay*",), (), (*QT, *TRAINING, "onnxruntime", "rtasmr.engine"), id="replay"),
         pytest.param(("models*",), (), ("rtasmr", "offline", "replay"), id="models"),
         pytest.param(
-            ("offline*",), (), (*QT, "pylsl", "replay", "rtasmr.engine", "rtasmr.view"), id="offline"
+            ("offline*",), (), (*QT, "pylsl", "replay", "rtasmr.engine", "rtasmr.link"), id="offline"
         ),
     ],
 )

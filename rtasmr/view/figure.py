@@ -1,4 +1,4 @@
-"""The Tinglegram as a file: PNG or SVG, drawn without a screen."""
+"""The Tinglegram as a figure, drawn without a screen: of recordings and of published predictions alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -19,8 +20,10 @@ from matplotlib.textpath import TextToPath
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import TickRecord
+from rtasmr.view.lights import Level
 from rtasmr.view.state import model_notices
-from rtasmr.view.tracks import RecordColumns, Span
+from rtasmr.view.theme import BANNER_COLOURS, LIGHT
+from rtasmr.view.tracks import OUTSIDE, RecordColumns, Span
 from rtasmr.view.wording import clean
 
 MAX_CLIPS = 8
@@ -30,12 +33,21 @@ MAX_RATING = 3
 ROOM_ACROSS, ROOM_UPWARDS = 0.08, 0.013
 """Shares of the axis that a span's word needs."""
 
-# Hues as in the window: M. Okabe and K. Ito, "Color Universal Design" (2008).
-CURVE, THRESHOLD, RATING, SPAN, CARE = "#0072b2", "#b84a00", "#9aa0a6", "#8a6d3b", "#f0b429"
+CURVE, THRESHOLD, RATING, SPAN = LIGHT.curve, LIGHT.threshold, LIGHT.rating, LIGHT.span
+CARE = BANNER_COLOURS[Level.CARE][0]
 
 _WIDTH_IN = 9.0
 _LEFT, _RIGHT = 0.085, 0.925
 _PANEL_IN = 2.1
+_LEGEND_COLUMNS = 4
+_OUTSIDE: dict[str, Any] = {"facecolor": LIGHT.bad, "alpha": 0.12, "linewidth": 0}
+_MARKED: dict[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": "#5f6368",
+    "alpha": 0.6,
+    "hatch": "xxx",
+    "linewidth": 0,
+}
 _TITLE_PT, _TITLE_LINE_IN = 13, 0.26
 _BANNER_PT, _BANNER_LINE_IN = 9, 0.17
 
@@ -78,7 +90,7 @@ def tinglegram_figure(
     demo: bool,
     warnings: Sequence[str] = (),
 ) -> Figure:
-    """Return a figure with one panel per clip.
+    """Return a figure of records with one panel per clip; see `panels_figure`.
 
     Every labelled segment has a panel with the time since its start; free segments share one panel with
     the time since the first of their records. Nothing is interpolated where a tick has no probability.
@@ -100,13 +112,58 @@ def tinglegram_figure(
     DataError
         If there are no records, or more than eight clips.
     """
-    panels = _panels(records)
+    return panels_figure(_panels(records), title=title, threshold=threshold, demo=demo, warnings=warnings)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes.
+
+    Parameters
+    ----------
+    title : str
+    columns : RecordColumns
+    zero_s : float
+        Time of the records that counts as 0 s.
+    elsewhere : tuple of Span
+        Clips that have a panel of their own.
+    marked : tuple of Span
+        Stretches of ``columns`` to be marked, with one word for all of them.
+    rating : str
+        What the grey steps tell.
+    """
+
+    title: str
+    columns: RecordColumns
+    zero_s: float = 0.0
+    elsewhere: tuple[Span, ...] = ()
+    marked: tuple[Span, ...] = ()
+    rating: str = "own rating"
+
+
+def panels_figure(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    threshold: float,
+    demo: bool,
+    warnings: Sequence[str] = (),
+) -> Figure:
+    """Return a figure with these panels, one under the other.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+    title, threshold, demo, warnings
+        As for `tinglegram_figure`.
+    """
     title_lines = _wrapped(title, _TITLE_PT)
     banner = model_notices(demo, warnings)
     banner_lines = [line for text in banner for line in _wrapped(text, _BANNER_PT)]
     title_in = 0.15 + _TITLE_LINE_IN * len(title_lines)
     head_in = title_in + 0.42 + _BANNER_LINE_IN * len(banner_lines)
-    foot_in = 0.85
+    handles = _legend(panels)
+    foot_in = 0.67 + 0.18 * math.ceil(len(handles) / _LEGEND_COLUMNS)
     height_in = head_in + _PANEL_IN * len(panels) + foot_in
     figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
@@ -135,21 +192,18 @@ def tinglegram_figure(
         axes = figure.add_subplot(grid[row])
         _draw_panel(axes, panel, threshold)
     axes.set_xlabel("time [s]")
-    _draw_legend(figure, height_in)
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.505, 0.08 / height_in),
+        ncols=min(len(handles), _LEGEND_COLUMNS),
+        frameon=False,
+        fontsize=8,
+    )
     return figure
 
 
-@dataclass(frozen=True)
-class _Panel:
-    """One set of axes: its records, the time that counts as 0 s, and clips that have their own panel."""
-
-    title: str
-    columns: RecordColumns
-    zero_s: float
-    elsewhere: tuple[Span, ...] = ()
-
-
-def _panels(records: Sequence[TickRecord]) -> list[_Panel]:
+def _panels(records: Sequence[TickRecord]) -> list[Panel]:
     """Return the clips in order of time, then what was free."""
     if not records:
         raise DataError("expected records to draw, got none: run the runtime for more than a second")
@@ -165,7 +219,7 @@ def _panels(records: Sequence[TickRecord]) -> list[_Panel]:
             f"expected at most {MAX_CLIPS} clips in a figure, got {len(clips)}: draw fewer at a time"
         )
     panels = [
-        _Panel(clip[0].label, RecordColumns.of(clip), clip[0].time_s - clip[0].tick / FRAME_RATE_HZ)
+        Panel(clip[0].label, RecordColumns.of(clip), clip[0].time_s - clip[0].tick / FRAME_RATE_HZ)
         for clip in clips.values()
     ]
     # Between clips there is mostly warm-up and nothing to see; a table of the records has it all.
@@ -175,11 +229,11 @@ def _panels(records: Sequence[TickRecord]) -> list[_Panel]:
             for clip in clips.values()
             if free[0].time_s < clip[0].time_s < free[-1].time_s
         )
-        panels.append(_Panel("free", RecordColumns.of(free), free[0].time_s, elsewhere))
+        panels.append(Panel("free", RecordColumns.of(free), free[0].time_s, elsewhere))
     return panels
 
 
-def _draw_panel(axes: Any, panel: _Panel, threshold: float) -> None:
+def _draw_panel(axes: Any, panel: Panel, threshold: float) -> None:
     columns, zero_s = panel.columns, panel.zero_s
     stop_s = max(columns.time_s[-1] - zero_s, 1.0)
     for step in columns.rating_steps():
@@ -192,10 +246,18 @@ def _draw_panel(axes: Any, panel: _Panel, threshold: float) -> None:
         axes.axvspan(left, right, facecolor=SPAN, alpha=0.12, linewidth=0)
         axes.axvspan(left, right, facecolor="none", edgecolor=SPAN, alpha=0.35, hatch="////", linewidth=0)
         _write_span(axes, span.word, (left + right) / 2, (right - left) / stop_s)
+    for span, look in (
+        *((span, _OUTSIDE) for span in columns.outside_spans()),
+        *((span, _MARKED) for span in panel.marked),
+    ):
+        axes.axvspan(span.start_s - zero_s, span.stop_s - zero_s, **look)
     for clip in panel.elsewhere:
         middle = (clip.start_s + clip.stop_s) / 2 - zero_s
         axes.text(middle, 0.5, clean(clip.word, 12), size=7, ha="center", va="bottom", parse_math=False)
     axes.axhline(threshold, color=THRESHOLD, linewidth=1, linestyle="--")
+    times, low, high = columns.band()
+    if np.isfinite(low).any():
+        axes.fill_between(times - zero_s, low, high, color=CURVE, alpha=0.2, linewidth=0)
     times, probabilities = columns.curve()
     axes.plot(times - zero_s, probabilities, color=CURVE, linewidth=1.6)
     axes.set_xlim(0, stop_s)
@@ -207,7 +269,7 @@ def _draw_panel(axes: Any, panel: _Panel, threshold: float) -> None:
     axes.spines["top"].set_visible(False)
     right_axis = axes.secondary_yaxis("right")
     right_axis.set_yticks([r / MAX_RATING for r in range(MAX_RATING + 1)], list("0123"))
-    right_axis.set_ylabel("own rating", size=9)
+    right_axis.set_ylabel(panel.rating, size=9)
     right_axis.tick_params(labelsize=8)
 
 
@@ -219,21 +281,28 @@ def _write_span(axes: Any, word: str, middle: float, share: float) -> None:
         axes.text(middle, 1.15, word, size=7, ha="center", va="top", rotation=90)
 
 
-def _draw_legend(figure: Figure, height_in: float) -> None:
+def _legend(panels: Sequence[Panel]) -> list[Any]:
+    """Return an entry for everything that is on the panels."""
     handles = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="tingle probability"),
         Line2D([], [], color=THRESHOLD, linewidth=1, linestyle="--", label="threshold"),
         Patch(facecolor=RATING, alpha=0.5, label="own rating"),
-        Patch(facecolor="#f1ede6", edgecolor="#bfae8f", linewidth=0, hatch="////", label="no probability"),
     ]
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=(0.505, 0.08 / height_in),
-        ncols=4,
-        frameon=False,
-        fontsize=8,
-    )
+    if any(np.isfinite(panel.columns.p_low).any() for panel in panels):
+        handles.insert(1, Patch(facecolor=CURVE, alpha=0.2, label="its uncertainty"))
+    if any(panel.columns.spans(between_segments=False) for panel in panels):
+        hatched: dict[str, Any] = {
+            "facecolor": "#f1ede6",
+            "edgecolor": "#bfae8f",
+            "linewidth": 0,
+            "hatch": "////",
+        }
+        handles.append(Patch(**hatched, label="no probability"))
+    if any(panel.columns.outside.any() for panel in panels):
+        handles.append(Patch(**_OUTSIDE, label=OUTSIDE))
+    words = sorted({span.word for panel in panels for span in panel.marked})
+    handles += [Patch(**_MARKED, label=word) for word in words]
+    return handles
 
 
 def _wrapped(text: str, size_pt: float) -> list[str]:

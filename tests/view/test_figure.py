@@ -48,6 +48,18 @@ def test_a_clip_is_drawn_against_its_own_time_with_its_gaps(clip):
     assert axes.get_title(loc="left") == "vid3"
 
 
+def test_uncertainty_and_foreign_features_are_drawn_and_explained(make_record):
+    def legend(figure) -> list[str]:
+        return [text.get_text() for text in figure.legends[0].get_texts()]
+
+    plain = figure_of([make_record(i) for i in range(20)])
+    assert legend(plain) == ["tingle probability", "threshold", "own rating"]
+    figure = figure_of([make_record(i, band=(0.2, 0.7), outside=i > 10) for i in range(20)])
+    assert legend(figure)[1::3] == ["its uncertainty", "outside training"]
+    (band,) = figure.axes[0].collections
+    assert band.get_datalim(figure.axes[0].transData).intervaly == pytest.approx([0.2, 0.7])
+
+
 def test_the_words_of_the_spans_are_written(clip):
     assert words(figure_of(clip))[1:] == ["warm-up", "gap"]
 
