@@ -114,7 +114,7 @@ class TrendPlot:
     """Pulse rate and quality over the same time as the probability."""
 
     def __init__(self, layout: Any, row: int, theme: Theme) -> None:
-        self.item = layout.addPlot(row=row, col=0)
+        self.item = layout.addPlot(row=row, col=0, axisItems={"bottom": ClockAxis("bottom")})
         _prepare(self.item, theme)
         # The times stand under the probability, right above.
         self.item.getAxis("bottom").setStyle(showValues=False)
