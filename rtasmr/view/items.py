@@ -109,7 +109,7 @@ class SpanItem(DeviceItem):
         if rect.width() >= width + _LABEL_MARGIN:
             place = QtCore.QPointF(rect.center().x() - width / 2, rect.top() + metrics.ascent() + 4)
             painter.drawText(place, word)
-        elif rect.width() >= height * (1 / 3 if word == PENDING_WORD else 0.8):
+        elif rect.width() >= 0.8 * height:  # narrower, it would run into the next stretch's word
             # A word on a narrow stretch at the edge of the plot stays inside.
             foot = min(rect.center().x() + metrics.ascent() / 2 - 1, right_px - metrics.descent())
             painter.save()
