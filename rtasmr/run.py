@@ -15,6 +15,7 @@ from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
 from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
+from rtasmr.grid import WARMUP_TICKS
 from rtasmr.marker_map import MarkerMap
 from rtasmr.media import probe
 from rtasmr.ratings import RatingTrack
@@ -91,6 +92,8 @@ def _account(path: Path, records: Sequence[TickRecord], model: ServedModel, note
         raise DataError(
             f"{path}: nothing to predict from. Record pulse, sound or picture for at least 0.2 s."
         )
+    if max(record.tick for record in records) < WARMUP_TICKS:
+        note += "; no probability: it ends within the warm-up"
     card = model.card
     return Account(path.name, note, card.id, card.demo, card.threshold, tuple(card.warnings), tuple(records))
 

@@ -42,6 +42,12 @@ def test_a_pulse_alone_is_judged_tick_by_tick(served, tmp_path):
     assert {r.status for r in account.records[50:190]} == {Status.OK}
 
 
+def test_why_a_short_file_has_no_probability_is_told(served, tmp_path):
+    account = run_file(write(tmp_path / "a.xdf", pulse(3)), served)
+    assert account.note.endswith("no probability: it ends within the warm-up")
+    assert "warm-up" not in run_file(write(tmp_path / "b.xdf", pulse(8)), served).note
+
+
 def test_sound_that_ends_early_costs_the_pulse_nothing(served, tmp_path):
     samples = np.zeros((44_100 * 5, 1), np.int16)
     sound = (sound_spec(source_id="s"), np.arange(len(samples)) / 44_100, samples)
