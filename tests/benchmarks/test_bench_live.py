@@ -12,13 +12,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import PROC, cpu_seconds, resident_mb
+from processes import PROC, cpu_seconds, resident_mb, started
 
 STOPWATCH = Path(__file__).with_name("stopwatch.py")
 DURATION_S = float(os.environ.get("RTASMR_BENCH_S", "130"))
@@ -53,21 +52,6 @@ class Mark:
             {name: cpu_seconds(folder) for name, folder in folders.items()},
             {name: resident_mb(folder) for name, folder in folders.items()},
         )
-
-
-@contextmanager
-def started(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a command as long as the block lasts; then end it as SIGTERM does, and wait.
-
-    What it says goes to ``log``; what ``live`` prints can be read from its ``stdout``.
-    """
-    with log.open("w", encoding="utf-8") as said:
-        stdout = subprocess.PIPE if "live" in command else said
-        with subprocess.Popen(command, env=environment, stdout=stdout, stderr=said, text=True) as process:
-            try:
-                yield process
-            finally:
-                process.terminate()
 
 
 def test_live_at_full_input_rates(served, stimulus, ledger, tmp_path):

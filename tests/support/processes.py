@@ -1,8 +1,11 @@
-"""What a process has used, read from /proc (Linux)."""
+"""Commands as processes, and what a process has used, read from /proc (Linux)."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -25,3 +28,18 @@ def n_threads(folder: Path) -> int:
 
 def n_files(folder: Path) -> int:
     return len(list((folder / "fd").iterdir()))
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a command as long as the block lasts; then end it as SIGTERM does, and wait.
+
+    What it says goes to ``log``; what ``live`` prints can be read from its ``stdout``.
+    """
+    with log.open("w", encoding="utf-8") as said:
+        stdout = subprocess.PIPE if "live" in command else said
+        with subprocess.Popen(command, env=environment, stdout=stdout, stderr=said, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
