@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.recorded_health import health_of
 from rtasmr.recorded_ticks import ticks_of
 from rtasmr.session import Recording, read_xdf
@@ -30,6 +31,7 @@ CSV_FIELDS = (
     "status",
     "modalities",
     "rating",
+    "question",
 )
 
 
@@ -48,6 +50,8 @@ class Account:
     records : tuple of TickRecord
     health : mapping
         How the run went, see `rtasmr.recorded_health`; empty for a file that was not recorded live.
+    questions : mapping of str to Question
+        What the recording says was asked, by clip.
     """
 
     source: str
@@ -58,6 +62,7 @@ class Account:
     warnings: tuple[str, ...]
     records: tuple[TickRecord, ...]
     health: Mapping[str, object] = field(default_factory=dict)
+    questions: Mapping[str, Question] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """Return counts, and the moments of highest and lowest probability."""
@@ -116,6 +121,7 @@ def account_of(recording: Recording) -> Account:
         threshold=threshold,
         warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
         records=records,
+        questions=questions_of(stream.spec for stream in recording.streams),
         health=health_of(recording),
     )
 
@@ -168,13 +174,18 @@ def write_tables(account: Account, out: Path) -> list[Path]:
     """Write the table and the summary alone, as `write_account` does; return the paths."""
     prepare_folder(out, account.source)
     table, digest = out / "predictions.csv", out / SUMMARY_FILE
-    write_csv(account.records, table)
+    write_csv(account.records, table, account.questions)
     digest.write_text(json.dumps(account.summary(), indent=2) + "\n", encoding="utf-8")
     return [table, digest]
 
 
-def write_csv(records: Sequence[TickRecord], path: Path) -> None:
-    """Write one row per tick; an empty probability means there is none, and the status says why."""
+def write_csv(
+    records: Sequence[TickRecord], path: Path, questions: Mapping[str, Question] | None = None
+) -> None:
+    """Write one row per tick; an empty probability means there is none, and the status says why.
+
+    ``questions`` are what was asked, by clip: a rating is a report of tingling only where that was.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(CSV_FIELDS)
@@ -190,5 +201,6 @@ def write_csv(records: Sequence[TickRecord], path: Path) -> None:
                     r.status.name.lower(),
                     "+".join(m.value for m in modalities_of(r.modalities)),
                     "" if r.rating < 0 else r.rating,
+                    question_of(r.label, questions).value if r.label else "",
                 )
             )

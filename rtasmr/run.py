@@ -18,6 +18,7 @@ from rtasmr.feed import reached, stimulus_chunks
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.marker_map import MarkerMap
 from rtasmr.media import probe
+from rtasmr.questions import questions_of
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import FEATURES_NAME, RecordedFrames, frames_from_recording
 from rtasmr.recorded_markers import translated
@@ -76,15 +77,17 @@ def _run_media(path: Path, model: ServedModel) -> Account:
 
 def _run_recording(recording: Recording, model: ServedModel) -> Account:
     ratings = ratings_of(recording)
+    asked = questions_of(stream.spec for stream in recording.streams)
     if any(stream.spec.name == FEATURES_NAME for stream in recording.streams):
         frames = frames_from_recording(recording)
         if frames.identity.get("fingerprint") == model.spec.fingerprint:
             steps = _judge_frames(frames, model)
-            return _account(
-                recording.path, _records(steps, ratings), model, "computed from the recorded features"
-            )
+            records = _records(steps, ratings)
+            account = _account(recording.path, records, model, "computed from the recorded features")
+            return replace(account, questions=asked)
     records = _records(_judge_samples(recording, model), ratings)
-    return _account(recording.path, records, model, "computed from the recorded samples")
+    account = _account(recording.path, records, model, "computed from the recorded samples")
+    return replace(account, questions=asked)
 
 
 def _account(path: Path, records: Sequence[TickRecord], model: ServedModel, note: str) -> Account:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from rtasmr.errors import DataError
+from rtasmr.questions import Question
 from rtasmr.report import Account, prepare_folder, write_account
 from rtasmr.snapshot import TickRecord
 from rtasmr.types import Status
@@ -53,7 +55,12 @@ def test_the_table_leaves_a_missing_probability_empty(tmp_path):
         "status": "gap",
         "modalities": "ppg+picture",
         "rating": "2",
+        "question": "tingling",
     }
+    asked = replace(ACCOUNT, questions={"vid3": Question.PLEASANTNESS})
+    write_account(asked, tmp_path / "out")
+    with (tmp_path / "out" / "predictions.csv").open(newline="") as file:
+        assert {row["question"] for row in csv.DictReader(file)} == {"pleasantness"}
 
 
 def test_the_same_source_is_written_again_and_another_refused(tmp_path):
