@@ -6,7 +6,7 @@ learned would reward it for knowing them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +23,25 @@ MIN_CLIPS = 3
 class InnerSplit:
     """Trials to learn from, and trials of other people that choose.
 
-    ``is_clip_disjoint`` tells whether the latter show clips that the former do not.
+    ``held_clips`` are the clips of the latter that the former do not show; empty where there are too few.
     """
 
     fitting: tuple[TrialTable, ...]
     validation: tuple[TrialTable, ...]
-    is_clip_disjoint: bool
+    held_clips: frozenset[str]
+
+    @property
+    def is_clip_disjoint(self) -> bool:
+        """Whether no clip is on both sides."""
+        return bool(self.held_clips)
 
 
-def draw_inner_split(tables: Sequence[TrialTable], share: float, rng: np.random.Generator) -> InnerSplit:
+def draw_inner_split(
+    tables: Sequence[TrialTable],
+    share: float,
+    rng: np.random.Generator,
+    held_before: Collection[str] = (),
+) -> InnerSplit:
     """Hold participants back, and one ASMR clip and one nature clip where there are enough.
 
     Of the splits tried, in random order, the first is taken in which both sides have frames with and without
@@ -43,6 +53,8 @@ def draw_inner_split(tables: Sequence[TrialTable], share: float, rng: np.random.
     share : float
         Of the participants held back; at least one is.
     rng : Generator
+    held_before : collection of str
+        Clips that other trainings held back: those that none did come first.
 
     Raises
     ------
@@ -57,7 +69,7 @@ def draw_inner_split(tables: Sequence[TrialTable], share: float, rng: np.random.
         )
     n_held_back = min(max(1, round(share * len(participants))), len(participants) - 1)
     second: InnerSplit | None = None
-    for split in _splits(tables, participants, n_held_back, rng):
+    for split in _splits(tables, participants, n_held_back, rng, held_before):
         if not _has_both(split.fitting):
             continue
         if _has_both(split.validation):
@@ -73,14 +85,19 @@ def draw_inner_split(tables: Sequence[TrialTable], share: float, rng: np.random.
 
 
 def _splits(
-    tables: Sequence[TrialTable], participants: Sequence[int], n_held_back: int, rng: np.random.Generator
+    tables: Sequence[TrialTable],
+    participants: Sequence[int],
+    n_held_back: int,
+    rng: np.random.Generator,
+    held_before: Collection[str],
 ) -> Iterator[InnerSplit]:
     order = rng.permutation(participants)
     clips = [clip for clip in ASMR_VIDEOS if any(t.trial.video == clip for t in tables)]
     others = [clip for clip in NATURE_VIDEOS if any(t.trial.video == clip for t in tables)]
     held_clips: list[set[str]] = [set()]
     if len(clips) >= MIN_CLIPS:
-        held_clips = [{str(clip)} for clip in rng.permutation(clips)]
+        drawn = [str(clip) for clip in rng.permutation(clips)]
+        held_clips = [{clip} for clip in sorted(drawn, key=list(held_before).count)]
         if len(others) > 1:
             held_clips = [held | {str(rng.choice(others))} for held in held_clips]
     for shift in range(len(order)):
@@ -91,7 +108,7 @@ def _splits(
                 tuple(
                     t for t in tables if t.trial.participant in people and (not held or t.trial.video in held)
                 ),
-                is_clip_disjoint=bool(held),
+                frozenset(held),
             )
 
 

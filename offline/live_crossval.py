@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from offline.epochs import LiveEpoch
+from offline.judging import judge
 from offline.live_families import check_families, family_config
 from offline.personal import calibration_frames, fit_shift, shifted
 from offline.predictions import Predictions, TrialPrediction
@@ -23,6 +25,7 @@ from offline.tables import TrialTable
 from offline.training import TrainedModel, streaming_scores, train
 from offline.training_config import TrainingConfig
 from rtasmr.errors import ConfigError, DataError
+from rtasmr.grid import FRAME_RATE_HZ
 
 PERSONAL = "+personal"
 """Behind a model's name: its predictions after a personal calibration."""
@@ -241,14 +244,30 @@ def _personal(
     model: TrainedModel, fold: OuterFold, predictions: Sequence[TrialPrediction], minutes: float
 ) -> list[TrialPrediction]:
     """Return predictions moved by each person's own shift; people without rated clips keep theirs."""
+    own = calibration_frames(fold.own, minutes)
+    clips = {table.trial.video for used in own.values() for table, _ in used}
+    level_of = {
+        clip: _clip_level(model, [t for t in fold.training if t.trial.video == clip]) for clip in clips
+    }
     shift_of = {}
-    for person, clips in calibration_frames(fold.own, minutes).items():
-        p = np.concatenate([streaming_scores(model, table)[:n] for table, n in clips])
-        labels = np.concatenate([table.label[:n] for table, n in clips])
-        shift_of[person] = fit_shift(p, labels)
+    for person, used in own.items():
+        p = [shifted(streaming_scores(model, t)[:n], level_of[t.trial.video]) for t, n in used]
+        labels = np.concatenate([table.label[:n] for table, n in used])
+        shift_of[person] = fit_shift(np.concatenate(p), labels)
     return [
         replace(said, p=shifted(said.p, shift_of.get(said.trial.participant, 0.0))) for said in predictions
     ]
+
+
+def _clip_level(model: TrainedModel, tables: Sequence[TrialTable]) -> float:
+    """Return the shift that brings the model to what the training people report of a clip.
+
+    What is left is the person: without it, somebody who sees a strong clip first would pass for a strong
+    responder.
+    """
+    frames = judge(model.network, tables, replace(model.config, label_shift_frames=0))
+    log_odds = float(model.network.slope) * frames.logits + float(model.network.shift)
+    return fit_shift(expit(log_odds), frames.labels, model.config.validation_stride / FRAME_RATE_HZ)
 
 
 def _or_lowest(score: float) -> float:

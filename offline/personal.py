@@ -1,7 +1,7 @@
 """A short personal calibration: one number per person, from their first minutes of ratings.
 
 People differ in how readily they report a tingle. A shift of the log odds, fitted on a few of their own
-rated clips, sets the level and leaves the model as it is.
+rated clips against what others report of the same clips, sets the level and leaves the model as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _LEAST_P = 1e-6
 _N_STEPS = 30
 
 
-def fit_shift(p: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+def fit_shift(
+    p: NDArray[np.floating], labels: NDArray[np.bool_], frame_s: float = 1 / FRAME_RATE_HZ
+) -> float:
     """Return the most probable shift of the log odds, given a normal prior around 0.
 
     Parameters
@@ -35,9 +37,11 @@ def fit_shift(p: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
         What the model said.
     labels : ndarray of shape (n_frames,)
         What the person reported.
+    frame_s : float
+        Seconds from one frame to the next.
     """
     log_odds = logit(np.clip(p.astype(np.float64), _LEAST_P, 1 - _LEAST_P))
-    weight = 1.0 / (SECONDS_PER_OBSERVATION * FRAME_RATE_HZ)
+    weight = frame_s / SECONDS_PER_OBSERVATION
     shift = 0.0
     for _ in range(_N_STEPS):  # Newton; the problem is concave
         said = expit(log_odds + shift)

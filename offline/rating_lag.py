@@ -80,8 +80,8 @@ def estimate_rating_lag(tables: Sequence[TrialTable], rng: np.random.Generator) 
     participants = sorted({table.trial.participant for table in used})
     if len(participants) < 2:
         raise DataError(
-            "rating lag: expected ratings that change within ASMR clips from at least 2 participants, got "
-            f"{len(participants)}; give the lag in seconds, or 0"
+            "rating lag: expected ratings that change within ASMR clips (16 s or longer) from at least 2 "
+            f"participants, got {len(participants)}; give the lag in seconds, or 0"
         )
     trials = [_prepared(table, lags) for table in used]
     people = np.array([table.trial.participant for table in used])

@@ -31,10 +31,10 @@ from offline.serving import served_logits, served_windows
 from offline.tables import TrialTable, common_spec, digest_of
 from offline.training_config import BOOSTED_TREES, TrainingConfig
 from offline.tree_fitting import fit_trees
-from rtasmr.errors import ConfigError
+from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
-from rtasmr.types import TrialId
+from rtasmr.types import Modality, TrialId
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ SAME_CLIPS_WARNING = "epoch and threshold were chosen on clips that the model ha
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One training: the model, calibrated on its own held-back trials, and how it came about.
+    """One training: the model, and how it came about.
 
     Parameters
     ----------
@@ -66,10 +66,9 @@ class Member:
     fitted : tuple of int
         Participants it learned from.
     judged : Judged
-        Calibrated log odds on the held-back trials.
+        The held-back trials, before calibration.
     auc : float
         The score that chose the epoch.
-    warnings : tuple of str
     """
 
     network: WindowModel
@@ -79,7 +78,6 @@ class Member:
     fitted: tuple[int, ...]
     judged: Judged
     auc: float
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +157,7 @@ def train(
     Raises
     ------
     DataError
-        If there are fewer than two participants, or no tingle to learn from.
+        If there are fewer than two participants, no tingle to learn from, or no modality.
     ModelError
         If training diverges.
     """
@@ -167,11 +165,14 @@ def train(
     unknown = sorted(set(config.columns or ()) - set(spec.names))
     if unknown or config.columns == ():
         raise ConfigError(f"columns: expected some of the {spec.n_features} feature names, got {unknown[:3]}")
+    absent = _never_there(tables, spec)
     digest = digest_of(tables)
-    members, splits = [], []
+    members: list[Member] = []
+    splits: list[InnerSplit] = []
     for number in range(n_members):
         rng = np.random.default_rng(rng_seed if number == 0 else (rng_seed, number))
-        split = draw_inner_split(tables, config.validation_share, rng)
+        before = [clip for split in splits for clip in split.held_clips]
+        split = draw_inner_split(tables, config.validation_share, rng, before)
         checkpoint = None if work is None else _checkpoint(work, number, config, digest, rng_seed)
         told = None if progress is None else (lambda epoch, number=number: progress(number, epoch))
         members.append(_fit_member(split, spec, config, rng, checkpoint, told))
@@ -179,8 +180,8 @@ def train(
     if not all(split.is_clip_disjoint for split in splits):
         log.warning("%s", SAME_CLIPS_WARNING)
     network = members[0].network if n_members == 1 else TingleEnsemble([m.network for m in members]).eval()
-    threshold, scores = _threshold([member.judged for member in members])
-    warnings = tuple(dict.fromkeys(warning for member in members for warning in member.warnings))
+    threshold, scores, doubts = _calibrate(members)
+    warnings = (*absent, *doubts)
     for warning in warnings:
         log.warning("%s", warning)
     aucs = [member.auc for member in members if not math.isnan(member.auc)]
@@ -227,6 +228,28 @@ def network_scores(
     return p
 
 
+def _never_there(tables: Sequence[TrialTable], spec: FeatureSpec) -> list[str]:
+    """Return a warning for every modality that no trial holds.
+
+    Raises
+    ------
+    DataError
+        If none holds any.
+    """
+    valid = np.any([table.valid.any(axis=0) for table in tables], axis=0)
+    there = {m: bool(valid[spec.columns(m)].any()) for m in Modality if len(spec.columns(m))}
+    if not any(there.values()):
+        raise DataError(
+            f"expected values of {', '.join(there)} in the training trials, got none of any; "
+            "run 'offline check' on the data and compute the features again"
+        )
+    return [
+        f"learned without {modality}: no training trial holds it"
+        for modality, is_there in there.items()
+        if not is_there
+    ]
+
+
 def _fit_member(
     split: InnerSplit,
     spec: FeatureSpec,
@@ -241,7 +264,7 @@ def _fit_member(
     else:
         device = torch.device(pick_device(config.device))
         network, best_epoch, history = fit_network(split, spec, config, rng, device, checkpoint, progress)
-    judged, warnings = _calibrate(network, split, config)
+    judged = judge(network, split.validation, config)
     return Member(
         network=network,
         best_epoch=best_epoch,
@@ -250,36 +273,32 @@ def _fit_member(
         fitted=tuple(sorted({table.trial.participant for table in split.fitting})),
         judged=judged,
         auc=judged.auc,
-        warnings=warnings,
     )
 
 
-def _calibrate(
-    network: WindowModel, split: InnerSplit, config: TrainingConfig
-) -> tuple[Judged, tuple[str, ...]]:
-    """Set the network's calibration; return log odds of the held-back trials and what to warn of."""
-    judged = judge(network, split.validation, config)
-    if judged.labels.all() or not judged.labels.any():
-        return judged, (ONE_CLASS_WARNING,)
-    slope, shift = fit_platt(judged.logits, judged.labels)
-    if slope <= 0:
-        return judged, (CHANCE_WARNING,)
-    network.set_calibration(slope, shift)
-    calibrated = Judged(_log_odds(network, judged.logits), judged.labels, judged.is_asmr)
-    return calibrated, ()
+def _calibrate(members: Sequence[Member]) -> tuple[float, dict[str, float], tuple[str, ...]]:
+    """Set the members' calibration and return threshold, scores and what to warn of.
 
-
-def _threshold(judged: Sequence[Judged]) -> tuple[float, dict[str, float]]:
-    """Return the threshold with the best balanced accuracy within held-back ASMR clips, and the score."""
-    frames = Judged.join(judged)
-    logits, labels = frames.logits[frames.is_asmr], frames.labels[frames.is_asmr]
+    One calibration on the held-back trials of all members, each judged by the member that did not learn
+    from them: a single clip of a few people would set the level by its own liking. The threshold has the
+    best balanced accuracy within their ASMR clips.
+    """
+    frames = Judged.join([member.judged for member in members])
+    if frames.labels.all() or not frames.labels.any():
+        return 0.5, {}, (ONE_CLASS_WARNING,)
+    slope, shift = fit_platt(frames.logits, frames.labels)
+    warnings: tuple[str, ...] = (CHANCE_WARNING,)
+    if slope > 0:
+        warnings = ()
+        for member in members:
+            member.network.set_calibration(slope, shift)
+    p = expit(_log_odds(members[0].network, frames.logits))[frames.is_asmr]
+    labels = frames.labels[frames.is_asmr]
     if labels.all() or not labels.any():
-        return 0.5, {}
-    threshold, score = best_threshold(expit(logits), labels, balanced_accuracy)
-    return threshold, {
-        "validation_balanced_accuracy_within_asmr": score,
-        "validation_frames": float(len(labels)),
-    }
+        return 0.5, {}, warnings
+    threshold, score = best_threshold(p, labels, balanced_accuracy)
+    scores = {"validation_balanced_accuracy_within_asmr": score, "validation_frames": float(len(labels))}
+    return threshold, scores, warnings
 
 
 def _log_odds(network: WindowModel | TingleEnsemble, logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -51,6 +51,12 @@ def test_nobody_and_no_clip_is_on_both_sides(full_study, seed):
     assert len(fitting) == 3 * 6
 
 
+def test_trainings_hold_back_clips_that_none_held_before(full_study):
+    trained = train(full_study, TREES, rng_seed=0, n_members=4)
+    held = [{t.video for t in member.held_back if t.is_asmr} for member in trained.members]
+    assert set().union(*held) == {"vid1", "vid2", "vid3", "vid4"}
+
+
 def test_with_two_asmr_clips_people_alone_are_held_back(study):
     split = draw_inner_split(study, 0.2, np.random.default_rng(0))
     assert not split.is_clip_disjoint
@@ -201,6 +207,15 @@ def test_a_modality_that_is_missing_from_all_trials_is_left_out(study):
         pre[:, :2], pre_valid[:, :2] = np.nan, False
         return replace(table, values=values, valid=valid, preroll_values=pre, preroll_valid=pre_valid)
 
+    def empty(table):
+        nothing = np.zeros_like(table.valid)
+        return replace(table, valid=nothing, preroll_valid=np.zeros_like(table.preroll_valid))
+
+    with pytest.raises(
+        DataError, match="expected values of ppg, sound, picture in the training trials, got none"
+    ):
+        train([empty(table) for table in study], TINY, rng_seed=0)
     trained = train([without_pictures(table) for table in study], replace(TINY, epochs=1), rng_seed=0)
     assert trained.network.used.tolist() == [False, False, True, True, True]
+    assert trained.warnings[0] == "learned without picture: no training trial holds it"
     assert np.isfinite(streaming_scores(trained, study[0])).all()
