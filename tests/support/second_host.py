@@ -16,10 +16,8 @@ import subprocess
 import sys
 import time
 
-from rtasmr import lslconfig
-
 HERE, THERE = "10.213.7.1", "10.213.7.2"
-LSL_PORTS = lslconfig.PORTS
+LSL_PORTS = range(16571, 16828)
 N_SAMPLES = 500
 ANSWER_S = 1.0
 SEARCH_S = 2.0
