@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from rtasmr.errors import ConfigError, StreamError
 from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.live import (
     account,
-    attach_line,
     end_on_signals,
     recording_account,
     recording_header,
@@ -35,7 +34,7 @@ from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
-from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel, StimulusFeatures
+from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
 from rtasmr.stream_specs import TINGLE_NAME, tingle_spec
@@ -86,11 +85,10 @@ def run_viewers(
     end = RunEnd()
     # What was mistyped is told before the model is loaded, which takes seconds.
     shared_sources = Sources(config.queries or {}, say, network=config.network)
-    sources = {v.code: Sources(_own_queries(v), say, network=config.network) for v in viewers}
+    places = [_place(viewer, say, network=config.network) for viewer in viewers]
     config = replace(config, queries=shared_sources.queries)
     required = tuple(role for role in config.require if role in STIMULUS_ROLES)
     leader = Acquisition(shared_sources.queries, required, config.wait_s, roles=STIMULUS_ROLES)
-    owned = {v.code: _own_acquisition(v, sources[v.code].queries) for v in viewers}
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     model = ServedModel(find_model(config.model or None), config.provider)
@@ -98,62 +96,136 @@ def run_viewers(
         say(f"model {model.card.id}: {warning}")
     with ExitStack() as stack:
         end_on_signals(end, stack)
-        for started in (shared_sources, *sources.values()):
-            stack.enter_context(started)
+        for sources in (shared_sources, *(place.sources for place in places)):
+            stack.enter_context(sources)
         stack.callback(leader.close)
         joined = leader.open(end.stop)
         stimulus = StimulusStreams(leader)
-        for own in owned.values():
-            own.follow(leader)
-            stack.callback(own.close)
-        _await_pulses(stimulus, owned, config, end.stop)
-        timer = TickTimer(pylsl.local_clock)
-        features = model.stimulus_features(timer)
-        batched = stack.enter_context(_batched(model, len(viewers)))
-        stores, recorders, members = {}, {}, []
-        for viewer in viewers:
-            own = owned[viewer.code]
-            own_config = _own_config(config, viewer, sources[viewer.code].queries)
-            stores[viewer.code] = SnapshotStore()
-            server = stack.enter_context(SnapshotServer(stores[viewer.code]))
-            if config.record and not end.stop.is_set():
-                recorders[viewer.code] = Recorder(
-                    Path(own_config.record), recording_header(own_config, model.card)
-                )
-            engine = Engine(
-                ViewerStreams(stimulus, own),
-                _pipeline(model, timer, features, leader.timebase.speed),
-                model.spec,
-                model.state(),
-                store=stores[viewer.code],
-                outlet=stack.enter_context(Outlet(_tingle_spec(model.card, viewer))),
-                recorder=recorders.get(viewer.code),
-                n_ticks=config.n_ticks,
-                until_lost=config.until_lost,
-                record_raw=config.record_raw,
-                marker_map=marker_map,
-                require=config.require,
-            )
-            engine.begin([*joined, *(Joined(role, inlet.spec) for role, inlet in own.inlets.items())])
-            members.append(Member(viewer, own, engine))
-            say(f"viewer {viewer.code}: window: {attach_line(server)}")
-        group = Group(stimulus, members, batched, end.stop)
+        if not end.stop.is_set():
+            _find_pulses(stimulus, places, config, end.stop, stack)
+        make = _EngineMaker(config, model, marker_map, stimulus)
+        members = [_member(place, make, joined, stack) for place in places]
+        say(f"no window; open that of a viewer with: rtasmr window {viewers[0].code}")
+        group = Group(stimulus, members, stack.enter_context(_batched(model, len(viewers))), end.stop)
         report_every_second(lambda: _status(group, members), status, stack)
         settle_garbage(stack)
         try:
             group.run()
         finally:
-            files, errors = _close(recorders)
+            for place in places:
+                place.close()
         accounts = {
-            m.viewer.code: {
-                **account(m.engine, model, files.get(m.viewer.code, []), stores[m.viewer.code]),
-                "recording": _recording(recorders.get(m.viewer.code)),
-                "sources": sources[m.viewer.code].account(),
-                "error": m.error or errors.get(m.viewer.code, ""),
-            }
-            for m in members
+            place.viewer.code: place.account(member, model)
+            for place, member in zip(places, members, strict=True)
         }
         return _group_account(accounts, group, model, shared_sources)
+
+
+@dataclass
+class _Place:
+    """What belongs to one viewer of a run, beside the engine."""
+
+    viewer: Viewer
+    sources: Sources
+    own: Acquisition
+    store: SnapshotStore = field(default_factory=SnapshotStore)
+    recorder: Recorder | None = None
+    files: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def close(self) -> None:
+        """Close the recording; one that failed is noted, and the others are closed all the same."""
+        if self.recorder is not None:
+            try:
+                self.files = [str(self.recorder.close())]
+            except RecordingFailedError as failure:
+                self.error = str(failure)
+
+    def account(self, member: Member, model: ServedModel) -> dict[str, Any]:
+        """Return what the run adds up to for the viewer."""
+        return {
+            **account(member.engine, model, self.files, self.store),
+            "recording": None if self.recorder is None else recording_account(self.recorder.snapshot()),
+            "sources": self.sources.account(),
+            "error": member.error or self.error,
+        }
+
+
+def _place(viewer: Viewer, say: Callable[[str], None], *, network: bool) -> _Place:
+    queries = {Role.PPG: viewer.ppg} | ({Role.RATING: viewer.ratings} if viewer.ratings else {})
+    sources = Sources(queries, say, network=network)
+    # Who names no ratings has none: any other stream of that kind is somebody else's.
+    roles = [role for role in OWN_ROLES if role in sources.queries]
+    own = Acquisition(sources.queries, (), 0.0, roles=roles, whose=f"viewer {viewer.code}")
+    return _Place(viewer, sources, own)
+
+
+class _EngineMaker:
+    """Makes the engines of a run, which share model, stimulus and clock.
+
+    Parameters
+    ----------
+    config : LiveConfig
+    model : ServedModel
+    marker_map : MarkerMap or None
+    stimulus : StimulusStreams
+    """
+
+    def __init__(
+        self,
+        config: LiveConfig,
+        model: ServedModel,
+        marker_map: MarkerMap | None,
+        stimulus: StimulusStreams,
+    ) -> None:
+        self.config = config
+        self.model = model
+        self._marker_map = marker_map
+        self._stimulus = stimulus
+        self._timer = TickTimer(pylsl.local_clock)
+        self._features = model.stimulus_features(self._timer)
+
+    def engine(self, place: _Place, outlet: Outlet) -> Engine:
+        """Return the engine of one viewer."""
+        speed = self._stimulus.acquisition.timebase.speed
+        pipeline = self.model.pipeline(
+            MARGIN_S * speed,
+            self._timer,
+            max_backlog_s=REPLAY_BACKLOG_S if speed > 1 else MAX_BACKLOG_S,
+            stimulus=self._features,
+        )
+        return Engine(
+            ViewerStreams(self._stimulus, place.own),
+            pipeline,
+            self.model.spec,
+            self.model.state(),
+            store=place.store,
+            outlet=outlet,
+            recorder=place.recorder,
+            n_ticks=self.config.n_ticks,
+            until_lost=self.config.until_lost,
+            record_raw=self.config.record_raw,
+            marker_map=self._marker_map,
+            require=self.config.require,
+        )
+
+
+def _member(
+    place: _Place,
+    make: _EngineMaker,
+    joined: Sequence[Joined],
+    stack: ExitStack,
+) -> Member:
+    """Begin one viewer's part of the run: recording, output stream, link for a window, engine."""
+    viewer, card = place.viewer, make.model.card
+    if make.config.record:
+        own_config = _own_config(make.config, viewer, place.sources.queries)
+        place.recorder = Recorder(Path(own_config.record), recording_header(own_config, card))
+        stack.callback(place.close)
+    stack.enter_context(SnapshotServer(place.store, name=viewer.code))
+    engine = make.engine(place, stack.enter_context(Outlet(_tingle_spec(card, viewer))))
+    engine.begin([*joined, *(Joined(role, inlet.spec) for role, inlet in place.own.inlets.items())])
+    return Member(viewer, place.own, engine)
 
 
 def _check(config: LiveConfig) -> None:
@@ -166,16 +238,6 @@ def _check(config: LiveConfig) -> None:
             "expected no --participant and no --consent beside viewers, got one. Their codes say who they "
             "are, the file of --viewers who has consented."
         )
-
-
-def _own_queries(viewer: Viewer) -> dict[Role, str]:
-    return {Role.PPG: viewer.ppg} | ({Role.RATING: viewer.ratings} if viewer.ratings else {})
-
-
-def _own_acquisition(viewer: Viewer, queries: Mapping[Role, str]) -> Acquisition:
-    # Who names no ratings has none: any other stream of that kind is somebody else's.
-    roles = [role for role in OWN_ROLES if role in queries]
-    return Acquisition(queries, (), 0.0, roles=roles, whose=f"viewer {viewer.code}")
 
 
 def _own_config(config: LiveConfig, viewer: Viewer, queries: Mapping[Role, str]) -> LiveConfig:
@@ -192,17 +254,24 @@ def _own_config(config: LiveConfig, viewer: Viewer, queries: Mapping[Role, str])
     )
 
 
-def _await_pulses(
-    stimulus: StimulusStreams, owned: Mapping[str, Acquisition], config: LiveConfig, stop: threading.Event
+def _find_pulses(
+    stimulus: StimulusStreams,
+    places: Sequence[_Place],
+    config: LiveConfig,
+    stop: threading.Event,
+    stack: ExitStack,
 ) -> None:
     """Wait until every viewer has a pulse, at most as long as for the stimulus."""
+    for place in places:
+        place.own.follow(stimulus.acquisition)
+        stack.callback(place.own.close)
     deadline = time.monotonic() + config.wait_s
-    while missing := [code for code, own in owned.items() if Role.PPG not in own.inlets]:
+    while missing := [place.viewer.code for place in places if Role.PPG not in place.own.inlets]:
         if time.monotonic() >= deadline or stop.wait(_WAIT_POLL_S):
             break
         stimulus.let_pass()
-        for own in owned.values():
-            own.pull()
+        for place in places:
+            place.own.pull()
     if missing and Role.PPG in config.require and not stop.is_set():
         raise StreamError(
             f"the required pulse of viewer {', '.join(missing)} did not appear in {config.wait_s:g} s. Start "
@@ -210,15 +279,6 @@ def _await_pulses(
         )
     for code in missing:
         logger.warning("viewer %s: no pulse within %g s: absent, may join later", code, config.wait_s)
-
-
-def _pipeline(model: ServedModel, timer: TickTimer, features: StimulusFeatures, speed: float) -> Any:
-    return model.pipeline(
-        MARGIN_S * speed,
-        timer,
-        max_backlog_s=REPLAY_BACKLOG_S if speed > 1 else MAX_BACKLOG_S,
-        stimulus=features,
-    )
 
 
 def _batched(model: ServedModel, n_viewers: int) -> BatchedModel:
@@ -235,22 +295,6 @@ def _tingle_spec(card: ModelCard, viewer: Viewer) -> StreamSpec:
     return replace(
         spec, source_id=f"{TINGLE_NAME}-{viewer.code}", desc={**spec.desc, "participant": viewer.code}
     )
-
-
-def _close(recorders: Mapping[str, Recorder]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Close the recordings; return their names, and why some have none, by viewer."""
-    files: dict[str, list[str]] = {code: [] for code in recorders}
-    errors: dict[str, str] = {}
-    for code, recorder in recorders.items():
-        try:
-            files[code].append(str(recorder.close()))
-        except RecordingFailedError as failure:
-            errors[code] = str(failure)
-    return files, errors
-
-
-def _recording(recorder: Recorder | None) -> dict[str, Any] | None:
-    return None if recorder is None else recording_account(recorder.snapshot())
 
 
 def _status(group: Group, members: Sequence[Member]) -> dict[str, Any]:
