@@ -189,6 +189,6 @@ def test_a_recording_without_a_runtime_is_one_line(tmp_path):
     path = tmp_path / "raw.xdf"
     with closing(XdfWriter(path, header={})) as writer:
         writer.write(writer.add_stream(rating_spec(source_id="r")), [1.0], ["rating=1"])
-    with pytest.raises(DataError, match="expected one stream 'rtasmr-tingle', got 0"):
+    with pytest.raises(DataError, match="expected a recording with predictions, got one without"):
         write_session(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
