@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pylsl
@@ -29,6 +29,10 @@ ATTEND_S = 0.005
 """What a turn spends on pulse readings and windows, which no tick waits for: viewers take turns."""
 
 
+UNWATCHED_S = 1.0
+"""How often the state for a window is renewed while no window is open: it costs more than a tick's share."""
+
+
 class Member:
     """One viewer of a group: what belongs to the viewer, and whether it still runs.
 
@@ -38,6 +42,8 @@ class Member:
     own : Acquisition
         Pulse and ratings.
     engine : Engine
+    is_watched : callable
+        Whether a window shows this viewer at the moment.
 
     Attributes
     ----------
@@ -45,10 +51,14 @@ class Member:
         Why the viewer's run broke off; empty where it did not.
     """
 
-    def __init__(self, viewer: Viewer, own: Acquisition, engine: Engine) -> None:
+    def __init__(
+        self, viewer: Viewer, own: Acquisition, engine: Engine, is_watched: Callable[[], bool]
+    ) -> None:
         self.viewer = viewer
         self.own = own
         self.engine = engine
+        self._is_watched = is_watched
+        self._next_show = 0.0
         self.error = ""
         self._ended = False
         self._unread: list[Chunk] = []
@@ -74,7 +84,10 @@ class Member:
         """Do what no tick has to wait for: read the pulse, renew the state for a window."""
         unread, self._unread = self._unread, []
         self.engine.read_pulse(unread)
-        self.engine.show_when_due()
+        clock = time.monotonic()
+        if self._is_watched() or clock >= self._next_show:
+            self._next_show = clock + UNWATCHED_S
+            self.engine.show_when_due()
 
     def end(self) -> None:
         """Deliver the last ticks."""

@@ -222,10 +222,10 @@ def _member(
         own_config = _own_config(make.config, viewer, place.sources.queries)
         place.recorder = Recorder(Path(own_config.record), recording_header(own_config, card))
         stack.callback(place.close)
-    stack.enter_context(SnapshotServer(place.store, name=viewer.code))
+    server = stack.enter_context(SnapshotServer(place.store, name=viewer.code))
     engine = make.engine(place, stack.enter_context(Outlet(_tingle_spec(card, viewer))))
     engine.begin([*joined, *(Joined(role, inlet.spec) for role, inlet in place.own.inlets.items())])
-    return Member(viewer, place.own, engine)
+    return Member(viewer, place.own, engine, lambda: server.n_clients > 0)
 
 
 def _check(config: LiveConfig) -> None:
