@@ -155,6 +155,9 @@ def features(
     clip_name: Annotated[
         list[str] | None, typer.Option(help="Of recordings, NAME=vid3: which clip one stands for; repeat it.")
     ] = None,
+    person: Annotated[
+        list[str] | None, typer.Option(help="Of recordings, CODE=101: a participant's number; repeat it.")
+    ] = None,
     number_from: Annotated[
         int, typer.Option(min=0, help="Of recordings: added to the numbers in participant codes.")
     ] = 0,
@@ -178,7 +181,8 @@ def features(
         from rtasmr.marker_map import MarkerMap
 
         known = None if marker_map is None else MarkerMap.load(marker_map)
-        naming = Naming(_pairs("--clip-name", clip_name or []), known, number_from)
+        people = {code: _number("--person", n) for code, n in _pairs("--person", person or []).items()}
+        naming = Naming(_pairs("--clip-name", clip_name or []), known, people, number_from)
         paths, notes = extract_recordings(
             recordings, out, feature_set, encoder, naming, provider=provider, cache_folder=cache
         )
@@ -463,6 +467,12 @@ def _lag(text: str) -> float | None:
         return float(text)
     except ValueError as error:
         raise ConfigError(f"--rating-lag: expected seconds or auto, got {text!r}") from error
+
+
+def _number(option: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"{option}: expected a number, got {text!r}. Correct it.")
+    return int(text)
 
 
 def _pairs(option: str, texts: list[str]) -> dict[str, str]:

@@ -56,6 +56,8 @@ class Naming:
         A clip's name in the recording to that of a clip of the data set.
     marker_map : MarkerMap or None
         What the markers of another program mean, for recordings that hold no clip of ours.
+    people : mapping of str to int
+        The number of a participant, by code, where the code holds none.
     number_from : int
         Added to the number in a participant's code, so that a lab's people stand beside those of a data set.
 
@@ -67,6 +69,7 @@ class Naming:
 
     clips: Mapping[str, str] = field(default_factory=dict)
     marker_map: MarkerMap | None = None
+    people: Mapping[str, int] = field(default_factory=dict)
     number_from: int = 0
 
     def __post_init__(self) -> None:
@@ -79,11 +82,13 @@ class Naming:
     def participant(self, recording: Recording) -> int:
         """Return the number of the person of a recording; `DataError` where the code has none."""
         code = recording.header.get("participant", "")
+        if code in self.people:
+            return self.people[code]
         match = _NUMBER.fullmatch(code)
         if match is None:
             raise DataError(
                 f"{recording.path.name}: expected a participant code with one number, such as 021 or p21, "
-                f"got {code!r}; record with --participant"
+                f"got {code!r}; give it one with --person {code or 'CODE'}=101"
             )
         return self.number_from + int(match[1])
 

@@ -132,8 +132,10 @@ def test_a_short_clip_is_left_out(recorded):
 @pytest.mark.parametrize("code", ["", "anna", "p1-2"])
 def test_a_person_without_a_number_is_refused(recorded, code):
     path = recorded({"vid1": 0.0}, {1.0: "rating=1"}, participant=code)
-    with pytest.raises(DataError, match="expected a participant code with one number"):
+    with pytest.raises(DataError, match=r"expected a participant code with one number.*--person"):
         recorded_tables(path, SPEC, no_pictures, Naming())
+    (table,), _ = recorded_tables(path, SPEC, no_pictures, Naming(people={code: 101}))
+    assert table.trial == TrialId(101, "vid1")
 
 
 def test_features_of_another_encoder_are_refused(recorded):
