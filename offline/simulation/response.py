@@ -14,9 +14,9 @@ from offline.simulation.processes import slow_noise, smoothed
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.presentation_log import LOG_UNITS_PER_S, MAX_LEVEL
 
-ASMR_APPEAL = {"vid1": -0.75, "vid2": 0.55, "vid3": -0.75, "vid4": -0.80}
+ASMR_APPEAL = {"vid1": -0.75, "vid2": 0.55, "vid3": -0.42, "vid4": -0.80}
 """How much more a clip tingles than its drive says, in rating levels; sets the responder rates."""
-DRIVE_GAIN = {"vid1": 1.6, "vid2": 2.0, "vid3": 2.0, "vid4": 1.5}
+DRIVE_GAIN = {"vid1": 1.6, "vid2": 2.0, "vid3": 1.45, "vid4": 1.5}
 """Rating levels between the weakest and the strongest moment of a clip; sets the agreement."""
 
 NON_RESPONDER_RATE = 0.03

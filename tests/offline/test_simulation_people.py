@@ -85,12 +85,12 @@ def test_no_stroke_lies_past_the_end_and_some_lie_on_it(rng: np.random.Generator
 
 
 def agreement(tracks: np.ndarray) -> float:
-    """Mean leave-one-out correlation of every varying track with the mean of the others."""
+    """Mean leave-one-out correlation of every varying track with the mean of the others, by Fisher's z."""
     values = []
     for i, track in enumerate(tracks):
         if track.std() > 0:
             values.append(np.corrcoef(track, np.delete(tracks, i, axis=0).mean(axis=0))[0, 1])
-    return float(np.mean(values))
+    return float(np.tanh(np.mean(np.arctanh(values))))
 
 
 @pytest.mark.parametrize(("video", "paper"), [("vid2", 0.424), ("vid3", 0.539)])
@@ -105,7 +105,9 @@ def test_people_agree_about_as_much_as_in_the_study(
         offsets = [stroke.offset for stroke in strokes]
         levels = np.array([0, *(stroke.code - 1 for stroke in strokes)])
         tracks.append(levels[np.searchsorted(offsets, 1000 * np.arange(50, 600), side="right")])
-    assert agreement(np.array(tracks)) == pytest.approx(paper, abs=0.12)
+    assert agreement(np.array(tracks)) == pytest.approx(
+        paper, abs=0.1
+    )  # 0.03 from one draw of drives to the next
 
 
 def intervals_s(intensity: np.ndarray, tingle: bool) -> tuple[np.ndarray, np.ndarray]:
