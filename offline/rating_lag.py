@@ -38,7 +38,7 @@ RIDGE_SHARE = 0.03
 
 N_PARTS = 4
 N_BOOTSTRAP = 400
-LEAST_R, WIDEST_CI_S = 0.05, 3.0
+LEAST_R, WIDEST_CI_S = 0.05, 4.0
 """A weaker relation, or a less certain lag, is none: its best lag would be chance."""
 
 
