@@ -26,9 +26,7 @@ class Shared:
         Newest results that are kept.
     """
 
-    def __init__(
-        self, compute: Callable[[NDArray[Any]], NDArray[np.float32]], n_kept: int = N_KEPT
-    ) -> None:
+    def __init__(self, compute: Callable[[NDArray[Any]], NDArray[np.float32]], n_kept: int = N_KEPT) -> None:
         self._compute = compute
         self._kept: deque[tuple[NDArray[Any], NDArray[np.float32]]] = deque(maxlen=n_kept)
 
