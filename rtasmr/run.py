@@ -13,7 +13,7 @@ import numpy as np
 from rtasmr.aligner import ModalityFormat
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.errors import DataError
-from rtasmr.features.spec import MODALITY_NAMES, SOUND_SFREQ
+from rtasmr.features.spec import MODALITY_NAMES, PULSE_NAMES, SOUND_SFREQ
 from rtasmr.feed import reached, stimulus_chunks
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.marker_map import MarkerMap
@@ -103,7 +103,11 @@ def _account(path: Path, records: Sequence[TickRecord], model: ServedModel, note
 
 def _judge_frames(frames: RecordedFrames, model: ServedModel) -> list[Step]:
     """Run the model on frames as they were recorded live."""
-    columns = {m: np.array([frames.names.index(n) for n in MODALITY_NAMES[m]]) for m in Modality}
+    # The pulse's own columns need seconds of wave: a modality is there where all its other columns are.
+    columns = {
+        m: np.array([frames.names.index(n) for n in MODALITY_NAMES[m] if n not in PULSE_NAMES])
+        for m in Modality
+    }
     ever = {m: bool(frames.valid[:, c].any()) for m, c in columns.items()}
     segments = {s.index: s for s in frames.segments}
     predictor = model.predictor()
