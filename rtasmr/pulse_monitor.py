@@ -15,6 +15,9 @@ USUAL_READINGS = 30
 """Good readings behind the usual height of the wave: half a minute."""
 _MIN_USUAL = 3
 
+MIN_SET_BACK_S = 0.5
+"""Stamps that go back by less are late samples, or a drift that was corrected, and no clock set anew."""
+
 
 class PulseMonitor:
     """Reads the last 10 s of a pulse stream at every whole second of its stamps.
@@ -49,22 +52,29 @@ class PulseMonitor:
         Parameters
         ----------
         times : ndarray of shape (n_samples,), float64
-            Stamps in seconds. Where they go back, the clock was set anew, and all before is forgotten.
+            Stamps in seconds. Where they go back by 0.5 s, the clock was set anew, and all before is
+            forgotten; a sample that is late by less is left out.
         values : ndarray of shape (n_samples,)
             Not finite where a sample is lost.
         """
         stamped = np.isfinite(times)
         times, values = times[stamped], values[stamped].astype(np.float64)
         readings: list[PulseReading] = []
-        back = np.flatnonzero(np.diff(times) < 0) + 1
-        for part, part_values in zip(np.split(times, back), np.split(values, back), strict=True):
-            readings += self._push_ascending(part, part_values)
+        while len(times):
+            newest = np.maximum.accumulate(np.append(self._last_s, times[:-1]))
+            set_back = np.flatnonzero(times <= newest - MIN_SET_BACK_S)
+            stop = int(set_back[0]) if len(set_back) else len(times)
+            in_order = times[:stop] >= newest[:stop]
+            readings += self._push_ascending(times[:stop][in_order], values[:stop][in_order])
+            times, values = times[stop:], values[stop:]
+            if len(times):
+                self._forget()
         return readings
 
     def _push_ascending(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> list[PulseReading]:
         if len(times) == 0:
             return []
-        if times[0] < self._last_s or self._n_samples > self._max_samples:
+        if self._n_samples > self._max_samples:
             self._forget()
         self._last_s = float(times[-1])
         if math.isnan(self._due_s):

@@ -186,6 +186,31 @@ def test_stamps_that_are_none_do_no_harm(stamp):
     assert last.rate_bpm == pytest.approx(72.0, rel=0.02)
 
 
+@pytest.mark.parametrize("back_s", [1e-6, 0.004, 0.4])
+def test_stamps_that_go_back_a_little_cost_no_reading(back_s):
+    times, wave = pulse(20.5)
+    monitor, readings = PulseMonitor(SFREQ), []
+    shifted = np.where(times < 14.2, times, times - back_s)
+    for first in range(0, len(times), 20):
+        readings += monitor.push(shifted[first : first + 20], wave[first : first + 20])
+    assert [r.time_s for r in readings] == [*range(1, 21)]
+    assert [r.troubles for r in readings[5:14]] == [()] * 9
+    assert not any(Trouble.STARTING in r.troubles for r in readings[5:])
+    assert readings[-1].rate_bpm == pytest.approx(72.0, rel=0.02)
+    # Division into chunks changes nothing.
+    again = PulseMonitor(SFREQ).push(shifted, wave)
+    assert [(r.time_s, r.quality, r.troubles) for r in again] == [
+        (r.time_s, pytest.approx(r.quality, nan_ok=True), r.troubles) for r in readings
+    ]
+
+
+def test_a_clock_that_was_set_back_begins_anew():
+    times, wave = pulse(20.5)
+    readings = PulseMonitor(SFREQ).push(np.where(times < 14.2, times, times - 0.6), wave)
+    after = [r for r in readings if r.time_s > 14.0]
+    assert after[0].troubles == (Trouble.STARTING,)
+
+
 def test_stamps_that_stand_still_take_no_memory():
     monitor = PulseMonitor(SFREQ)
     for _ in range(200):
