@@ -305,7 +305,7 @@ def _obstacle(clip: _Clip, trial: TrialId, rating: NDArray[np.int8], asked: Ques
     if trial.is_asmr and asked is not Question.TINGLING:
         return f"its ratings are of {asked.value}, not of tingling"
     if (rating == NO_RATING).any():
-        return "nobody pressed a rating key in the whole recording"
+        return "the recording has no stream of ratings, rtasmr-rating or markers 'rating=0' to 'rating=3'"
     return ""
 
 

@@ -299,6 +299,8 @@ class Engine:
                 self.markers.join(role, event.spec)
             if role is Role.RATING:
                 self._ratings.connect()
+                # Without a press too the recording says that somebody could rate.
+                self._announce(role.value, self.markers.recorded_spec(role))
         elif modality is not None and not isinstance(event, ClockSet):
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
             self._pipeline.aligner.lose_stream(modality, status)
@@ -342,13 +344,16 @@ class Engine:
         return taken.known
 
     def _record(self, key: str, spec: StreamSpec, times: NDArray[np.float64], data: NDArray[Any]) -> None:
-        """Record samples; a stream appears in the file with its first sample, so none is empty."""
+        """Record samples; a stream appears in the file with its first, one of ratings when it joins."""
         if self._recorder is None:
             return
-        if key not in self._announced:
+        self._announce(key, spec)
+        self._recorder.put(key, times, data)
+
+    def _announce(self, key: str, spec: StreamSpec) -> None:
+        if self._recorder is not None and key not in self._announced:
             self._recorder.add_stream(key, spec)
             self._announced.add(key)
-        self._recorder.put(key, times, data)
 
     def _deliver(self, steps: Sequence[Step]) -> None:
         for step in steps:

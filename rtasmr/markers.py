@@ -69,10 +69,15 @@ class MarkerIntake:
         self._specs[role] = spec
         self._owner.setdefault(_source(spec), role)
 
+    def recorded_spec(self, role: Role) -> StreamSpec:
+        """Describe the stream of our markers that a recording holds for a role that has joined."""
+        spec = self._specs[role]
+        return spec if _is_ours(role, spec) else our_spec(role, spec)
+
     def take(self, chunk: Chunk) -> TakenMarkers:
         """Sort the texts of one chunk."""
         role, spec = chunk.role, self._specs[chunk.role]
-        is_ours = spec.name == DEFAULT_QUERIES[role].name
+        is_ours = _is_ours(role, spec)
         is_owner = self._owner[_source(spec)] is role
         translate = (_OURS if is_ours else self._map).translate
         keep: list[int] = []
@@ -93,7 +98,7 @@ class MarkerIntake:
         if is_owner:
             records.append(MarkerRecord(" ".join(_source(spec)), as_translated(spec), chunk))
         if known is not None:
-            records.append(MarkerRecord(role.value, our_spec(role, spec), known))
+            records.append(MarkerRecord(role.value, self.recorded_spec(role), known))
         return TakenMarkers(known, tuple(records))
 
     def account(self) -> dict[str, Any]:
@@ -130,6 +135,10 @@ def as_translated(spec: StreamSpec) -> StreamSpec:
 def is_translated(spec: StreamSpec) -> bool:
     """Whether a recorded stream is kept as it came, beside the markers that were made of it."""
     return _TRANSLATED.items() <= spec.desc.items()
+
+
+def _is_ours(role: Role, spec: StreamSpec) -> bool:
+    return spec.name == DEFAULT_QUERIES[role].name
 
 
 def _source(spec: StreamSpec) -> tuple[str, str]:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 RAW_TYPES = ("Audio", "VideoRaw", "VideoCompressed")
 """Content types that show the person or the room: recorded only when asked for."""
 
+MARKERS_TYPE = "Markers"
+"""Content type of streams that are recorded without a single sample too."""
+
 PULL_EVERY_S = 0.05
 SEARCH_EVERY_S = 0.25
 STATUS_EVERY_S = 1.0
@@ -92,6 +95,7 @@ class _Track:
     spec: StreamSpec
     n_samples: int = 0
     n_losses: int = 0
+    is_announced: bool = False
 
 
 @dataclass
@@ -115,6 +119,8 @@ class StreamRecorder:
         if track is None:
             track = _Track(f"stream {len(self._tracks)}", spec)
             self._tracks.append(track)
+            if spec.stype == MARKERS_TYPE:  # no press in a whole session is an answer too
+                self._announce(track)
         self._taps[track.key] = tap, track
         logger.info("recording %s", tap.found)
 
@@ -132,11 +138,15 @@ class StreamRecorder:
                 lost.append(tap.found)
                 continue
             if pulled is not None:
-                if track.n_samples == 0:  # with its first sample, so that no stream of the file is empty
-                    self.recorder.add_stream(key, track.spec)
+                if not track.is_announced:  # with its first sample: a signal without any is left out
+                    self._announce(track)
                 self.recorder.put(key, *pulled)
                 track.n_samples += len(pulled[0])
         return lost
+
+    def _announce(self, track: _Track) -> None:
+        self.recorder.add_stream(track.key, track.spec)
+        track.is_announced = True
 
     def close(self) -> None:
         """Disconnect from everything."""

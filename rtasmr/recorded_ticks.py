@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from rtasmr.errors import DataError
 from rtasmr.grid import tick_time
 from rtasmr.markers import is_translated
+from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import segments_from_recording
 from rtasmr.session import RecordedStream, Recording
@@ -51,12 +52,16 @@ def ticks_of(recording: Recording) -> tuple[TickRecord, ...]:
 
 
 def ratings_of(recording: Recording) -> RatingTrack:
-    """Return the rating presses of a recording; without any, ticks have no rating."""
+    """Return the rating presses of a recording; without a stream of them, ticks have no rating.
+
+    Where our own stream of ratings is there without a press, nobody felt anything: all ticks are rated 0.
+    """
     ratings = RatingTrack()
     for stream in recording.streams:
         if stream.spec.stype != "Markers" or is_translated(stream.spec):
             continue
-        if any(str(text).startswith("rating=") for text in stream.data):
+        is_ours = stream.spec.name == DEFAULT_QUERIES[Role.RATING].name
+        if is_ours or any(str(text).startswith("rating=") for text in stream.data):
             ratings.connect()
             ratings.push(Chunk(Role.RATING, stream.times, stream.data))
     return ratings

@@ -42,7 +42,7 @@ def texts(*marks: tuple[float, str]) -> tuple[list[float], np.ndarray]:
 
 @pytest.fixture
 def recorded(tmp_path) -> Recorded:
-    """Write what a live run records: frames of each clip, 20 s long, and the presses."""
+    """Write what a live run records: frames of each clip, 20 s long, and the presses of one who rates."""
 
     def write(
         clips: Mapping[str, float],
@@ -53,6 +53,7 @@ def recorded(tmp_path) -> Recorded:
         spec: FeatureSpec = SPEC,
         desc: Mapping[str, str] | None = None,
         n_ticks: int = N_TICKS,
+        rates: bool = False,
     ) -> Path:
         path = tmp_path / name
         with closing(XdfWriter(path, header={"participant": participant})) as writer:
@@ -61,7 +62,7 @@ def recorded(tmp_path) -> Recorded:
             writer.write(writer.add_stream(SEGMENTS_SPEC), *texts(*marks))
             frames = [frame(segment, k) for segment in segments for k in range(n_ticks)]
             writer.write(writer.add_stream(features_spec(spec)), *feature_rows(frames))
-            if presses:
+            if presses or rates:
                 number = writer.add_stream(rating_spec(source_id="pad", desc=desc))
                 writer.write(number, *texts(*presses.items()))
         return path
@@ -97,7 +98,7 @@ def test_a_recorded_clip_becomes_a_table(recorded):
     ("clips", "presses", "said"),
     [
         ({"river": 0.0}, {1.0: "rating=0"}, "'river' is left out: it is none of vid1"),
-        ({"vid1": 0.0}, {}, "nobody pressed a rating key"),
+        ({"vid1": 0.0}, {}, "the recording has no stream of ratings"),
     ],
 )
 def test_a_clip_that_is_no_trial_is_named_with_the_reason(recorded, clips, presses, said):
@@ -105,6 +106,15 @@ def test_a_clip_that_is_no_trial_is_named_with_the_reason(recorded, clips, press
     assert tables == []
     assert len(notes) == 1
     assert said in notes[0]
+
+
+def test_a_person_who_never_pressed_felt_nothing(recorded):
+    tables, notes = recorded_tables(
+        recorded({"vid1": 100.0, "vid5": 130.0}, {}, rates=True), SPEC, no_pictures, Naming()
+    )
+    assert notes == []
+    assert [table.trial for table in tables] == [TrialId(21, "vid1"), TrialId(21, "vid5")]
+    assert not any(table.rating.any() for table in tables)
 
 
 def test_a_clip_of_another_name_may_stand_for_one(recorded):

@@ -47,6 +47,16 @@ def test_one_foreign_stream_serves_clips_and_ratings_and_is_recorded_once() -> N
     assert intake.account() == {"clip": 2, "rating": 1, "unknown": 1, "unknown_texts": {"flip": 1}}
 
 
+def test_what_is_recorded_of_a_role_is_known_before_its_first_text() -> None:
+    intake = MarkerIntake(MAP)
+    own = clip_spec(source_id="replay")
+    intake.join(Role.CLIP, own)
+    intake.join(Role.RATING, PSYCHOPY)
+    assert intake.recorded_spec(Role.CLIP) == own
+    (_, ours) = intake.take(chunk(Role.RATING, *TEXTS)).records
+    assert intake.recorded_spec(Role.RATING) == ours.spec
+
+
 def test_streams_of_our_own_pass_as_they_are() -> None:
     intake = MarkerIntake(MAP)
     intake.join(Role.CLIP, clip_spec(source_id="replay"))
