@@ -58,15 +58,15 @@ class PulseMonitor:
             Not finite where a sample is lost.
         """
         stamped = np.isfinite(times)
-        times, values = times[stamped], values[stamped].astype(np.float64)
+        times, wave = times[stamped], values[stamped].astype(np.float64)
         readings: list[PulseReading] = []
         while len(times):
             newest = np.maximum.accumulate(np.append(self._last_s, times[:-1]))
             set_back = np.flatnonzero(times <= newest - MIN_SET_BACK_S)
             stop = int(set_back[0]) if len(set_back) else len(times)
             in_order = times[:stop] >= newest[:stop]
-            readings += self._push_ascending(times[:stop][in_order], values[:stop][in_order])
-            times, values = times[stop:], values[stop:]
+            readings += self._push_ascending(times[:stop][in_order], wave[:stop][in_order])
+            times, wave = times[stop:], wave[stop:]
             if len(times):
                 self._forget()
         return readings
