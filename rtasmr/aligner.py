@@ -115,9 +115,10 @@ class Aligner:
         self._regular: dict[Modality, RegularBuffer] = {}
         self._pictures = PictureBuffer(PICTURES_KEPT)
         self._lost: dict[Modality, Status] = {}
-        self._boundaries: list[tuple[float, str]] = []
+        self._boundaries: list[tuple[float, str, bool]] = []  # stamp, clip, whether it begins there
         self._pauses: list[tuple[float, float]] = []
         self._segment: Segment | None = None
+        self._label_before = ""
         self._n_segments = 0
         self._tick = 0
         self._ppg_next = 0
@@ -182,7 +183,7 @@ class Aligner:
     def _push_marker(self, time_s: float, text: str) -> None:
         event, _, label = text.partition(" ")
         if event in ("clip_start", "clip_end"):
-            boundary = (time_s, label if event == "clip_start" else "")
+            boundary = (time_s, label, event == "clip_start")
             bisect.insort(self._boundaries, boundary, key=lambda item: item[0])
             self._end_pause(time_s)  # whoever paused may be gone
         elif event == "pause_start":
@@ -254,21 +255,29 @@ class Aligner:
         """Return the time of the next tick, after every segment change that it has reached."""
         assert self._segment is not None  # both callers have opened one
         while self._boundaries:
-            time_s, label = self._boundaries[0]
+            time_s, clip, begins = self._boundaries[0]
             if tick_time(self._segment.origin, self._tick) < time_s - ON_TICK_TOLERANCE_S:
                 break
             self._boundaries.pop(0)
             if time_s < self._newest_time() - BUFFER_S:
                 self.n_rejected_markers += 1
-            elif label or self._segment.label:
-                self._open(time_s, label)
+            elif begins and clip:
+                self._open(time_s, clip)
+            elif self._segment.label and not self._is_over(clip):
+                self._open(time_s, "")
         return tick_time(self._segment.origin, self._tick)
+
+    def _is_over(self, clip: str) -> bool:
+        """Whether the clip of an end marker is the one before: the next began a moment before its end."""
+        assert self._segment is not None
+        return bool(clip) and clip == self._label_before != self._segment.label
 
     def _newest_time(self) -> float:
         buffers = [self._buffer(m) for m in self._formats]
         return max((b.newest_time for b in buffers if b is not None and not b.is_empty), default=-np.inf)
 
     def _open(self, origin: float, label: str) -> None:
+        self._label_before = "" if self._segment is None else self._segment.label
         self._segment = Segment(self._n_segments, label, origin)
         self._n_segments += 1
         self._tick = 0

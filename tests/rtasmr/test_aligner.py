@@ -341,6 +341,25 @@ def test_markers_open_segments_with_their_own_origin() -> None:
     assert clip.ppg[-1] == 2669
 
 
+@pytest.mark.parametrize("end", ["clip_end vid1", "clip_end"])
+def test_only_its_own_end_ends_a_clip_that_began_within_the_one_before(end: str) -> None:
+    """Onsets scatter by a millisecond: of clips back to back, the second may begin before the first ends."""
+    aligner = make_aligner(Modality.PPG)
+    for time_s, text in ((0.5, "clip_start vid3"), (1.5, "clip_start vid1"), (1.5002, "clip_end vid3")):
+        aligner.push(marker(time_s, text))
+    aligner.push(marker(2.5, end))
+    aligner.push(ppg_chunk(0, 8000))
+    ready = list(aligner.pop_ready(now=-np.inf))
+    segments = {c.segment.index: c.segment for c in ready}
+    assert [(s.label, s.origin) for s in segments.values()] == [
+        ("", 0.0),
+        ("vid3", 0.5),
+        ("vid1", 1.5),
+        ("", 2.5),
+    ]
+    assert [c.tick for c in ready if c.segment.label == "vid1"] == list(range(10))
+
+
 def test_a_late_marker_reopens_its_segment_from_tick_zero() -> None:
     aligner = make_aligner(Modality.PPG)
     aligner.push(ppg_chunk(0, 4000))
