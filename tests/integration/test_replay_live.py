@@ -96,7 +96,7 @@ def test_published_probabilities_are_the_streaming_scores(recordings, table, ser
     for tick in range(50, 600):
         stop = min(tick + 11, 600)
         start = max(0, stop - 200)
-        expected.append(model.predict(values[start:stop], valid[start:stop])[tick - start])
+        expected.append(model.predict(values[start:stop], valid[start:stop])[tick - start, 0])
     said = [r for r in read_account(recordings["1x"][0]).records if r.label == "vid3"]
     assert [r.tick for r in said] == list(range(600))
     assert all(np.isnan(r.p) for r in said[:50])
@@ -117,6 +117,7 @@ def test_every_recorded_stream_opens_elsewhere_and_holds_something(recordings):
         "rtasmr-tingle",
         "rtasmr-latency",
         "rtasmr-pulse",
+        "rtasmr-distance",
         "rtasmr-incidents",  # the end of the replay: its streams are lost
     }
     assert all(counts.values())

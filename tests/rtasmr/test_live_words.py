@@ -19,7 +19,7 @@ def fail(_: object) -> None:
     [
         (Role.PPG, "serial", "expected serial:PORT, got 'serial'"),
         (Role.PPG, "serial:/dev/x,speed=9", "got 'speed=9'"),
-        (Role.PPG, "PPG", "stream query"),
+        (Role.PPG, "PPG", "expected a stream"),
         (Role.PICTURE, "screen,size=9", "got 'size=9'"),
         (Role.SOUND, "type=Audio,polarity=inverted", "for the pulse only"),
     ],

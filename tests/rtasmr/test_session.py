@@ -379,7 +379,8 @@ def test_what_labrecorder_recorded_is_read(tmp_path, monkeypatch):
             time.sleep(0.1)
         time.sleep(1.0)  # it pulls every 0.5 s
         recorder.stop()
-    recording = read_xdf(tmp_path / "lab.xdf")
+    # As sent: the offsets that a recorder measures on one host are noise of some 30 us.
+    recording = read_xdf(tmp_path / "lab.xdf", synchronize=False)
     got = recording.stream("counter")
     assert recording.complete
     assert replace(got.spec, hostname="") == spec
