@@ -125,10 +125,11 @@ def check(
     if json_:
         rows = [{"file": f.file, "level": f.level.value, "text": f.text} for f in findings]
         typer.echo(json.dumps({"data": data.name, "findings": rows}))
-    n_errors = sum(finding.level is Level.ERROR for finding in findings)
-    if n_errors:
+    unusable = {finding.file for finding in findings if finding.level is Level.ERROR}
+    if unusable:
         raise DataError(
-            f"{data}: {n_errors} of {len(findings)} files cannot be used; the lines marked error say why."
+            f"{data}: {len(unusable)} of {len({finding.file for finding in findings})} files are missing or "
+            "cannot be used; the lines marked error say why."
         )
 
 
@@ -355,9 +356,15 @@ def reproduce(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Make a simulated data set in OUT and reproduce on it.")
     ] = False,
-    scenario: Annotated[str, typer.Option(help="Of --simulated: tingle or null.")] = "tingle",
-    participants: Annotated[int, typer.Option(help="Of --simulated: 4 to 34.")] = 34,
-    size: Annotated[str, typer.Option(help="Of --simulated: picture size, WIDTHxHEIGHT.")] = "1280x720",
+    scenario: Annotated[
+        str | None, typer.Option(help="With --simulated: tingle, as by default, or null.")
+    ] = None,
+    participants: Annotated[
+        int | None, typer.Option(min=4, max=34, help="With --simulated: how many people; else 34.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="With --simulated: picture size, WIDTHxHEIGHT; else 1280x720.")
+    ] = None,
     protocol: Annotated[
         Literal["published", "as-written", "both"],
         typer.Option(help="The published code's rules, those of the paper's text, or a column for each."),
@@ -386,6 +393,11 @@ def reproduce(
 
     if sum((data is not None, predictions is not None, simulated)) > 1:
         raise ConfigError("expected one of DATA, --predictions and --simulated, got more; name one.")
+    if not simulated and (scenario, participants, size) != (None, None, None):
+        raise ConfigError(
+            "--scenario, --participants and --size say what --simulated makes, got one without it; leave it "
+            "out, or add --simulated."
+        )
     drawn = _numbers("--seeds", seeds)
     if data is None and predictions is None and not simulated:
         kind, path = downloaded_source()
@@ -399,7 +411,8 @@ def reproduce(
         )
         if data is None:
             # In a process of its own: what it takes of memory is free again for the training.
-            data = run_apart(_simulate_study, out, participants, drawn[0], scenario, _size(size))
+            shape = _size(size or "1280x720")
+            data = run_apart(_simulate_study, out, participants or 34, drawn[0], scenario or "tingle", shape)
         with progress("reproduce") as report:
             results = reproduce_study(data, out, settings, report, _tell_note)
     if json_:

@@ -213,7 +213,9 @@ def _read_logs(files: list[Path], warnings: list[str]) -> tuple[dict[int, Sessio
             continue
         if participant in chosen:
             earlier = chosen[participant].name
-            warnings.append(f"{earlier}: participant {participant:03d} has a later log {path.name}; ignored")
+            warnings.append(
+                f"{earlier}: not used; participant {participant:03d} has a later log, {path.name}, which is"
+            )
         chosen[participant] = path
     for participant, path in sorted(chosen.items()):
         try:
@@ -234,7 +236,9 @@ def _find_ppg(files: list[Path], warnings: list[str]) -> dict[int, Path]:
         if match is None:
             warnings.append(f"{path.name}: not named like 021_csv.txt; ignored")
         elif int(match[1]) in found:
-            warnings.append(f"{path.name}: {found[int(match[1])].name} holds the same participant; ignored")
+            warnings.append(
+                f"{path.name}: not used; {found[int(match[1])].name}, which is, holds the same participant"
+            )
         else:
             found[int(match[1])] = path
     return dict(sorted(found.items()))

@@ -55,6 +55,7 @@ REFUSED = [
     ("offline train {empty} --out {tmp}/out", "offline features"),
     ("offline reproduce --predictions {missing}.pkl --out {tmp}/out", "found no file"),
     ("offline reproduce --out {tmp}/out", "--predictions"),
+    ("offline reproduce {empty} --out {tmp}/out --participants 5", "add --simulated"),
     ("replay {missing}", "No such file"),
     ("replay {missing} --participant 1", "missing"),
     ("replay {empty} --participant 1", "the folder is missing"),

@@ -121,7 +121,7 @@ def test_of_two_logs_of_one_participant_the_later_is_read_and_said(tiny_set: Pat
     shutil.copy(tiny_set / "log" / "021-1-20211022-d28c98dd.log", later)
     dataset = DataSet.open(tiny_set)
     assert dataset.log(21).condition == 2
-    assert any("has a later log" in warning for warning in dataset.warnings)
+    assert any("not used; participant" in warning for warning in dataset.warnings)
 
 
 def test_a_recording_that_ends_before_a_clip_names_the_clip(tiny_set: Path) -> None:
