@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from offline.pulse_gain import PREFIX
+from offline.pulse_gain import FEWEST_PARTICIPANTS, PREFIX
 from offline.reading import Reader
 from offline.results import Results
 
+_PARTICIPANTS = f"{PREFIX}participants"
 _OWN = f"{PREFIX}correlation"
 _EXCHANGED = f"{PREFIX}shuffled.brier_gain"
 _WITHOUT = f"{PREFIX}without.brier_gain"
@@ -41,8 +42,14 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
     alone follows what is the person's own in the reports. *No evidence* else.
 
     Where no pulses were exchanged, the person's own part of what the fusion model says stands in for that.
+    Nothing is answered from fewer than `FEWEST_PARTICIPANTS` people.
     """
     read = Reader(results)
+    if read.has(_PARTICIPANTS) and read.number(_PARTICIPANTS) < FEWEST_PARTICIPANTS:
+        return PulseAnswer.UNKNOWN, (
+            f"Needs {FEWEST_PARTICIPANTS} people or more with a test trial of an ASMR clip: intervals over "
+            f"fewer are too narrow; there are {read(_PARTICIPANTS, 0)}.",
+        )
     if not read.has(_OWN):
         answer = PulseAnswer.UNKNOWN
         parts = [read.note(_OWN) or "Needs the fusion model's predictions of ASMR trials"]

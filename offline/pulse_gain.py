@@ -29,6 +29,8 @@ from offline.statistics import (
 from rtasmr.errors import DataError
 
 PREFIX = "caveat.pulse."
+FEWEST_PARTICIPANTS = 10
+"""An interval from resampling fewer people than this is too narrow to answer anything: they are its units."""
 _UNDEFINED = "Undefined: no two people of one clip differ at any instant"
 _CONCORDANCE = "of two people at one instant, who feels it; 0.5 is chance"
 _CORRELATION = "of probability and report, less what all share and each trial's mean; 0 is chance"
@@ -61,6 +63,9 @@ def measure_pulse_gain(
     interval = ParticipantBootstrap(fusion, rng, n_bootstrap, undefined=_UNDEFINED)
     own = PersonScores.of([fusion])
     found = {
+        "participants": Measured(
+            float(len(fusion.participants)), unit="count", note="people with a test trial of an ASMR clip"
+        ),
         "concordance": interval(own.concordance, "r", _CONCORDANCE),
         "correlation": interval(own.correlation, "r", _CORRELATION),
     }
@@ -145,6 +150,11 @@ def measure_amplitude(
         absent = Measured(None, unit="r", note="no ASMR trial has a pulse from beginning to end")
         return {f"{PREFIX}amplitude.correlation": absent}
     n_people = len(amplitudes.participants)
+    if n_people < FEWEST_PARTICIPANTS:
+        told = (
+            f"needs {FEWEST_PARTICIPANTS} people with a pulse throughout an ASMR clip; there are {n_people}"
+        )
+        return {f"{PREFIX}amplitude.correlation": Measured(None, unit="r", note=told)}
     note = (
         f"of pulse amplitude over 5 s and report in {len(amplitudes.trials)} ASMR trials of {n_people} "
         "people, less what all share and each trial's mean; 0 is chance"

@@ -119,6 +119,7 @@ class NumberTable:
 
 
 _PULSE_NAMES = {
+    "participants": "People in these comparisons",
     "concordance": "Fusion: who of two people feels it",
     "correlation": "Fusion: correlation with the person's own part",
     "shuffled.concordance": "Another's pulse: who of two people feels it",

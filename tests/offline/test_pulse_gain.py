@@ -163,12 +163,20 @@ def test_padding_and_nature_clips_do_not_count(rng):
 
 
 def test_nobody_differs(rng):
-    same = Predictions("fusion", tuple(trial(i, [0.2, 0.6], [0, 1]) for i in (1, 2, 3)))
+    same = Predictions("fusion", tuple(trial(i, [0.2, 0.6], [0, 1]) for i in range(1, 13)))
     measured = measure_pulse_gain(same, rng)
     assert measured["caveat.pulse.concordance"].value is None
     answer, told = answer_of(measured)
     assert answer is PulseAnswer.UNKNOWN
     assert "no two people" in told
+
+
+@pytest.mark.parametrize(("n_people", "answer"), [(8, PulseAnswer.UNKNOWN), (12, PulseAnswer.YES)])
+def test_few_people_answer_nothing_however_clear_they_look(rng, n_people, answer):
+    fusion, shuffled = study(rng, 0.2, n_people=n_people, n_shuffles=1)
+    found, told = answer_of(measure_pulse_gain(fusion, rng, shuffled=shuffled))
+    assert found is answer
+    assert ("there are 8" in told) == (n_people == 8)
 
 
 def test_other_trials_are_refused(rng):
