@@ -140,6 +140,9 @@ class Acquisition:
         self._whose = f"{whose}: " if whose else ""
         self._inlets: dict[Role, Inlet] = {}
         self._refused: set[Role] = set()
+        self._disproved: dict[Role, float] = {}
+        """Header's rate of what was refused for it: under the same header it has to prove itself."""
+        self._on_trial: set[Role] = set()
         self._told_rate: dict[Role, RateVerdict] = {}
         self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
         self._searcher: _Searcher | None = None
@@ -234,14 +237,22 @@ class Acquisition:
                 logger.warning(
                     "%s%s stream %r is gone; looking for it", self._whose, role, printable(inlet.spec.name)
                 )
+                if role not in self._on_trial:
+                    events.append(Lost(role))
                 self._drop(role)
-                events.append(Lost(role))
                 continue
             events += [self._clock_set(role, jump) for jump in inlet.take_clock_jumps()]
             if role not in self._refused and self._refuses(role, inlet.rate):
                 self._refused.add(role)
+                self._on_trial.discard(role)
+                self._disproved[role] = inlet.spec.sfreq
                 events.append(Refused(role, inlet.rate.message))
-            if chunk is not None and role not in self._refused:
+            if role in self._on_trial and inlet.rate.verdict is not RateVerdict.UNKNOWN:
+                self._on_trial.discard(role)
+                del self._disproved[role]
+                logger.warning("%s%s stream: its rate is right now; it is used", self._whose, role)
+                events.append(Joined(role, inlet.spec))
+            if chunk is not None and role not in self._refused | self._on_trial:
                 chunks.append(chunk)
         return chunks, events
 
@@ -280,6 +291,16 @@ class Acquisition:
                 events.append(inlet)
                 continue
             self._inlets[inlet.role] = inlet
+            if self._disproved.get(inlet.role) == inlet.spec.sfreq:
+                # It takes seconds to tell a wrong rate: without a trial each restart had them predicted on.
+                self._on_trial.add(inlet.role)
+                logger.warning(
+                    "%s%s stream is back with the header whose rate was wrong: not used until it is right",
+                    self._whose,
+                    inlet.role,
+                )
+                continue
+            self._disproved.pop(inlet.role, None)
             logger.info("%s%s stream %s joined", self._whose, inlet.role, inlet.found)
             events.append(Joined(inlet.role, inlet.spec))
         return events
@@ -288,6 +309,7 @@ class Acquisition:
         inlet = self._inlets.pop(role)
         inlet.close()
         self._refused.discard(role)
+        self._on_trial.discard(role)
         self._told_rate.pop(role, None)
         if self._search is not None:
             self._search.look_for(role, inlet.found)

@@ -82,6 +82,28 @@ def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home):
     assert account["status"]["bad_input"] > 0
 
 
+def test_a_refused_rate_stays_refused_when_its_source_starts_again(tiny_home, tmp_path):
+    recording = tmp_path / "again.xdf"
+    with LiveRun(tiny_home) as run:
+        words = ("ppg", "--source-id", "finger", "--sfreq", 100)
+        wrong = run.source(*words, "--true-sfreq", 210)
+        live = run.live("--wait", 5, "--record", recording)
+        for told in ("Set the rate of the source right", "back with the header whose rate was wrong"):
+            run.wait_for(told)
+            wrong.kill()
+            wrong = run.source(*words, "--true-sfreq", 210)
+        wrong.kill()
+        run.source(*words)
+        run.wait_for("its rate is right now")
+        live.send_signal(signal.SIGTERM)
+        account = run.end(live)
+    assert (account["missing"], account["duplicates"]) == (0, 0)
+    what = [i["what"] for i in incidents_of(recording)]
+    assert (what[0], what[-1], what.count("joined")) == ("refused", "joined", 1)
+    # the right pulse joined at the very end: no tick before may have a probability
+    assert all(r.status is not Status.OK for r in records_of(recording))
+
+
 def test_another_stream_under_a_lost_ones_identity_is_refused_and_the_rest_goes_on(tiny_home, tmp_path):
     recording = tmp_path / "replaced.xdf"
     with LiveRun(tiny_home) as run:
