@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import re
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -282,15 +283,24 @@ def _sfreq(text: str) -> float:
 def _refusal(port: str, error: OSError) -> DeviceError:
     """Return what a port that does not open means, and what to do."""
     if error.errno in (errno.EACCES, errno.EPERM):
-        group = Path(port).group() if os.name == "posix" else ""
-        fix = f"Run 'sudo usermod -a -G {group} $USER' and log in again." if group else "Run as its owner."
-        return DevicePermissionError(f"{port}: no permission to open it. {fix}")
+        return DevicePermissionError(f"{port}: no permission to open it. {_permission_fix(Path(port))}")
     if error.errno in (errno.EBUSY, errno.EAGAIN):
         return DeviceBusyError(f"{port}: another program has it open. Close that (a serial monitor?).")
     if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
         there = ", ".join(name for name, _ in serial_ports()) or "none at all"
         return DeviceMissingError(f"{port}: no such port; there is {there}. Plug the sensor in.")
     return DeviceMissingError(f"{port}: expected a serial port, got '{_reason(error)}'. Name another.")
+
+
+def _permission_fix(port: Path) -> str:
+    """Return who may open a port: its group, where that is a group for it, else its owner alone."""
+    if os.name != "posix":
+        return "Run as its owner."
+    group, owner = port.group(), port.owner()
+    shared = stat.S_IRGRP | stat.S_IWGRP
+    if group != "root" and port.stat().st_mode & shared == shared:
+        return f"Run 'sudo usermod -a -G {group} $USER' and log in again."
+    return f"Only '{owner}' may: run as that user, or let a udev rule give the port to a group."
 
 
 def _reason(error: OSError) -> str:

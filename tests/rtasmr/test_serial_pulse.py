@@ -167,14 +167,26 @@ def test_a_port_in_use(board: Board) -> None:
     again.close()
 
 
-def test_no_permission_for_a_port(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mode", "group", "fix"),
+    [
+        (0o660, "dialout", r"sudo usermod -a -G dialout"),
+        (0o600, "dialout", r"Only '\w+' may: run as that user"),
+        (0o660, "root", r"Only '\w+' may: run as that user"),  # not a group to join for a sensor
+    ],
+)
+def test_no_permission_for_a_port(
+    board: Board, monkeypatch: pytest.MonkeyPatch, mode: int, group: str, fix: str
+) -> None:
     """The user who runs the tests may be allowed everything, so the system's answer is given to us."""
+    board.path.chmod(mode)
+    monkeypatch.setattr(Path, "group", lambda _path: group)
 
     def refuse(*_args: object, **_options: object) -> None:
         raise serial.SerialException(errno.EACCES, "could not open port")
 
     monkeypatch.setattr(serial, "serial_for_url", refuse)
-    with pytest.raises(DevicePermissionError, match=r"sudo usermod -a -G \w+"):
+    with pytest.raises(DevicePermissionError, match=fix):
         SerialPulse(str(board.path)).open()
 
 
