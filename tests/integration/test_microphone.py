@@ -117,7 +117,9 @@ def test_a_tone_is_heard_at_its_pitch_on_stamps_that_follow_the_rate(
     windows = np.lib.stride_tricks.sliding_window_view(samples, 22_050)[::4410]
     loudest = max(windows, key=np.std)
     assert np.argmax(np.abs(np.fft.rfft(loudest))) * 2 == pytest.approx(1000, abs=2)
-    assert np.std(loudest) == pytest.approx(0.5 * 32768 / 2**0.5, rel=0.05)
+    # Over a tenth of a second: a player on a busy machine leaves gaps in what it plays.
+    pieces = np.lib.stride_tricks.sliding_window_view(samples, 4410)[::441]
+    assert np.sort(np.std(pieces, axis=1))[-10] == pytest.approx(0.5 * 32768 / 2**0.5, rel=0.05)
     source.terminate()
     said, _ = source.communicate(timeout=20)
     assert source.returncode == 0
