@@ -48,7 +48,7 @@ def train_live_model(
 
     With outer folds, ``out/predictions.npz`` holds what the chosen model of each fold, the families and the
     personal calibration say of its test trials, and ``out/models/<model_id>-fold<n>`` that model. States of
-    trainings are kept in ``out/work``: a run broken off goes on from there.
+    trainings are kept in its folder ``work``: a run broken off goes on from there.
 
     Parameters
     ----------
