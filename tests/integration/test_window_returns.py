@@ -118,7 +118,9 @@ def test_closing_the_window_ends_the_run_in_order(run, tmp_path):
     words = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "rtasmr Tinglegram"]
     found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     window = found.stdout.split()[0]
-    subprocess.run(["xdotool", "windowfocus", window, "key", "--window", window, "ctrl+w"], check=True)
+    # pressed and not released: the window may be gone before a release reaches it
+    press = ["xdotool", "windowfocus", window, "keydown", "--window", window, "ctrl+w"]
+    subprocess.run(press, check=True, timeout=PATIENCE_S)
     account = run.end(live)
     check_ticks(account, account["ticks"])
     assert recording.exists()

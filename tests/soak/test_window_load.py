@@ -105,8 +105,9 @@ def test_window_attaches_and_closes(soak, tiny_home):
             window = found.stdout.split()[0]
             time.sleep(4)
             began = time.monotonic()
-            press = ["xdotool", "windowfocus", window, "key", "--window", window, "ctrl+w"]
-            subprocess.run(press, check=True)
+            # pressed and not released: the window may be gone before a release reaches it
+            press = ["xdotool", "windowfocus", window, "keydown", "--window", window, "ctrl+w"]
+            subprocess.run(press, check=True, timeout=120)
             run.end(live)
             ended.append(time.monotonic() - began)
     soak.finish(
