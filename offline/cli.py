@@ -169,6 +169,9 @@ def features(
     from rtasmr.session import is_recording
 
     recordings = [path for path in data if is_recording(path)]
+    for path in recordings:
+        if not path.is_file():  # before the encoder, which may have to be downloaded
+            raise DataError(f"{path}: no such file; name a recording.")
     folders = [path for path in data if path not in recordings]
     if len(folders) > 1:
         raise ConfigError(f"features: expected one data set, got {len(folders)}; name one and recordings.")

@@ -17,7 +17,7 @@ from replay.player import ReplayConfig, replay
 from replay.recorded import ReplaySession
 from replay.schedule import Chunking
 from rtasmr import console, lslconfig
-from rtasmr.errors import ConfigError
+from rtasmr.errors import ConfigError, DataError
 from rtasmr.sources.pacing import stop_on_signal
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -123,6 +123,8 @@ def _open(
             raise ConfigError(f"{path} is a folder: expected --participant with it, got none. Name one.")
         return dataset_session(path, participant, clip, start, stop)
     if participant is not None or clip is not None:
+        if not path.exists():
+            raise DataError(f"{path}: no such folder; --participant and --clip need the folder of a data set.")
         raise ConfigError(
             f"--participant and --clip need the folder of a data set, got {path}. Leave them out."
         )

@@ -79,7 +79,7 @@ def programme_of(playlist: Playlist, number: int | None) -> tuple[Step, ...]:
     if number is None:
         if playlist.is_counterbalanced:
             raise ConfigError(
-                f"{playlist.name}: the order depends on the participant's number, got none. "
+                f"{playlist.name}: the order depends on the participant's number, found none. "
                 "Give --participant a number, or --order-number N."
             )
         number = 1
