@@ -124,7 +124,9 @@ def _open(
         return dataset_session(path, participant, clip, start, stop)
     if participant is not None or clip is not None:
         if not path.exists():
-            raise DataError(f"{path}: no such folder; --participant and --clip need the folder of a data set.")
+            raise DataError(
+                f"{path}: no such folder; --participant and --clip need the folder of a data set."
+            )
         raise ConfigError(
             f"--participant and --clip need the folder of a data set, got {path}. Leave them out."
         )
