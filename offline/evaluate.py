@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from offline.asking import Asker, same_order
 from offline.curves import clip_agreement, serving_curves
+from offline.differences import differences
 from offline.lag import LagCurve, lag_curve
 from offline.leaks import check_causal, check_same, check_tables
 from offline.modality_gain import EXCHANGED, gains_of, modality_gains
@@ -75,6 +76,8 @@ class Evaluated:
         What the verdict rests on, in words.
     notes : tuple of str
         What limits it.
+    less : dict of str to dict of str to Measured
+        Its scores less those of each rule, and of each other model that was asked about the same trials.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Evaluated:
     verdict: Verdict
     basis: str
     notes: tuple[str, ...] = ()
+    less: dict[str, dict[str, Measured]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +157,8 @@ def evaluate(
         "stride": settings.stride,
         **{key: value for key, value in subjects[0].origin.items() if isinstance(value, (str, int, float))},
     }
-    return Evaluation(tuple(models), config), subjects
+    compared = tuple(replace(model, less=_less(model, models, settings)) for model in models)
+    return Evaluation(compared, config), subjects
 
 
 def _evaluate(subject: Subject, settings: EvaluationSettings, told: Report) -> Evaluated:
@@ -247,6 +252,26 @@ def _where_answered(ruled: Predictions, model: Predictions) -> Predictions:
         for rule, said in zip(ruled.trials, model.trials, strict=True)
     )
     return replace(ruled, trials=tuple(trials))
+
+
+def _less(
+    model: Evaluated, models: Sequence[Evaluated], settings: EvaluationSettings
+) -> dict[str, dict[str, Measured]]:
+    own = model.predictions.without_padding()
+    beside = trivial_rules(own)
+    trials = {trial.trial for trial in own.trials}
+    beside |= {
+        other.name: other.predictions
+        for other in models
+        if other is not model
+        and other.score == model.score
+        and {trial.trial for trial in other.predictions.trials} == trials
+    }
+    # The same draws of participants for all of them.
+    return {
+        name: differences(own, one, np.random.default_rng(settings.seed), settings.n_bootstrap)
+        for name, one in beside.items()
+    }
 
 
 def _lag(predictions: Predictions, rng: np.random.Generator, n_bootstrap: int) -> LagCurve | None:

@@ -15,6 +15,7 @@ import numpy as np
 import rtasmr
 from offline.atomic import replacing
 from offline.curves import LOOKAHEADS_S, WINDOWS_S
+from offline.differences import COMPARED
 from offline.evaluate import Evaluated, Evaluation
 from offline.labels import long_labels, short_label
 from offline.lag import LagCurve
@@ -64,6 +65,9 @@ def numbers_of(evaluation: Evaluation) -> Iterator[tuple[str, Measured]]:
         for rule, row in model.rules.items():
             for key, number in row.scores.items():
                 yield f"{model.name}|{rule}.{key}", number
+        for other, difference in model.less.items():
+            for key, number in difference.items():
+                yield f"{model.name}|less {other}.{key}", number
 
 
 def write_evaluation(evaluation: Evaluation, out: Path) -> None:
@@ -168,6 +172,11 @@ def _model_page(model: Evaluated) -> Iterator[str]:
             "than for the others: its scores between people are below chance by construction."
         )
         yield ""
+    yield f"| {model.name} less | {' | '.join(ROWS[key] for key in COMPARED)} |"
+    yield f"| --- |{' --- |' * len(COMPARED)}"
+    for other, difference in model.less.items():
+        yield f"| {other} | {' | '.join(_cell(difference[key]) for key in COMPARED)} |"
+    yield ""
     onset = model.row.scores["onset_recall"]
     yield f"Onsets: {onset.note}. Trials: {model.row.scores['response_specificity'].note}."
     yield ""

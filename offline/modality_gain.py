@@ -19,7 +19,7 @@ from offline.predictions import Predictions
 from offline.rank_scores import RankScores
 from offline.resampling import ParticipantBootstrap, holm
 from offline.results import Measured
-from offline.score_rows import only_answered
+from offline.score_rows import answered_by_all
 from offline.statistics import N_BOOTSTRAP
 from offline.tables import TrialTable
 from rtasmr.grid import FRAME_RATE_HZ
@@ -105,7 +105,7 @@ def gains_of(
     """
     # Only moments that all have an answer to, so that every score is of the same moments.
     said = [own, *(model for models in answers.values() for model in models)]
-    cut = iter(_common(said))
+    cut = iter(answered_by_all(said))
     bare = next(cut)
     squares, ranks = PersonScores.of([bare]), RankScores.of(bare.trials)
     interval = ParticipantBootstrap(bare, rng, n_bootstrap)
@@ -135,15 +135,3 @@ def gains_of(
 
 def _p(number: Measured) -> float:
     return 1.0 if number.p is None else number.p
-
-
-def _common(models: list[Predictions]) -> list[Predictions]:
-    """Return the models cut to the steps that all of them have a probability for."""
-    masked = []
-    for trials in zip(*(model.trials for model in models), strict=True):
-        answered = np.logical_and.reduce([np.isfinite(trial.p) for trial in trials])
-        masked.append([replace(t, p=np.where(answered, t.p, np.float32(np.nan))) for t in trials])
-    return [
-        only_answered(replace(model, trials=tuple(column)))
-        for model, column in zip(models, zip(*masked, strict=True), strict=True)
-    ]

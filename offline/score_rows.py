@@ -6,6 +6,7 @@ whoever knows the kind of clip scores there for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +38,7 @@ from rtasmr.errors import DataError
 
 BALANCED, MCC, AUC, AUPRC = "balanced_accuracy", "mcc", "auc", "auprc"
 WITHIN, OVER_ELAPSED, BETWEEN, OWN = "auc_within_trial", "auc_over_elapsed", "auc_between", "own_r"
-KIND = "auc_of_kind"
+KIND, BRIER = "auc_of_kind", "brier"
 CALIBRATION_BINS = 10
 
 
@@ -69,6 +70,24 @@ def only_answered(predictions: Predictions) -> Predictions:
             n = int(answered.sum())
             trials.append(replace(trial, p=trial.p[answered], rating=trial.rating[answered], n_real=n))
     return replace(predictions, trials=tuple(trials))
+
+
+def answered_by_all(models: Sequence[Predictions]) -> list[Predictions]:
+    """Return predictions of the same trials cut to the steps that all of them have a probability for.
+
+    Parameters
+    ----------
+    models : sequence of Predictions
+        With their trials in the same order. As in `only_answered`, steps no longer lie on the grid.
+    """
+    masked = []
+    for trials in zip(*(model.trials for model in models), strict=True):
+        answered = np.logical_and.reduce([np.isfinite(trial.p) for trial in trials])
+        masked.append([replace(t, p=np.where(answered, t.p, np.float32(np.nan))) for t in trials])
+    return [
+        only_answered(replace(model, trials=tuple(column)))
+        for model, column in zip(models, zip(*masked, strict=True), strict=True)
+    ]
 
 
 def score_row(
@@ -153,7 +172,7 @@ def _pooled_scores(
         WITHIN: interval(ranks.within_trial, "AUC", f"over time, {n_varying} trials whose truth varies"),
         OVER_ELAPSED: interval(over_elapsed, "AUC", "within trials, more than elapsed time has"),
         "called": interval(called, "%", "share of ticks called tingle"),
-        "brier": interval(squares.brier, "squared error"),
+        BRIER: interval(squares.brier, "squared error"),
         "ece": interval(_CalibrationError(trials), "p", f"{CALIBRATION_BINS} bins"),
     }
 

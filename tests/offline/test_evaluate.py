@@ -181,9 +181,13 @@ def test_a_model_of_the_kind_of_clip(study, tmp_path):
     numbers = {number["id"]: number for number in content["numbers"]}
     assert numbers["toy.auc_of_kind"]["value"] == 1.0
     assert numbers["toy|rule: ASMR clip.balanced_accuracy"]["value"] == 50.0
+    less = numbers["toy|less rule: ASMR clip.balanced_accuracy"]
+    assert less["value"] == pytest.approx(numbers["toy.balanced_accuracy"]["value"] - 50.0)
+    assert less["ci95"] is not None
     page = (out / "evaluation.md").read_text(encoding="utf-8")
     assert "Simulated data: nothing here says anything about people." in page
     assert "Not for: medical use" in page
+    assert "| toy less | balanced accuracy, % | AUC within a trial | AUC, all moments | Brier |" in page
     assert (out / "evaluation.csv").read_text(encoding="utf-8").count("Simulated data") > 100
     assert (out / "figures" / "evaluation.png").stat().st_size > 10_000
 
@@ -193,6 +197,20 @@ def test_two_runs_give_the_same_numbers(study):
     quick = EvaluationSettings(n_bootstrap=20)
     first, second = (evaluate(results / "predictions.npz", None, quick)[0] for _ in range(2))
     assert dict(numbers_of(first)) == dict(numbers_of(second))
+
+
+def test_models_of_the_same_trials_are_set_beside_each_other(study):
+    results, _ = study(PERSON)
+    said = _said(results)
+    other = Predictions("blind", tuple(replace(t, p=np.full_like(t.p, 0.5)) for t in said.trials))
+    fewer = Predictions("fewer", other.trials[2:])
+    save_predictions(results / "predictions.npz", [said, other, fewer], {"score": "streaming"})
+    evaluation, _ = evaluate(results / "predictions.npz", None, EvaluationSettings(n_bootstrap=50))
+    toy, blind, alone = evaluation.models
+    assert [name for name in toy.less if not name.startswith("rule: ")] == ["blind"]
+    assert [name for name in blind.less if not name.startswith("rule: ")] == ["toy"]
+    assert all(name.startswith("rule: ") for name in alone.less)
+    assert toy.less["blind"]["auc"].ci95[0] > 0 > blind.less["toy"]["auc"].ci95[1]
 
 
 def test_predictions_that_the_models_do_not_say_are_refused(study, tables):
