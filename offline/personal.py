@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from offline.tables import TrialTable
@@ -23,7 +24,7 @@ SECONDS_PER_OBSERVATION = 10.0
 """Frames follow each other: about this much of a rating is worth one independent observation."""
 
 _LEAST_P = 1e-6
-_N_STEPS = 30
+"""Keeps log odds finite."""
 
 
 def fit_shift(
@@ -42,13 +43,13 @@ def fit_shift(
     """
     log_odds = logit(np.clip(p.astype(np.float64), _LEAST_P, 1 - _LEAST_P))
     weight = frame_s / SECONDS_PER_OBSERVATION
-    shift = 0.0
-    for _ in range(_N_STEPS):  # Newton; the problem is concave
-        said = expit(log_odds + shift)
-        slope = weight * float((labels - said).sum()) - shift / PRIOR_SD**2
-        curvature = weight * float((said * (1 - said)).sum()) + 1 / PRIOR_SD**2
-        shift += slope / curvature
-    return shift
+
+    def slope(shift: float) -> float:
+        return weight * float((labels - expit(log_odds + shift)).sum()) - shift / PRIOR_SD**2
+
+    # The log posterior is concave, and the labels can pull no further than this: one root lies between.
+    furthest = weight * labels.size * PRIOR_SD**2
+    return float(brentq(slope, -furthest, furthest))
 
 
 def shifted(p: NDArray[np.float32], shift: float) -> NDArray[np.float32]:

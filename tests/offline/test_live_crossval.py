@@ -109,6 +109,9 @@ def test_a_shift_is_found_held_back_by_its_prior_and_moves_log_odds(rng):
     few = fit_shift(p[:100], np.ones(100, bool))
     assert 0 < few < 0.5  # one observation's worth
     assert shifted(np.array([0.5], np.float32), np.log(3.0)) == pytest.approx([0.75])
+    # Far off and sure of it: 30 observations of a tingle where the model had 1 in 1000.
+    far = fit_shift(np.full(3000, 0.001), np.ones(3000, bool))
+    assert 30 * (1 - 1 / (1 + np.exp(-(np.log(0.001 / 0.999) + far)))) == pytest.approx(far)
 
 
 def test_the_first_minutes_are_the_first_clip_and_then_the_others(make_table):
@@ -127,6 +130,7 @@ def test_personal_calibration_uses_the_persons_other_clips_only(full_study):
     for before, after in zip(plain.trials, personal.trials, strict=True):
         moved = np.log(after.p / (1 - after.p)) - np.log(before.p / (1 - before.p))
         assert np.ptp(moved[(before.p > 0.01) & (before.p < 0.99)]) < 1e-3
+    assert any(np.abs(a.p - b.p).max() > 0.01 for a, b in zip(plain.trials, personal.trials, strict=True))
 
 
 def test_a_run_leaves_model_folds_predictions_and_results_and_goes_on_where_it_stopped(full_study, tmp_path):
