@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.metrics import Counts, Scores
+from offline.metrics import Counts, Scores, ratio
 from offline.predictions import TrialPrediction
 from offline.statistics import VIDEO_LEVEL_SHARE
 from offline.time_course import ONSET_TOLERANCE_S, onsets
@@ -79,10 +79,8 @@ class EventScores:
         return self._share(weights, 1)
 
     def _share(self, weights: NDArray[np.int64], of: int) -> Scores:
-        sums = (weights @ self.counts).astype(np.float64)
-        out = np.full(sums.shape[:-1], np.nan)
-        np.divide(sums[..., 2], sums[..., of], out=out, where=sums[..., of] > 0)
-        return out
+        sums = weights @ self.counts
+        return ratio(sums[..., 2], sums[..., of])
 
 
 def response_counts(trials: Sequence[TrialPrediction]) -> Counts:

@@ -6,13 +6,12 @@ agrees best with ratings moved back by that lag; one trained on the ratings as g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.metrics import Scores
+from offline.metrics import Scores, ratio
 from offline.predictions import Predictions
 from offline.scores import asmr_trials
 from offline.statistics import N_BOOTSTRAP, bootstrap_multiplicities, percentile_interval
@@ -105,9 +104,6 @@ def _products(
     return np.stack([later @ own, np.full(len(lags), own @ own), (later**2).sum(axis=1)])
 
 
-def _correlation(sums: NDArray[np.float64] | Sequence[NDArray[np.float64]]) -> Scores:
+def _correlation(sums: NDArray[np.float64]) -> Scores:
     product, own, other = sums
-    scale = np.sqrt(own * other)
-    out = np.full(np.shape(scale), np.nan)
-    np.divide(product, scale, out=out, where=scale > 0)
-    return out
+    return ratio(product, np.sqrt(own * other))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.metrics import ratio
 from offline.person_specific import own_part
 from offline.predictions import TrialPrediction
 from offline.streaming import changed
@@ -28,7 +29,8 @@ MAX_COLUMN_R = 0.8
 """From here on a column follows the ratings too well: r of both, less what all share and trial means.
 
 What differs between people who see and hear the same is their pulse, which follows a coarse and late rating
-loosely: no published effect comes near. A copy of the label under noise of 0.375 has just this correlation.
+loosely: no published effect comes near. A copy of the label under noise of 0.75 of its own deviation has just
+this correlation.
 """
 MIN_LABELLED_TRIALS = 6
 """Trials whose report varies, below which slow signals may agree this well by chance."""
@@ -188,5 +190,4 @@ def column_agreement(tables: Sequence[TrialTable]) -> NDArray[np.float64]:
             told = own_part(np.stack([table.values[:n, column] for table in same]).astype(np.float64))
             if told.any():
                 sums[column] += (told * felt).sum(), (told**2).sum(), (felt**2).sum()
-    scale = np.sqrt(sums[:, 1] * sums[:, 2])
-    return np.divide(sums[:, 0], scale, out=np.zeros(n_features), where=scale > 0)
+    return ratio(sums[:, 0], np.sqrt(sums[:, 1] * sums[:, 2]), empty=0.0)

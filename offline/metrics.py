@@ -69,7 +69,12 @@ Scores = NDArray[np.float64]
 Metric = Callable[[Counts], Scores]
 
 
-def _ratio(numerator: NDArray[np.int64], denominator: NDArray[np.int64], empty: float) -> Scores:
+def ratio(
+    numerator: NDArray[np.int64 | np.float64],
+    denominator: NDArray[np.int64 | np.float64],
+    empty: float = np.nan,
+) -> Scores:
+    """Return quotients, shapes broadcast, and ``empty`` where the denominator is not above 0."""
     numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
     out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), empty)
     np.divide(numerator, denominator, out=out, where=denominator > 0)
@@ -81,40 +86,40 @@ def _macro(positive: Scores, negative: Scores, counts: Counts) -> Scores:
     has_positive = counts.tp + counts.fp + counts.fn > 0
     has_negative = counts.tn + counts.fp + counts.fn > 0
     total = np.where(has_positive, positive, 0.0) + np.where(has_negative, negative, 0.0)
-    return _ratio(total, has_positive.astype(np.int64) + has_negative, np.nan)
+    return ratio(total, has_positive.astype(np.int64) + has_negative)
 
 
 def accuracy(counts: Counts) -> Scores:
     """Return the share of steps called right; NaN without steps."""
-    return _ratio(counts.tp + counts.tn, counts.n, np.nan)
+    return ratio(counts.tp + counts.tn, counts.n)
 
 
 def macro_precision(counts: Counts) -> Scores:
     """Return precision averaged over the two classes; 0 for a class never predicted."""
-    positive = _ratio(counts.tp, counts.tp + counts.fp, 0.0)
-    return _macro(positive, _ratio(counts.tn, counts.tn + counts.fn, 0.0), counts)
+    positive = ratio(counts.tp, counts.tp + counts.fp, 0.0)
+    return _macro(positive, ratio(counts.tn, counts.tn + counts.fn, 0.0), counts)
 
 
 def macro_recall(counts: Counts) -> Scores:
     """Return recall averaged over the two classes; 0 for a class predicted but never true."""
-    positive = _ratio(counts.tp, counts.tp + counts.fn, 0.0)
-    return _macro(positive, _ratio(counts.tn, counts.tn + counts.fp, 0.0), counts)
+    positive = ratio(counts.tp, counts.tp + counts.fn, 0.0)
+    return _macro(positive, ratio(counts.tn, counts.tn + counts.fp, 0.0), counts)
 
 
 def macro_f1(counts: Counts) -> Scores:
     """Return the F1 score averaged over the two classes."""
-    positive = _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, 0.0)
-    return _macro(positive, _ratio(2 * counts.tn, 2 * counts.tn + counts.fp + counts.fn, 0.0), counts)
+    positive = ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, 0.0)
+    return _macro(positive, ratio(2 * counts.tn, 2 * counts.tn + counts.fp + counts.fn, 0.0), counts)
 
 
 def specificity(counts: Counts) -> Scores:
     """Return the share of true negatives among the negatives; NaN without negatives."""
-    return _ratio(counts.tn, counts.tn + counts.fp, np.nan)
+    return ratio(counts.tn, counts.tn + counts.fp)
 
 
 def sensitivity(counts: Counts) -> Scores:
     """Return the share of true positives among the positives; NaN without positives."""
-    return _ratio(counts.tp, counts.tp + counts.fn, np.nan)
+    return ratio(counts.tp, counts.tp + counts.fn)
 
 
 def balanced_accuracy(counts: Counts) -> Scores:
@@ -126,7 +131,7 @@ def matthews_correlation(counts: Counts) -> Scores:
     """Return Matthews' correlation coefficient; 0 where truth or prediction is constant."""
     tp, fp, fn, tn = (np.asarray(part, float) for part in (counts.tp, counts.fp, counts.fn, counts.tn))
     spread = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    return _ratio(tp * tn - fp * fn, spread, 0.0)
+    return ratio(tp * tn - fp * fn, spread, 0.0)
 
 
 def auc(truth: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
@@ -174,7 +179,7 @@ def calibration_bins(truth: NDArray[np.bool_], p: NDArray[np.floating], n_bins: 
     return CalibrationBins(
         n,
         *(
-            _ratio(np.bincount(bins, weights=values, minlength=n_bins), n, np.nan)
+            ratio(np.bincount(bins, weights=values, minlength=n_bins), n)
             for values in (p, truth.astype(np.float64))
         ),
     )

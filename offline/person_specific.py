@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.caveats import by_video
-from offline.metrics import Scores
+from offline.metrics import Scores, ratio
 from offline.predictions import Predictions, TrialPrediction
 
 _ROUNDING = 1e-9
@@ -75,7 +75,7 @@ class PersonScores:
         """
         won = np.einsum("...i,ij,...j->...", weights, self.won, weights)
         pairs = np.einsum("...i,ij,...j->...", weights, self.pairs, weights)
-        return _share(won, pairs)
+        return ratio(won, pairs)
 
     def correlation(self, weights: NDArray[np.int64]) -> Scores:
         """Return the correlation of what is the person's own in probability and report.
@@ -88,7 +88,7 @@ class PersonScores:
         """
         sums = weights @ self.products
         scale = np.sqrt(sums[..., 1] * sums[..., 2])
-        r = _share(sums[..., 0], scale)
+        r = ratio(sums[..., 0], scale)
         return np.where((sums[..., 1] == 0) & (sums[..., 2] > 0), 0.0, r)
 
     def brier(self, weights: NDArray[np.int64]) -> Scores:
@@ -99,7 +99,7 @@ class PersonScores:
         weights : ndarray of shape (..., n_trials)
         """
         sums = weights @ self.squares
-        return _share(sums[..., 0], sums[..., 1])
+        return ratio(sums[..., 0], sums[..., 1])
 
 
 def _count_pairs(trials: Sequence[TrialPrediction]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,9 +130,3 @@ def own_part(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if np.sum(own**2) <= _ROUNDING * np.sum(values**2):
         return np.zeros_like(own)
     return np.asarray(own)
-
-
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Scores:
-    out = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
-    return out

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.metrics import Scores
+from offline.metrics import Scores, ratio
 from offline.predictions import TrialPrediction
 
 _CHUNK = 100
@@ -46,7 +46,7 @@ class RankScores:
     @property
     def by_trial(self) -> Scores:
         """AUC over time within each trial, NaN where its truth does not vary; shape (n_trials,)."""
-        return _share(np.diag(self.won), np.diag(self.pairs))
+        return ratio(np.diag(self.won), np.diag(self.pairs))
 
     def pooled(self, weights: NDArray[np.int64]) -> Scores:
         """Return the AUC of all moments together.
@@ -57,7 +57,7 @@ class RankScores:
             How often each trial counts.
         """
         won, pairs = (np.sum((weights @ part) * weights, axis=-1) for part in (self.won, self.pairs))
-        return _share(won, pairs)
+        return ratio(won, pairs)
 
     def within_trial(self, weights: NDArray[np.int64]) -> Scores:
         """Return the mean AUC over time within a trial, over the trials whose truth varies.
@@ -80,7 +80,7 @@ def mean_of_defined(values: Scores, weights: NDArray[np.int64]) -> Scores:
     """
     defined = np.isfinite(values)
     total = np.asarray(weights @ np.where(defined, values, 0.0), dtype=np.float64)
-    return _share(total, np.asarray(weights @ defined, dtype=np.float64))
+    return ratio(total, np.asarray(weights @ defined, dtype=np.float64))
 
 
 class PrecisionScore:
@@ -116,11 +116,5 @@ class PrecisionScore:
         called = np.cumsum(steps, axis=1)[:, self._ends]
         hits = np.cumsum(steps * self._truth, axis=1)[:, self._ends]
         gained = np.diff(hits, axis=1, prepend=0.0)
-        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-        return _share((precision * gained).sum(axis=1), hits[:, -1])
-
-
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Scores:
-    out = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
-    return out
+        precision = ratio(hits, called, empty=0.0)
+        return ratio((precision * gained).sum(axis=1), hits[:, -1])

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import shift, uniform_filter1d
 
+from offline.metrics import ratio
+from offline.statistics import bootstrap_multiplicities, percentile_interval
 from offline.tables import TrialTable
 from rtasmr.errors import DataError
 from rtasmr.features.spec import PPG_NAMES, SOUND_NAMES
@@ -97,15 +99,15 @@ def estimate_rating_lag(tables: Sequence[TrialTable], rng: np.random.Generator) 
                 sums[participant] += np.stack([(said * y).sum(0), (said**2).sum(0), (y**2).sum(0)])
     per_person = np.stack([sums[participant] for participant in participants])
     r = _correlation(per_person.sum(axis=0))
-    drawn = rng.multinomial(len(participants), [1 / len(participants)] * len(participants), N_BOOTSTRAP)
+    drawn = bootstrap_multiplicities(len(participants), N_BOOTSTRAP, rng)
     best = [_peak_s(lags, _correlation(np.tensordot(times, per_person, 1))) for times in drawn]
-    low, high = np.quantile(best, (0.025, 0.975))
+    low, high = percentile_interval(np.array(best))
     if not (r.max() >= LEAST_R and high - low <= WIDEST_CI_S):
         raise DataError(
             "rating lag: expected sound or pulse to predict ratings best at one lag, got "
             f"r = {r.max():.2f} at most and {low:.1f} to {high:.1f} s; give the lag in seconds, or 0"
         )
-    return RatingLag(_peak_s(lags, r), (float(low), float(high)), lags / FRAME_RATE_HZ, r)
+    return RatingLag(_peak_s(lags, r), (low, high), lags / FRAME_RATE_HZ, r)
 
 
 def _prepared(table: TrialTable, lags: NDArray[np.int_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -115,6 +117,7 @@ def _prepared(table: TrialTable, lags: NDArray[np.int_]) -> tuple[NDArray[np.flo
         if name in COLUMN_DELAY_S:
             valid = table.valid[:, i]
             values = np.where(valid, table.values[:, i], np.nan).astype(np.float64)
+            # Missing values become the mean, any number where all are: what does not vary tells nothing.
             values = np.where(valid, values, np.nanmean(values) if valid.any() else 0.0)
             smooth = uniform_filter1d(values, round(SMOOTHING_S * FRAME_RATE_HZ) | 1)
             columns.append(shift(smooth, -COLUMN_DELAY_S[name] * FRAME_RATE_HZ, order=1, mode="nearest"))
@@ -143,9 +146,9 @@ def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _correlation(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation at every lag, 0 where the prediction does not vary: it predicts nothing."""
     product, said, rated = sums
-    spread = np.sqrt(said * rated)
-    return np.asarray(np.divide(product, spread, out=np.zeros_like(product), where=spread > 0))
+    return ratio(product, np.sqrt(said * rated), empty=0.0)
 
 
 def _peak_s(lags: NDArray[np.int_], r: NDArray[np.float64]) -> float:
