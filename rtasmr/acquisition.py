@@ -147,6 +147,7 @@ class Acquisition:
         self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
         self._searcher: _Searcher | None = None
         self._search: _Search | None = None
+        self._kept: tuple[list[Chunk], list[Event]] = [], []
         self.timebase = TimeBase()
 
     def open(self, stop: threading.Event | None = None) -> list[Joined]:
@@ -226,8 +227,8 @@ class Acquisition:
 
     def pull(self) -> tuple[list[Chunk], list[Event]]:
         """Take what has arrived and what has changed, without waiting."""
-        chunks: list[Chunk] = []
-        events: list[Event] = self._take_arrivals()
+        (chunks, events), self._kept = self._kept, ([], [])
+        events += self._take_arrivals()
         # Markers first: a clip's start must be known before the ticks that belong to it.
         for role in sorted(self._inlets, key=lambda r: r in DATA_ROLES):
             inlet = self._inlets[role]
@@ -255,6 +256,11 @@ class Acquisition:
             if chunk is not None and role not in self._refused | self._on_trial:
                 chunks.append(chunk)
         return chunks, events
+
+    def let_pass(self) -> None:
+        """Let the data pass while nobody is served yet; markers and changes are kept for the next `pull`."""
+        chunks, events = self.pull()
+        self._kept = [chunk for chunk in chunks if chunk.role.modality is None], events
 
     def _clock_set(self, role: Role, jump: ClockJump) -> ClockSet:
         logger.warning(

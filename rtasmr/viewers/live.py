@@ -224,7 +224,7 @@ def _member(
         stack.callback(place.close)
     server = stack.enter_context(SnapshotServer(place.store, name=viewer.code))
     engine = make.engine(place, stack.enter_context(Outlet(_tingle_spec(card, viewer))))
-    engine.begin([*joined, *(Joined(role, inlet.spec) for role, inlet in place.own.inlets.items())])
+    engine.begin(joined)
     return Member(viewer, place.own, engine, lambda: server.n_clients > 0)
 
 
@@ -269,9 +269,8 @@ def _find_pulses(
     while missing := [place.viewer.code for place in places if Role.PPG not in place.own.inlets]:
         if time.monotonic() >= deadline or stop.wait(_WAIT_POLL_S):
             break
-        stimulus.let_pass()
-        for place in places:
-            place.own.pull()
+        for acquisition in (stimulus.acquisition, *(place.own for place in places)):
+            acquisition.let_pass()
     if missing and Role.PPG in config.require and not stop.is_set():
         raise StreamError(
             f"the required pulse of viewer {', '.join(missing)} did not appear in {config.wait_s:g} s. Start "

@@ -27,18 +27,10 @@ class StimulusStreams:
         self.chunks: tuple[Chunk, ...] = ()
         self.events: tuple[Event, ...] = ()
 
-        self._held: tuple[Chunk, ...] = ()
-
     def pull(self) -> None:
         """Take what has arrived and what has changed since the last turn."""
         chunks, events = self.acquisition.pull()
-        self.chunks, self.events = (*self._held, *chunks), tuple(events)
-        self._held = ()
-
-    def let_pass(self) -> None:
-        """Let sound and pictures pass while nobody is served yet; markers are kept for the first turn."""
-        chunks, _ = self.acquisition.pull()
-        self._held += tuple(chunk for chunk in chunks if chunk.role.modality is None)
+        self.chunks, self.events = tuple(chunks), tuple(events)
 
 
 class ViewerStreams:
