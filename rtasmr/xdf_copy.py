@@ -96,7 +96,7 @@ class Copied:
 class _Edit:
     """What to change on the way; by default nothing."""
 
-    keeps: Callable[[StreamSpec, int], bool] = lambda _spec, _n_samples: True
+    keeps: Callable[[StreamSpec], bool] = lambda _spec: True
     file_header: Callable[[bytes], bytes] = bytes
     stream_header: Callable[[bytes, StreamSpec, int], bytes] = lambda xml, _spec, _number: xml
 
@@ -132,8 +132,8 @@ def repair(path: Path, out: Path | None = None) -> Copied:
 def export(path: Path, out: Path, without: tuple[str, ...] = ()) -> Copied:
     """Copy a recording for readers that want less of it.
 
-    Streams with no samples are left out and channels get labels where they have none, as NeuroKit2's
-    ``read_xdf`` needs it; host names and addresses go.
+    Channels get labels where they have none, as NeuroKit2's ``read_xdf`` needs it; host names and addresses
+    go. Streams without samples stay: one of ratings says that nobody pressed a key, not that nobody could.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def export(path: Path, out: Path, without: tuple[str, ...] = ()) -> Copied:
     source = _Source.read(path)
     unwanted = _unwanted(source, without)
     edit = _Edit(
-        keeps=lambda spec, n_samples: n_samples > 0 and not unwanted(spec),
+        keeps=lambda spec: not unwanted(spec),
         stream_header=lambda xml, spec, _number: _for_other_readers(xml, spec),
     )
     return _copy(source, out, edit)
@@ -210,7 +210,7 @@ def redact(
         desc |= question_entries(stated_questions(spec.desc))
         return stream_header(replace(spec, source_id=f"stream-{number}", desc=desc), created_at=0.0)
 
-    edit = _Edit(keeps=lambda spec, _: not unwanted(spec), file_header=file_header, stream_header=header)
+    edit = _Edit(keeps=lambda spec: not unwanted(spec), file_header=file_header, stream_header=header)
     return _copy(source, out, edit)
 
 
@@ -233,7 +233,7 @@ class _Source:
 
 def _copy(source: _Source, out: Path, edit: _Edit) -> Copied:
     found = source.found
-    kept = {n: s for n, s in found.streams.items() if edit.keeps(s.spec, s.n_samples)}
+    kept = {n: s for n, s in found.streams.items() if edit.keeps(s.spec)}
     if not any(stream.n_samples for stream in kept.values()):
         raise DataError(f"{source.path.name}: expected samples to keep, none are left; leave out less of it")
     file = RecordingFile(out)

@@ -165,7 +165,7 @@ def test_a_word_that_means_nothing_is_refused(session, tmp_path):
     assert not (tmp_path / "out.xdf").exists()
 
 
-def test_an_export_of_a_foreign_recording_has_labels_and_no_empty_stream(tmp_path):
+def test_an_export_of_a_foreign_recording_has_labels_and_keeps_what_is_empty(tmp_path):
     def header(name, desc):
         return xml_document(
             f"<name>{name}</name><channel_count>2</channel_count><nominal_srate>0</nominal_srate><channel_format>"
@@ -187,10 +187,11 @@ def test_an_export_of_a_foreign_recording_has_labels_and_no_empty_stream(tmp_pat
         + chunk(Tag.CLOCK_OFFSET, u32(1) + struct.pack("<dd", 9.0, -0.5))
     )
     done = export(path, tmp_path / "out.xdf")
-    assert done.left_out == ("void",)
+    assert (done.streams, done.left_out) == ((("none", 1), ("half", 1), ("void", 0)), ())
     streams, header_of_file = pyxdf.load_xdf(done.path)
     labels = [[c["label"][0] for c in s["info"]["desc"][0]["channels"][0]["channel"]] for s in streams]
-    assert labels == [["ch1", "ch2"], ["ch1", "b"]]
+    assert labels == [["ch1", "ch2"], ["ch1", "b"], ["ch1", "ch2"]]
+    assert [len(s["time_stamps"]) for s in streams] == [1, 1, 0]
     assert streams[1]["info"]["desc"][0]["channels"][0]["channel"][0]["unit"] == ["V"]
     assert streams[1]["info"]["desc"][0]["maker"] == ["X"]
     assert streams[0]["clock_values"] == [-0.5]
