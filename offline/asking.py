@@ -58,9 +58,9 @@ class Asker:
         }
 
     @property
-    def serving(self) -> Serving:
-        """How the models are served; all folds alike."""
-        return next(iter(self._judges.values())).serving
+    def servings(self) -> tuple[Serving, ...]:
+        """How the model of each fold is served: where folds chose other families, look-aheads differ."""
+        return tuple(judge.serving for judge in self._judges.values())
 
     @property
     def tables(self) -> list[TrialTable]:
@@ -101,7 +101,7 @@ class Asker:
     def ask(
         self,
         *,
-        serving: Serving | None = None,
+        serve: Callable[[Serving], Serving] | None = None,
         change: Callable[[int, TrialTable], TrialTable] | None = None,
         stride: int = 1,
         whole_clip: bool = False,
@@ -111,8 +111,8 @@ class Asker:
 
         Parameters
         ----------
-        serving : Serving or None
-            Instead of the models' own.
+        serve : callable of Serving, optional
+            Takes how a fold's model is served, returns how it is served now.
         change : callable of (int, TrialTable), optional
             Takes fold and trial, returns the trial with changed features.
         stride : int
@@ -127,7 +127,7 @@ class Asker:
                 continue
             judge = self._judges[fold]
             asked = table if change is None else change(fold, table)
-            how = judge.serving if serving is None else serving
+            how = judge.serving if serve is None else serve(judge.serving)
             if whole_clip:
                 p = clip_probabilities(judge.model, asked, how)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
 from offline.score_rows import only_answered
 from offline.statistics import N_BOOTSTRAP, trial_counts
+from offline.streaming import Serving
 from rtasmr.grid import FRAME_RATE_HZ
 
 LOOKAHEADS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -29,22 +31,16 @@ def serving_curves(
     The same ticks are judged and the same participants drawn at every point. Ids: ``lookahead.0.5.auc``,
     ``window.20.brier`` and so on.
     """
-    own = asker.serving
-    points = {
-        f"lookahead.{seconds:g}": replace(own, lookahead_frames=round(seconds * FRAME_RATE_HZ))
-        for seconds in LOOKAHEADS_S
-    } | {
-        f"window.{seconds:g}": replace(own, window_frames=round(seconds * FRAME_RATE_HZ))
-        for seconds in WINDOWS_S
-    }
+    points = {f"lookahead.{seconds:g}": _with_lookahead(seconds) for seconds in LOOKAHEADS_S}
+    points |= {f"window.{seconds:g}": _with_window(seconds) for seconds in WINDOWS_S}
     seed = int(rng.integers(2**63))
     found: dict[str, Measured] = {}
-    for name, serving in points.items():
-        if serving.lookahead_frames >= serving.window_frames:
+    for name, serve in points.items():
+        if any(one.lookahead_frames >= one.window_frames for one in map(serve, asker.servings)):
             note = "not served: the window ends before the look-ahead"
             found[f"{name}.auc"] = Measured(None, unit="AUC", note=note)
             continue
-        said = asker.ask(serving=serving, stride=stride, asmr_only=True)
+        said = asker.ask(serve=serve, stride=stride, asmr_only=True)
         found |= {
             f"{name}.{key}": number
             for key, number in _scores(said, np.random.default_rng(seed), n_bootstrap).items()
@@ -79,6 +75,14 @@ def clip_agreement(asker: Asker, streamed: Predictions) -> dict[str, Measured]:
         "clip.same_call": Measured(100 * float(np.concatenate(same).mean()), unit="%", note=told),
         "clip.mean_difference": Measured(difference, unit="probability", note=told),
     }
+
+
+def _with_lookahead(seconds: float) -> Callable[[Serving], Serving]:
+    return lambda own: replace(own, lookahead_frames=round(seconds * FRAME_RATE_HZ))
+
+
+def _with_window(seconds: float) -> Callable[[Serving], Serving]:
+    return lambda own: replace(own, window_frames=round(seconds * FRAME_RATE_HZ))
 
 
 def _scores(said: Predictions, rng: np.random.Generator, n_bootstrap: int) -> dict[str, Measured]:

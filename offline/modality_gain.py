@@ -19,8 +19,9 @@ from offline.predictions import Predictions
 from offline.rank_scores import RankScores
 from offline.resampling import ParticipantBootstrap, holm
 from offline.results import Measured
-from offline.score_rows import answered_by_all
+from offline.score_rows import answered_by_all, only_answered
 from offline.statistics import N_BOOTSTRAP
+from offline.streaming import Serving
 from offline.tables import TrialTable
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.types import Modality
@@ -76,15 +77,22 @@ def modality_gains(
         Every how many ticks one is asked about.
     n_bootstrap : int
     """
-    serving = replace(asker.serving, requires=frozenset())
-    own = asker.ask(serving=serving, stride=stride, asmr_only=True)
-    answers = {
-        name: [
-            asker.ask(serving=serving, change=change, stride=stride, asmr_only=True) for change in variants
-        ]
-        for name, variants in modality_changes(asker).items()
-    }
-    return gains_of(own, answers, rng, n_bootstrap)
+
+    def serve(own: Serving) -> Serving:
+        return replace(own, requires=frozenset())
+
+    own = asker.ask(serve=serve, stride=stride, asmr_only=True)
+    answers: dict[str, list[Predictions]] = {}
+    silent: dict[str, Measured] = {}
+    for name, variants in modality_changes(asker).items():
+        said = [asker.ask(serve=serve, change=one, stride=stride, asmr_only=True) for one in variants]
+        if all(only_answered(model).trials for model in said):
+            answers[name] = said
+        else:
+            note = "undefined: without it nothing is left to answer from"
+            silent[f"{name}.brier_gain"] = Measured(None, unit="squared error", note=note)
+            silent[f"{name}.auc_gain"] = Measured(None, unit="AUC", note=note)
+    return gains_of(own, answers, rng, n_bootstrap) | silent
 
 
 def gains_of(
@@ -110,7 +118,7 @@ def gains_of(
     squares, ranks = PersonScores.of([bare]), RankScores.of(bare.trials)
     interval = ParticipantBootstrap(bare, rng, n_bootstrap)
     found: dict[str, Measured] = {}
-    tested: list[str] = []
+    p: dict[str, float] = {}
     for name, models in answers.items():
         changed = [next(cut) for _ in models]
         other, other_ranks = PersonScores.of(changed), [RankScores.of(model.trials) for model in changed]
@@ -123,15 +131,11 @@ def gains_of(
                 ranks.pooled(weights) - np.mean([one.pooled(weights) for one in others], axis=0)
             )
 
-        tested.append(f"{name}.brier_gain")
-        found[tested[-1]] = interval.tested(error_rise, "squared error")
+        rise = found[f"{name}.brier_gain"] = interval.tested(error_rise, "squared error")
+        if rise.p is not None:
+            p[f"{name}.brier_gain"] = rise.p
         found[f"{name}.auc_gain"] = interval(auc_loss, "AUC")
-    corrected = holm([_p(found[name]) for name in tested])
-    for name, p in zip(tested, corrected, strict=True):
-        note = f"error after the change less that before; p after Holm, {len(tested)} tests"
-        found[name] = replace(found[name], p=p, note=note)
+    note = f"error after the change less that before; p after Holm, {len(p)} tests"
+    for key, corrected in zip(p, holm(list(p.values())), strict=True):
+        found[key] = replace(found[key], p=corrected, note=note)
     return found
-
-
-def _p(number: Measured) -> float:
-    return 1.0 if number.p is None else number.p

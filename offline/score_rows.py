@@ -94,7 +94,7 @@ def score_row(
     predictions: Predictions,
     rng: np.random.Generator,
     *,
-    lookahead_s: float = 0.0,
+    lookahead_s: float | None = 0.0,
     n_bootstrap: int = N_BOOTSTRAP,
 ) -> ScoreRow:
     """Score predictions, padding left out, with 95 % intervals over participants.
@@ -104,8 +104,9 @@ def score_row(
     predictions : Predictions
         NaN where the runtime would have given no probability.
     rng : Generator
-    lookahead_s : float
-        How long after a moment its probability is known; part of the onset latency.
+    lookahead_s : float or None
+        How long after a moment its probability is known; part of the onset latency. None where it is not
+        known and left out.
     n_bootstrap : int
 
     Raises
@@ -178,7 +179,7 @@ def _pooled_scores(
 
 
 def _event_scores(
-    predictions: Predictions, rng: np.random.Generator, lookahead_s: float, n_bootstrap: int
+    predictions: Predictions, rng: np.random.Generator, lookahead_s: float | None, n_bootstrap: int
 ) -> dict[str, Measured]:
     trials = predictions.trials
     interval = ParticipantBootstrap(predictions, rng, n_bootstrap)
@@ -186,12 +187,11 @@ def _event_scores(
     n_reported, n_predicted, n_matched = events.counts.sum(axis=0)
     n_silent = int(np.count_nonzero([not trial.truth.any() for trial in trials]))
     told = f"within {ONSET_TOLERANCE_S:g} s, one to one; onsets at the first tick do not count"
-    delays = np.concatenate(events.delays_s) + lookahead_s
+    delays = np.concatenate(events.delays_s) + (lookahead_s or 0.0)
+    ahead = "look-ahead not known and left out" if lookahead_s is None else "look-ahead included"
     latency = Measured(None, unit="s", note="undefined: no predicted onset meets a reported one")
     if delays.size:
-        latency = Measured(
-            float(np.median(delays)), unit="s", note=f"median of {delays.size}, look-ahead included"
-        )
+        latency = Measured(float(np.median(delays)), unit="s", note=f"median of {delays.size}, {ahead}")
     return {
         "onset_recall": interval(events.recall, "share", f"{n_matched} of {n_reported} reported, {told}"),
         "onset_precision": interval(events.precision, "share", f"{n_matched} of {n_predicted} predicted"),

@@ -66,9 +66,14 @@ class Subject:
     notes: tuple[str, ...] = ()
 
     @property
-    def lookahead_s(self) -> float:
-        """How long after a tick its probability is known, in seconds; 0 for clip scores."""
-        return self.asker.serving.lookahead_s if self.asker and self.score == STREAMING else 0.0
+    def lookahead_s(self) -> float | None:
+        """How long after a tick its probability is known, in seconds, in the slowest fold.
+
+        0 for clip scores; None where the models that would say it are not at hand.
+        """
+        if self.score == CLIP:
+            return 0.0
+        return None if self.asker is None else max(one.lookahead_s for one in self.asker.servings)
 
 
 def open_subjects(

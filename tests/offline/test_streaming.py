@@ -157,5 +157,13 @@ def test_asking_by_fold(make_table):
     saved = TrialPrediction(gap.trial, 2, np.full(100, 0.5, dtype=np.float32), gap.rating, 100)
     (kept,) = silent.silenced(Predictions("m", (saved,))).trials
     assert np.flatnonzero(np.isnan(kept.p)).tolist() == [80, 81, 82, 83, 84]
+    # A fold that chose a family without look-ahead is still asked as it is served.
+    mixed = Asker("m", {1: judges[1], 2: Judge(WithDoubt(), Serving(100, 0), 0.5)}, tested)
+    assert {one.lookahead_frames for one in mixed.servings} == {10, 0}
+    for one, same in zip(mixed.ask().trials, mixed.ask(serve=lambda own: own).trials, strict=True):
+        np.testing.assert_array_equal(one.p, same.p)
+    at_once = mixed.ask(serve=lambda own: replace(own, lookahead_frames=0)).trials
+    unchanged = [np.array_equal(a.p, b.p) for a, b in zip(mixed.ask().trials, at_once, strict=True)]
+    assert unchanged == [False] * 6 + [True]
     some = asker.only([TrialId(3, "vid1")])
     np.testing.assert_array_equal(some.ask().trials[0].p, said.trials[2].p)
