@@ -15,7 +15,7 @@ from rtasmr.errors import ConfigError
 from rtasmr.sources.device import Device, DeviceError, DeviceLostError, Reading
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.pacing import STOPPED_DRAIN_S
-from rtasmr.sources.stamps import Stamper
+from rtasmr.sources.stamps import MAX_SLOPE, Stamper
 from rtasmr.types import StreamSpec
 
 READ_S = 0.1
@@ -33,9 +33,12 @@ BACKOFF_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Waits before each further attempt; the last one repeats."""
 
 RATE_CHECK_S = 10.0
+RATE_CHECK_BURSTS = 20.0
 WARN_RATIO = 0.02
-REFUSE_FACTOR = 1.9
-"""A declared rate this far off after the first 10 s is told, or is refused."""
+"""A declared rate is checked after so many seconds, and bursts, and is told if it is this far off.
+
+Off by more than `MAX_SLOPE` it is refused: the stamps would run away from the samples by seconds.
+"""
 
 SET_RATE = "Set --sfreq {}, or leave it out to measure it."
 
@@ -117,7 +120,7 @@ class DeviceLoop:
         DeviceError
             If the device fails before its first sample, unless told to keep trying.
         ConfigError
-            If it delivers at about half or twice the declared rate.
+            If its rate is not the declared one by more than 10 %.
         """
         while not stop.is_set():
             try:
@@ -291,7 +294,7 @@ class RateCheck:
     def begin(self, sfreq: float, burst_s: float) -> None:
         """Count anew: rate in Hz, longest time between two deliveries in seconds."""
         self._sfreq = sfreq
-        self._check_s = max(RATE_CHECK_S, RATE_CHECK_S * burst_s)
+        self._check_s = max(RATE_CHECK_S, RATE_CHECK_BURSTS * burst_s)
         self._first = None
 
     def update(self, reading: Reading) -> None:
@@ -300,7 +303,7 @@ class RateCheck:
         Raises
         ------
         ConfigError
-            If the rate turns out wrong by about a factor of 2 or more.
+            If the rate is off by more than the stamps can follow.
         """
         if self._is_done or len(reading.samples) == 0:
             return
@@ -315,7 +318,7 @@ class RateCheck:
         measured = (index - self._first[0]) / elapsed_s
         told = f"the rate declared is {self._sfreq:g} Hz, {measured:.4g} Hz arrive"
         advice = self._advice.format(f"{measured:.4g}")
-        if not 1 / REFUSE_FACTOR < measured / self._sfreq < REFUSE_FACTOR:
+        if abs(self._sfreq - measured) > MAX_SLOPE * measured:
             raise ConfigError(f"{told}: refused. {advice}")
         if abs(measured / self._sfreq - 1) > WARN_RATIO:
             self._say(f"{told}: followed. {advice}")

@@ -55,6 +55,10 @@ It begins as late as the least of the delays seen by then makes it. More would b
 a device that is lost meanwhile has sent nothing.
 """
 
+START_ERROR_S = 0.001
+MAX_SETTLE_BURSTS = 4.5
+"""While delays vary by more than this standard error of the start, up to so many bursts are waited for."""
+
 SLEW = 0.01
 SLEW_TIME_S = 1.0
 """Published stamps approach the fit with this time constant, by at most this many seconds per second."""
@@ -119,6 +123,7 @@ class Stamper:
         self._sfreq = sfreq
         self._burst_s = burst_s
         self._settle_s = max(SETTLE_S, SETTLE_BURSTS * burst_s)
+        self._max_settle_s = max(SETTLE_S, MAX_SETTLE_BURSTS * burst_s)
         self._step_s = STEP_S + STEP_BURSTS * burst_s
         self._step_seen_s = STEP_SEEN_S + STEP_SEEN_BURSTS * burst_s
         self._silence_s = max(SILENCE_S, SILENCE_BURSTS * burst_s)
@@ -168,12 +173,18 @@ class Stamper:
             self._begin_again_with_held()
         if self._hold_from is None:
             yield from self._release()
-        elif run.arrival - self._hold_from >= self._settle_s:
+        elif self._has_settled(run.arrival - self._hold_from):
             # All that came after a pause is late: the device did not run on while it was silent.
             if all(self._is_late(held) for held in self._held):
                 self._begin_again_with_held()
             self._hold_from = None
             yield from self._release()
+
+    def _has_settled(self, held_s: float) -> bool:
+        if held_s >= self._max_settle_s:
+            return True
+        is_known = self._burst_s == 0 or self._envelope.start_error_s <= START_ERROR_S
+        return held_s >= self._settle_s and is_known
 
     def _is_early(self, last: int, arrival: float) -> bool:
         # The first pieces of a burst are late by up to a burst; they do not show where the stretch lies.
@@ -265,6 +276,11 @@ class _Envelope:
     def period_ratio(self) -> float:
         """True sample period over the nominal one."""
         return 1 + self._slope
+
+    @property
+    def start_error_s(self) -> float:
+        """Standard error of the line's place in seconds; infinite while nothing is known of the delays."""
+        return self._least_delay_s if len(self._points) >= MIN_DELAYS else math.inf
 
     def add(self, index: int, arrival: float) -> None:
         """Take the arrival (LSL seconds) of a sample."""

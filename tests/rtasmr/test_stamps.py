@@ -81,23 +81,34 @@ def test_bursts_stay_below_ten_milliseconds(rng, ppm):
 
 
 def test_bursts_begin_where_they_belong():
-    """Of 40 beginnings one in five may be off by more than 10 ms: then every delay so far was long."""
+    """Of 40 beginnings one in ten may be off by more than 10 ms: then every delay so far was long."""
     errors_ms = []
     for seed, ppm in itertools.product(range(20), (500.0, -500.0)):
         rng = np.random.default_rng(seed)
         device = line(sfreq=135.0, burst_s=0.8, ppm=ppm)
         device.run(0, 30, 108, lambda rng=rng: abs(rng.normal(0, 0.020)))
         errors_ms.append(device.error_ms())
-    assert np.quantile(errors_ms, 0.8) < 10
+    assert np.quantile(errors_ms, 0.9) < 10
     assert np.median(errors_ms) < 7
 
 
+@pytest.mark.parametrize(("jitter_s", "n_bursts"), [(0.0, 4), (0.040, 6)])
+def test_bursts_that_vary_are_waited_for(rng, jitter_s, n_bursts):
+    """A steady link tells its delay with the fourth burst; another one is held back for two more."""
+    device = line(sfreq=135.0, burst_s=0.8)
+    for first in range(0, 1080, 108):
+        device.send(np.arange(first, first + 108), jitter_s * rng.random())
+        if device.times:
+            break
+    assert len(device.times[0]) == n_bursts * 108
+
+
 def test_the_least_delay_is_not_taken_for_none(rng):
-    """Delays are exponential with a mean of 20 ms: the least of four is 5 ms, and not stamped as late."""
+    """Delays are exponential with a mean of 20 ms: the least of six is 3 ms, and not stamped as late."""
     errors = []
     for _ in range(300):
         device = line(burst_s=0.6)
-        device.run(0, 3, 60, lambda: rng.exponential(0.020))
+        device.run(0, 4, 60, lambda: rng.exponential(0.020))
         errors.append(float((device.times[0] - device.truth[0])[0]))
     assert abs(np.mean(errors)) < 0.002
 
