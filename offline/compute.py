@@ -93,7 +93,7 @@ def _live_pulse(unit: Unit) -> Entry:
         values = pulse_frames(recording, clip, unit.spec).values[:, unit.columns]
         arrays[clip.video] = values
         n_ticks = WARMUP_TICKS + n_published_frames(clip.duration_s)
-        n_valid = np.count_nonzero(np.isfinite(values[WARMUP_TICKS:n_ticks]))
+        n_valid = np.count_nonzero(np.isfinite(values[WARMUP_TICKS:n_ticks]).any(axis=1))
         n_missing = n_ticks - WARMUP_TICKS - n_valid
         if n_missing:
             notes.append(

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from offline.compute import compute
 from offline.feature_sets import feature_spec
 from offline.live_frames import pulse_frames
 from offline.units import Kind, Unit
 from rtasmr.biopac import PpgRecording
+from rtasmr.dataset import DataSet
 from rtasmr.presentation_log import Clip
 from rtasmr.types import Modality
 
@@ -36,3 +38,13 @@ def test_the_pulse_of_a_clip_from_a_file_has_all_columns_and_the_wave_that_live_
     assert frames.valid[60:, columns[1:6]].all()
     assert not frames.valid[:48, columns[1:]].any()
     assert np.abs(frames.values[60:, columns[1]]).max() < 0.02
+
+
+def test_a_pulse_that_is_there_is_not_called_missing(simulated_set, tmp_path):
+    data = DataSet.open(simulated_set)
+    clips = data.log(1).clips[:1]
+    spec = feature_spec("live+ppg", "e" * 64)
+    entry = compute(Unit(Kind.LIVE_PULSE, data.ppg_files[1], spec, clips=clips), tmp_path, "cpu")
+    # Where the breath has no reading yet, the wave has one.
+    assert np.isnan(entry.arrays[clips[0].video]).any()
+    assert entry.notes == ()
