@@ -19,6 +19,7 @@ from rtasmr.card import CARD_FILE, EncoderCard, ModelCard, read_card, read_model
 from rtasmr.config import Provider
 from rtasmr.errors import DataError
 from rtasmr.inference import OnnxTingleModel
+from rtasmr.types import TrialId
 
 PREDICTIONS_FILE = "predictions.npz"
 MODELS_FOLDER = "models"
@@ -30,7 +31,13 @@ that trained its model and chose its epoch: ``{"1": ["003_vid2", ...]}``."""
 
 _FOLD_FOLDER = re.compile(r"(?P<name>.+)-fold(?P<fold>[0-9]+)")
 _EXCHANGED = re.compile(r"(?P<name>.+)_shuffled_ppg[0-9]+")
-_TRIAL = re.compile(r"([0-9]{3})_(vid[1-8])")
+_TRIAL = re.compile(r"([0-9]{3,})_(vid[1-8])")
+
+
+_NOT_ASKED = (
+    "nothing was asked again, though there are features: that takes streaming scores, the model of every "
+    "fold and a table of every trial"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +150,8 @@ def _of_predictions(
         if tables and score == STREAMING:
             asker = _asker(name, predictions, cards, tables, provider)
         others = tuple(saved[other] for other, own in exchanged.items() if own == name)
-        subjects.append(Subject(name, score, predictions, asker, tuple(folders), origin, others))
+        notes = (_NOT_ASKED,) if tables and asker is None else ()
+        subjects.append(Subject(name, score, predictions, asker, tuple(folders), origin, others, notes))
     return subjects
 
 
@@ -211,17 +219,29 @@ def _check_trained(name: str, predictions: Predictions, origin: Mapping[str, Any
     if trained is None:
         return
     try:
-        learned = {int(fold): [_TRIAL.fullmatch(text) for text in texts] for fold, texts in trained.items()}
-        people = {fold: {int(match[1]) for match in found if match} for fold, found in learned.items()}
-        clips = {fold: {match[2] for match in found if match} for fold, found in learned.items()}
+        learned = {int(fold): [_trial(text) for text in texts] for fold, texts in trained.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
             f"{name}: expected under '{ORIGIN_TRAINED}' lists of trials by fold, got something else "
             f"({error}); predict again"
         ) from error
     for fold in predictions.folds:
+        if fold not in learned:
+            raise DataError(
+                f"{name}: expected under '{ORIGIN_TRAINED}' the trials that trained fold {fold}, got those "
+                f"of {', '.join(map(str, learned)) or 'none'}; predict again"
+            )
         tested = (trial.trial for trial in predictions.trials if trial.fold == fold)
-        check_split(tested, people.get(fold, ()), clips.get(fold, ()), f"model '{name}', fold {fold}")
+        people = {trial.participant for trial in learned[fold]}
+        clips = {trial.video for trial in learned[fold]}
+        check_split(tested, people, clips, f"model '{name}', fold {fold}")
+
+
+def _trial(text: str) -> TrialId:
+    match = _TRIAL.fullmatch(text)
+    if match is None:
+        raise ValueError(f"no trial: {text!r}")
+    return TrialId(int(match[1]), match[2])
 
 
 def _score_of(origin: Mapping[str, Any]) -> str:

@@ -255,6 +255,14 @@ def test_leaks_between_training_and_test_are_refused(study, tables):
     save_predictions(results / "predictions.npz", [_said(results)], {"trained_on": ["001_vid2"]})
     with pytest.raises(DataError, match="expected under 'trained_on' lists of trials by fold"):
         evaluate(results / "predictions.npz", None, SETTINGS)
+    for trained_on, message in (
+        ({"1": ["007_vid2"], "2": ["vid1 of 3"]}, "lists of trials by fold, .* 'vid1 of 3'"),
+        ({"1": ["007_vid2"]}, "the trials that trained fold 2, got those of 1; predict again"),
+        ({"1": ["1001_vid1"], "2": ["1001_vid1"]}, "fold 1: expected test clips"),
+    ):
+        save_predictions(results / "predictions.npz", [_said(results)], {"trained_on": trained_on})
+        with pytest.raises(DataError, match=message):
+            evaluate(results / "predictions.npz", None, SETTINGS)
 
 
 def _said(results: Path) -> Predictions:
