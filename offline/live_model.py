@@ -15,6 +15,7 @@ from offline.live_crossval import LivePlan, Validated, choose, validate
 from offline.live_scores import held_back_scores, validated_scores
 from offline.predictions import save_predictions
 from offline.results import Results, compile_results, write_results
+from offline.subjects import ORIGIN_SCORE, ORIGIN_TRAINED, PREDICTIONS_FILE
 from offline.table_folder import recordings_behind
 from offline.tables import TrialTable, load_tables
 from offline.training import TrainedModel
@@ -26,8 +27,6 @@ from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.progress import Report
 
 logger = logging.getLogger(__name__)
-
-PREDICTIONS_FILE = "predictions.npz"
 
 MAX_NAMED = 40
 """Recordings that a card names."""
@@ -106,7 +105,7 @@ def train_live_model(
     if validated is not None:
         _export_folds(validated, models, model_id, card)
         measured |= validated_scores(validated.predictions, model.simulated)
-        trained_on = {"score": "streaming", "trained_on": validated.trained_on}
+        trained_on = {ORIGIN_SCORE: "streaming", ORIGIN_TRAINED: validated.trained_on}
         save_predictions(out / PREDICTIONS_FILE, validated.predictions, {**origin, **trained_on})
     folder = _export(model, models, model_id, card, _description(model, family) + _recorded(features), scores)
     if encoder is not None:
