@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rtasmr import options
+from rtasmr import console, options
 from rtasmr.errors import ConfigError
 
 
@@ -56,7 +56,7 @@ def _measure(sound_device: str, input_name: str, *, loopback: bool, n_clicks: in
     path = calibration_file()
     load_calibrations(path)  # a damaged file is told before anything is played
     config = CalibrateConfig(sound_device, input_name, loopback, n_clicks)
-    name, delay = measure(config, say=lambda line: typer.echo(line, err=True))
+    name, delay = measure(config, say=console.say)
     key = output_key(name)
     found = Calibration(
         delay_ms=round(1000 * delay.delay_s, 1),

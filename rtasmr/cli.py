@@ -107,18 +107,12 @@ def live(
         network=network,
     )
 
-    def show(status: dict[str, Any]) -> None:
-        if json_:
-            typer.echo(json.dumps(status))
-
-    def say(text: str) -> None:
-        typer.echo(text, err=True)
-
+    say, show = console.say, console.status_lines(as_json=json_)
     if watching := viewers_of(viewer or (), viewers):
         end_with(run_viewers(config, watching, say=say, status=show), json_)
         return
     if not headless and not has_display():
-        typer.echo("no display here (DISPLAY is not set): running without a window", err=True)
+        say("no display here (DISPLAY is not set): running without a window")
         headless = True
     account = run_live(config, window=not headless, say=say, status=show)
     end_with(account, json_)
@@ -161,7 +155,7 @@ def run(
         typer.echo(json.dumps(account))
         return
     for warning in served.card.warnings:
-        typer.echo(f"model {served.card.id}: {warning}", err=True)
+        console.say(f"model {served.card.id}: {warning}")
     for key in ("source", "note", "model", "ticks", "status", "highest", "lowest"):
         if key in account:
             typer.echo(f"{key}: {account[key]}")
@@ -231,7 +225,7 @@ def doctor(
         from rtasmr.pulse_check import listen_to, stream_query
 
         stream_query(ppg)  # what was mistyped is told before all that takes time
-        checks = chain(checks, listen_to(ppg, network, say=lambda text: typer.echo(text, err=True)))
+        checks = chain(checks, listen_to(ppg, network, say=console.say))
     findings: list[Finding] = []
     for finding in checks:
         findings.append(finding)

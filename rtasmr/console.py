@@ -1,11 +1,14 @@
-"""How every command of the project starts and ends: exit codes and one-line errors."""
+"""How every command of the project starts, speaks and ends: exit codes and one-line errors."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -32,6 +35,21 @@ class PlainFormatter(logging.Formatter):
 def plain(text: str) -> str:
     """Return ``text`` with a mark in place of every control character but line feed and tab."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(text: str) -> None:
+    """Print a line for people on stderr: stdout is for what a program may read."""
+    typer.echo(text, err=True)
+
+
+def status_lines(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
+    """Return what takes the status of a run now and then: it prints lines of JSON, or nothing."""
+
+    def show(status: dict[str, Any]) -> None:
+        if as_json:
+            typer.echo(json.dumps(status))
+
+    return show
 
 
 def run(app: typer.Typer, argv: list[str] | None = None) -> int:

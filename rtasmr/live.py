@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import subprocess
 import sys
@@ -31,16 +30,13 @@ from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.presentation import Presentation
 from rtasmr.recorder import Recorder, RecorderState
-from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
+from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
-from rtasmr.stream_specs import tingle_spec
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
 from rtasmr.xdf import RecordingFailedError
-
-logger = logging.getLogger(__name__)
 
 WINDOW_CLOSE_S = 1.5
 
@@ -79,11 +75,7 @@ def run_live(
     sources = Sources(config.queries or {}, say, network=config.network)
     config = replace(config, queries=sources.queries)
     acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
-    lslconfig.configure(network=config.network)
-    say(lslconfig.scope_line(config.network))
-    model = ServedModel(find_model(config.model or None), config.provider)
-    for warning in model.card.warnings:
-        say(f"model {model.card.id}: {warning}")
+    model = prepare(config, say)
     with ExitStack() as stack:
         end_on_signals(end, stack)
         stack.enter_context(sources)
@@ -102,25 +94,10 @@ def run_live(
             say(f"recording to {recorder.snapshot().path}")
         store = SnapshotStore()
         server = stack.enter_context(SnapshotServer(store, on_command=_commands(end, presentation)))
-        outlet = stack.enter_context(
-            Outlet(
-                tingle_spec(
-                    model.card.id,
-                    model.card.demo,
-                    model.card.lookahead_frames,
-                    model.card.window_frames,
-                    model.card.threshold,
-                    model.card.warnings,
-                )
-            )
-        )
+        outlet = stack.enter_context(Outlet(model.output_spec()))
         engine = Engine(
             acquisition,
-            model.pipeline(
-                MARGIN_S * acquisition.timebase.speed,
-                TickTimer(pylsl.local_clock),
-                max_backlog_s=REPLAY_BACKLOG_S if acquisition.timebase.speed > 1 else MAX_BACKLOG_S,
-            ),
+            model.live_pipeline(acquisition.timebase.speed, TickTimer(pylsl.local_clock)),
             model.spec,
             model.state(),
             store=store,
@@ -157,6 +134,16 @@ def run_live(
             "sources": sources.account(),
             "error": error,
         }
+
+
+def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
+    """Set how far LSL reaches, load the model, and say both."""
+    lslconfig.configure(network=config.network)
+    say(lslconfig.scope_line(config.network))
+    model = ServedModel(find_model(config.model or None), config.provider)
+    for warning in model.card.warnings:
+        say(f"model {model.card.id}: {warning}")
+    return model
 
 
 def account(engine: Engine, model: ServedModel, files: list[str], store: SnapshotStore) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtasmr import options
+from rtasmr import console, options
 from rtasmr.config import ROLE_OPTIONS
 from rtasmr.errors import ConfigError
 from rtasmr.types import Role
@@ -68,12 +68,9 @@ def record(
         network=network,
     )
 
-    def show(status: dict[str, Any]) -> None:
-        if json_:
-            typer.echo(json.dumps(status))
-
+    show = console.status_lines(as_json=json_)
     with stop_on_signal() as stop:
-        account = record_streams(config, stop, say=lambda text: typer.echo(text, err=True), status=show)
+        account = record_streams(config, stop, say=console.say, status=show)
     if json_:
         typer.echo(json.dumps(account))
     else:
@@ -153,7 +150,7 @@ def redact(
     )
     _print_copied(done, json_)
     for name in done.free_texts:
-        typer.echo(f"the texts of {name!r} were kept as they are: read them, or leave it out", err=True)
+        console.say(f"the texts of {name!r} were kept as they are: read them, or leave it out")
 
 
 def _print_copied(done: Copied, json_: bool) -> None:

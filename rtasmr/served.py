@@ -21,7 +21,9 @@ from rtasmr.modelstore import find_encoder
 from rtasmr.pipeline import Pipeline
 from rtasmr.predictor import Predictor
 from rtasmr.snapshot import ModelState
+from rtasmr.stream_specs import tingle_spec
 from rtasmr.timing import TickTimer
+from rtasmr.types import StreamSpec
 
 MARGIN_S = 0.25
 """How long a frame waits for a late stream, in real seconds (times the speed of a replay)."""
@@ -95,6 +97,21 @@ class ServedModel:
             timer,
         )
 
+    def live_pipeline(
+        self, speed: float, timer: TickTimer, *, stimulus: StimulusFeatures | None = None
+    ) -> Pipeline:
+        """Return a fresh pipeline for streams that come in real time.
+
+        Parameters
+        ----------
+        speed : float
+            Session seconds in a real one; more than 1 in an accelerated replay.
+        timer, stimulus
+            As in `pipeline`.
+        """
+        max_backlog_s = REPLAY_BACKLOG_S if speed > 1 else MAX_BACKLOG_S
+        return self.pipeline(MARGIN_S * speed, timer, max_backlog_s=max_backlog_s, stimulus=stimulus)
+
     def stimulus_features(self, timer: TickTimer) -> StimulusFeatures:
         """Return what several pipelines share that get the same sound and pictures."""
         sound = Shared(SoundFeatures(self.spec).batch)
@@ -110,6 +127,18 @@ class ServedModel:
             requires=frozenset(self.card.requires),
             # The clip model learned on published frames only, of which the first is tick 50.
             first_tick=0 if self.card.causal else WARMUP_TICKS,
+        )
+
+    def output_spec(self, viewer: str = "") -> StreamSpec:
+        """Describe the output stream; ``viewer`` is the code of one among several."""
+        card = self.card
+        spec = tingle_spec(
+            card.id, card.demo, card.lookahead_frames, card.window_frames, card.threshold, card.warnings
+        )
+        if not viewer:
+            return spec
+        return replace(
+            spec, source_id=f"{spec.source_id}-{viewer}", desc={**spec.desc, "participant": viewer}
         )
 
     def state(self) -> ModelState:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from rtasmr import options
+from rtasmr import console, options
 from rtasmr.calibrate_store import sound_delay_of
 from rtasmr.config import LiveConfig
 from rtasmr.errors import ConfigError
@@ -143,7 +142,7 @@ def view(
         sound_delay=sound_delay.words,
     )
     if sound_delay.is_calibrated:
-        typer.echo(f"sound delay: {sound_delay.words}", err=True)
+        console.say(f"sound delay: {sound_delay.words}")
     _run(player, live, window=not headless, as_json=json_)
 
 
@@ -151,11 +150,8 @@ def _run(player: PlayerConfig, live: LiveConfig, *, window: bool, as_json: bool)
     from rtasmr.account import end_with
     from rtasmr.player.viewing import run_view
 
-    def show(facts: dict[str, Any]) -> None:
-        if as_json:
-            typer.echo(json.dumps(facts))
-
-    account = run_view(player, live, window=window, say=lambda text: typer.echo(text, err=True), status=show)
+    show = console.status_lines(as_json=as_json)
+    account = run_view(player, live, window=window, say=console.say, status=show)
     end_with(account, as_json)
 
 

@@ -15,9 +15,7 @@ from typing import Any
 
 import pylsl
 
-from rtasmr import lslconfig
 from rtasmr.acquisition import Acquisition, Joined
-from rtasmr.card import ModelCard
 from rtasmr.config import LiveConfig
 from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
@@ -26,20 +24,19 @@ from rtasmr.link import SnapshotServer, SnapshotStore
 from rtasmr.live import (
     account,
     end_on_signals,
+    prepare,
     recording_account,
     recording_header,
     settle_garbage,
 )
 from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
-from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
-from rtasmr.served import MARGIN_S, MAX_BACKLOG_S, REPLAY_BACKLOG_S, ServedModel
+from rtasmr.served import ServedModel
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
-from rtasmr.stream_specs import TINGLE_NAME, tingle_spec
 from rtasmr.timing import TickTimer
-from rtasmr.types import Role, StreamSpec
+from rtasmr.types import Role
 from rtasmr.viewers.batch import CPU_WINDOWS, GPU_WINDOWS, BatchedModel
 from rtasmr.viewers.config import Viewer
 from rtasmr.viewers.group import Group, Member
@@ -89,11 +86,7 @@ def run_viewers(
     config = replace(config, queries=shared_sources.queries)
     required = tuple(role for role in config.require if role in STIMULUS_ROLES)
     leader = Acquisition(shared_sources.queries, required, config.wait_s, roles=STIMULUS_ROLES)
-    lslconfig.configure(network=config.network)
-    say(lslconfig.scope_line(config.network))
-    model = ServedModel(find_model(config.model or None), config.provider)
-    for warning in model.card.warnings:
-        say(f"model {model.card.id}: {warning}")
+    model = prepare(config, say)
     with ExitStack() as stack:
         end_on_signals(end, stack)
         for sources in (shared_sources, *(place.sources for place in places)):
@@ -188,12 +181,7 @@ class _EngineMaker:
     def engine(self, place: _Place, outlet: Outlet) -> Engine:
         """Return the engine of one viewer."""
         speed = self._stimulus.acquisition.timebase.speed
-        pipeline = self.model.pipeline(
-            MARGIN_S * speed,
-            self._timer,
-            max_backlog_s=REPLAY_BACKLOG_S if speed > 1 else MAX_BACKLOG_S,
-            stimulus=self._features,
-        )
+        pipeline = self.model.live_pipeline(speed, self._timer, stimulus=self._features)
         return Engine(
             ViewerStreams(self._stimulus, place.own),
             pipeline,
@@ -217,13 +205,13 @@ def _member(
     stack: ExitStack,
 ) -> Member:
     """Begin one viewer's part of the run: recording, output stream, link for a window, engine."""
-    viewer, card = place.viewer, make.model.card
+    viewer = place.viewer
     if make.config.record:
         own_config = _own_config(make.config, viewer, place.sources.queries)
-        place.recorder = Recorder(Path(own_config.record), recording_header(own_config, card))
+        place.recorder = Recorder(Path(own_config.record), recording_header(own_config, make.model.card))
         stack.callback(place.close)
     server = stack.enter_context(SnapshotServer(place.store, name=viewer.code))
-    engine = make.engine(place, stack.enter_context(Outlet(_tingle_spec(card, viewer))))
+    engine = make.engine(place, stack.enter_context(Outlet(make.model.output_spec(viewer.code))))
     engine.begin(joined)
     return Member(viewer, place.own, engine, lambda: server.n_clients > 0)
 
@@ -285,15 +273,6 @@ def _batched(model: ServedModel, n_viewers: int) -> BatchedModel:
         return BatchedModel(model.tingle, 1, GPU_WINDOWS)
     n_threads = os.cpu_count() or 1
     return BatchedModel(model.tingle, n_threads, min(CPU_WINDOWS, math.ceil(n_viewers / n_threads)))
-
-
-def _tingle_spec(card: ModelCard, viewer: Viewer) -> StreamSpec:
-    spec = tingle_spec(
-        card.id, card.demo, card.lookahead_frames, card.window_frames, card.threshold, card.warnings
-    )
-    return replace(
-        spec, source_id=f"{TINGLE_NAME}-{viewer.code}", desc={**spec.desc, "participant": viewer.code}
-    )
 
 
 def _status(group: Group, members: Sequence[Member]) -> dict[str, Any]:
