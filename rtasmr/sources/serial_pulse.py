@@ -11,6 +11,7 @@ import re
 import stat
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,10 @@ import pylsl
 import serial
 from serial.tools.list_ports import comports
 
-from rtasmr.errors import ConfigError
+from rtasmr.errors import ConfigError, RtasmrError
 from rtasmr.sources.device import (
     DeviceBusyError,
     DeviceDataError,
-    DeviceError,
     DeviceLostError,
     DeviceMissingError,
     DevicePermissionError,
@@ -50,12 +50,26 @@ WHOLE_RATIO = 0.005
 """A rate that was not given is measured over 10 s, and is a whole number if it is that by half a percent."""
 
 MAX_SENSELESS_BYTES = 2048
-"""Bytes without a sample after which the port is not what it was said to be."""
+MAX_WORDS_S = 4.0
+"""Bytes, or seconds of text, without a sample after which the port is not what it was said to be."""
+
+KEPT_BYTES = 512
+SHOWN_LINES, SHOWN_CHARACTERS = 3, 40
+READABLE_SHARE = 0.95
+"""Of bytes that are text; at a wrong speed of the line half of them are none."""
 
 GATHER_S = 0.008
 """After the first byte, wait this long for more: one read per byte would cost a core at high rates."""
 
 MAX_READ_BYTES = 8192
+
+UNKNOWN = "n/a"
+"""What pyserial says of hardware that does not tell what it is."""
+
+NO_UART = "0"
+"""Linux, serial_core.h: PORT_UNKNOWN."""
+
+BUILT_IN = "built into this computer; nothing tells whether a sensor is on it"
 _NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -93,7 +107,7 @@ class SerialPulse:
         self._port: Any = None
         self._parser = self._new_parser()
         self._meter = _RateMeter(self._name)
-        self._n_senseless = 0
+        self._senseless = _Senseless()
 
     @property
     def spec(self) -> StreamSpec | None:
@@ -110,6 +124,8 @@ class SerialPulse:
         ------
         DeviceError
             If there is no such port, it is in use, or this user may not open it.
+        ConfigError
+            If the name is that of something else.
         """
         # Only a real port can be locked against other programs.
         lock = {} if "://" in self._name else {"exclusive": True}
@@ -121,7 +137,7 @@ class SerialPulse:
             raise _refusal(self._name, error) from error
         self._parser = self._new_parser()
         self._meter = _RateMeter(self._name)
-        self._n_senseless = 0
+        self._senseless = _Senseless()
 
     def read(self, timeout_s: float) -> Reading | None:
         """Return the samples that have come; None if none has.
@@ -135,8 +151,11 @@ class SerialPulse:
         arrival = float(pylsl.local_clock())
         n_good = self._parser.n_good
         parsed = self._parser.feed(data)
-        self._n_senseless = 0 if self._parser.n_good > n_good else self._n_senseless + len(data)
-        self._check_sense()
+        if self._parser.n_good > n_good:
+            self._senseless = _Senseless()
+        else:
+            self._senseless.add(data, arrival)
+        self._check_sense(arrival)
         if self._sfreq is None:
             self._sfreq = self._meter.update(parsed, arrival)
             return None
@@ -168,24 +187,62 @@ class SerialPulse:
             raise DeviceLostError(f"{self._name} is gone ({_reason(error)}). Plug it in again.") from error
         return data
 
-    def _check_sense(self) -> None:
+    def _check_sense(self, now: float) -> None:
         columns = self._parser.columns_seen if isinstance(self._parser, (TextParser, AutoParser)) else ()
+        asked = f"a column {self._column!r}" if self._column else "one number per line"
         if columns and not self._parser.n_good:
-            asked = f"a column {self._column!r}" if self._column else "one number per line"
             raise ConfigError(
                 f"{self._name}: expected {asked}, got the columns {', '.join(columns[:8])}. "
                 "Choose one with column= (rtasmr live --ppg serial:PORT,column=...) or --column."
             )
-        if self._n_senseless > MAX_SENSELESS_BYTES:
+        senseless = self._senseless
+        lines = senseless.as_text() if senseless.is_enough(now) else ()
+        if lines:
+            asked = "binary frames" if self._framing == "binary" else asked
+            raise DeviceDataError(
+                f"{self._name}: expected {asked}, got text such as {', '.join(lines)}. "
+                "Have the sketch write that and nothing else; lines that start with # are left out."
+            )
+        if senseless.n_bytes > MAX_SENSELESS_BYTES:
             raise DeviceDataError(
                 f"{self._name}: expected lines with numbers or frames at {self._baud} baud, got "
-                f"{self._n_senseless} bytes without any. Set --baud to that of the sketch (Serial.begin)."
+                f"{senseless.n_bytes} bytes without any. Set --baud to that of the sketch (Serial.begin)."
             )
 
     def _new_parser(self) -> AutoParser | TextParser | BinaryParser:
         if self._framing == "binary":
             return BinaryParser()
         return TextParser(self._column) if self._framing == "text" else AutoParser(self._column)
+
+
+@dataclass(slots=True)
+class _Senseless:
+    """What has come since the last sample, and its beginning."""
+
+    n_bytes: int = 0
+    since: float = math.inf
+    begin: bytes = b""
+
+    def add(self, data: bytes, arrival: float) -> None:
+        if data:
+            self.since = min(self.since, arrival)
+            self.n_bytes += len(data)
+            self.begin = (self.begin + data)[:KEPT_BYTES]
+
+    def is_enough(self, now: float) -> bool:
+        return self.n_bytes > MAX_SENSELESS_BYTES or now - self.since > MAX_WORDS_S
+
+    def as_text(self) -> tuple[str, ...]:
+        """Return the first lines, escaped and cut; none if it is no text."""
+        text = self.begin.decode("latin-1")
+        n_readable = sum(
+            character.isascii() and (character.isprintable() or character in "\t\r\n") for character in text
+        )
+        if n_readable < READABLE_SHARE * len(text):
+            return ()
+        whole = text.partition("\n")[2] or text  # the first line may have begun before we listened
+        lines = dict.fromkeys(line.rstrip("\r")[:SHOWN_CHARACTERS] for line in whole.split("\n"))
+        return tuple(repr(line) for line in lines if line.strip())[:SHOWN_LINES]
 
 
 class _RateMeter:
@@ -264,8 +321,16 @@ def serial_pulse(address: str, options: Mapping[str, str]) -> SerialPulse:
 
 
 def serial_ports(scan_s: float = 0.0) -> tuple[tuple[str, str], ...]:  # noqa: ARG001 - no radio here
-    """Return the ports of this machine: name, and what is plugged in."""
-    return tuple((port.device, port.description) for port in sorted(comports()))
+    """Return the ports of this machine: name, and what is plugged in; what cannot be told comes last."""
+    ports = [port for port in sorted(comports()) if _has_circuit(port.device)]
+    plugged = [(port.device, port.description) for port in ports if port.hwid != UNKNOWN]
+    return (*plugged, *((port.device, BUILT_IN) for port in ports if port.hwid == UNKNOWN))
+
+
+def _has_circuit(port: str) -> bool:
+    """Whether there is a port behind the name: Linux keeps names for some that the computer has not."""
+    kind = Path("/sys/class/tty", Path(port).name, "type")
+    return not kind.exists() or kind.read_text().strip() != NO_UART
 
 
 def _sfreq(text: str) -> float:
@@ -280,15 +345,18 @@ def _sfreq(text: str) -> float:
     return sfreq
 
 
-def _refusal(port: str, error: OSError) -> DeviceError:
+def _refusal(port: str, error: OSError) -> RtasmrError:
     """Return what a port that does not open means, and what to do."""
-    if error.errno in (errno.EACCES, errno.EPERM):
+    number = _number(error)
+    if number in (errno.EACCES, errno.EPERM):
         return DevicePermissionError(f"{port}: no permission to open it. {_permission_fix(Path(port))}")
-    if error.errno in (errno.EBUSY, errno.EAGAIN):
+    if number in (errno.EBUSY, errno.EAGAIN):
         return DeviceBusyError(f"{port}: another program has it open. Close that (a serial monitor?).")
-    if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
-        there = ", ".join(name for name, _ in serial_ports()) or "none at all"
+    there = ", ".join(name for name, _ in serial_ports()) or "none at all"
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
         return DeviceMissingError(f"{port}: no such port; there is {there}. Plug the sensor in.")
+    if number in (errno.ENOTTY, errno.EISDIR):
+        return ConfigError(f"{port} is no serial port; there is {there}. Name another.")
     return DeviceMissingError(f"{port}: expected a serial port, got '{_reason(error)}'. Name another.")
 
 
@@ -303,5 +371,14 @@ def _permission_fix(port: Path) -> str:
     return f"Only '{owner}' may: run as that user, or let a udev rule give the port to a group."
 
 
+def _number(error: OSError) -> int | None:
+    """Return the system's number of an error; pyserial keeps that of a failed setting in the cause only."""
+    inner = error.__context__
+    if error.errno is None and inner is not None and inner.args and isinstance(inner.args[0], int):
+        return inner.args[0]
+    return error.errno
+
+
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error) if error.errno is None else os.strerror(error.errno)
+    number = _number(error)
+    return error.strerror or str(error) if number is None else os.strerror(number)

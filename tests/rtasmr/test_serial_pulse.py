@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import serial
 from pty_board import Board
+from serial.tools.list_ports_common import ListPortInfo
 
 from rtasmr.errors import ConfigError, StreamLostError
 from rtasmr.pulse_rate import find_beats
+from rtasmr.sources import serial_pulse as serial_pulse_module
 from rtasmr.sources.device import (
     DeviceBusyError,
     DeviceDataError,
@@ -26,7 +28,15 @@ from rtasmr.sources.device import (
 from rtasmr.sources.device_loop import DeviceLoop, DeviceTally
 from rtasmr.sources.pulse_file import read_pulse
 from rtasmr.sources.serial_format import MAX_FRAME_SAMPLES, Parsed, encode_frame
-from rtasmr.sources.serial_pulse import MAX_SENSELESS_BYTES, MEASURE_S, SerialPulse, _RateMeter, serial_pulse
+from rtasmr.sources.serial_pulse import (
+    BUILT_IN,
+    MAX_SENSELESS_BYTES,
+    MEASURE_S,
+    SerialPulse,
+    _RateMeter,
+    serial_ports,
+    serial_pulse,
+)
 from rtasmr.streams import Inlet, Query, TimeBase, resolve
 from rtasmr.types import Role
 
@@ -147,12 +157,24 @@ def test_a_port_that_is_not_there(tmp_path: Path) -> None:
         SerialPulse(str(tmp_path / "none")).open()
 
 
-def test_what_is_no_port(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["/dev/null", "file", ""])
+def test_what_is_no_port(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("512\n")
-    with pytest.raises(DeviceMissingError, match="expected a serial port"):
-        SerialPulse(str(tmp_path / "file")).open()
+    with pytest.raises(ConfigError, match=r"^\S+ is no serial port; there is .*Name another\.$"):
+        SerialPulse(str(tmp_path / name)).open()
+    with pytest.raises(DeviceMissingError, match="no such port; there is"):
+        SerialPulse(str(tmp_path / "ttyUSB0")).open()
     with pytest.raises(ConfigError, match="Name a port"):
         SerialPulse("nonsense://x").open()
+
+
+def test_ports_are_listed_with_what_is_known_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer's own port last, since nobody knows what is on it; one that does not exist not at all."""
+    built_in, absent, board = (ListPortInfo(name) for name in ("/dev/ttyS0", "/dev/ttyS7", "/dev/ttyUSB0"))
+    board.hwid, board.description = "USB VID:PID=2341:0043", "Arduino Uno"
+    monkeypatch.setattr(serial_pulse_module, "comports", lambda: [built_in, absent, board])
+    monkeypatch.setattr(serial_pulse_module, "_has_circuit", lambda port: port != "/dev/ttyS7")
+    assert serial_ports() == (("/dev/ttyUSB0", "Arduino Uno"), ("/dev/ttyS0", BUILT_IN))
 
 
 def test_a_port_in_use(board: Board) -> None:
@@ -222,6 +244,45 @@ def test_nothing_but_garbage(board: Board, rng: np.random.Generator) -> None:
             read_all(device, board, rng.integers(128, 256, 2 * MAX_SENSELESS_BYTES, np.uint8).tobytes())
     finally:
         device.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "match"),
+    [
+        (
+            {},
+            b"ing\nHello \x07there\r\nHeart rate 75 bpm\r\n",
+            r"one number per line, got text such as 'Hello",
+        ),
+        (
+            {"column": "IR"},
+            b"\nready" + 100 * b"!" + b"\n",
+            rf"a column 'IR', got text such as 'ready{35 * '!'}'\.",
+        ),
+        ({}, b"512\r513\r514\r", r"got text such as '512\\r513"),
+        ({"format": "binary"}, b"\n512\n513\n", "expected binary frames, got text such as '512', '513'"),
+    ],
+)
+def test_text_that_is_no_number_is_shown_and_not_blamed_on_the_speed(
+    board: Board, options: dict[str, str], text: bytes, match: str
+) -> None:
+    device = serial_pulse(str(board.path), {"sfreq": "100", **options})
+    device.open()
+    try:
+        with pytest.raises(DeviceDataError, match=match) as refused:
+            read_all(device, board, text * (2 * MAX_SENSELESS_BYTES // len(text) + 1))
+        assert "baud" not in str(refused.value)
+        assert len(str(refused.value)) < 300
+    finally:
+        device.close()
+
+
+@pytest.mark.lsl
+def test_words_that_come_slowly_are_shown_before_the_sensor_counts_as_silent(board: Board) -> None:
+    device = SerialPulse(str(board.path))
+    board.play(lambda first, stop: b"Place your finger\n" * (stop - first), 100, 2.0)
+    with pytest.raises(DeviceDataError, match=r"got text such as 'Place your finger'\."):
+        DeviceLoop(device, print).run(threading.Event())
 
 
 @pytest.mark.parametrize(("column", "asked"), [("", "one number per line"), ("green", "a column 'green'")])
