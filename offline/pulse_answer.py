@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from offline.pulse_gain import FEWEST_PARTICIPANTS, PREFIX
+from offline.pulse_gain import PREFIX
 from offline.reading import Reader
+from offline.resampling import FEWEST_PARTICIPANTS
 from offline.results import Results
 
 _PARTICIPANTS = f"{PREFIX}participants"

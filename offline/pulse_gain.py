@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from offline.metrics import Scores, macro_f1
 from offline.person_specific import PersonScores
 from offline.predictions import Predictions
-from offline.resampling import ParticipantBootstrap
+from offline.resampling import FEWEST_PARTICIPANTS, ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials
 from offline.statistics import (
@@ -29,8 +29,6 @@ from offline.statistics import (
 from rtasmr.errors import DataError
 
 PREFIX = "caveat.pulse."
-FEWEST_PARTICIPANTS = 10
-"""An interval from resampling fewer people than this is too narrow to answer anything: they are its units."""
 _UNDEFINED = "Undefined: no two people of one clip differ at any instant"
 _CONCORDANCE = "of two people at one instant, who feels it; 0.5 is chance"
 _CORRELATION = "of probability and report, less what all share and each trial's mean; 0 is chance"

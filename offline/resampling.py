@@ -17,6 +17,9 @@ from offline.predictions import Predictions
 from offline.results import Measured
 from offline.statistics import N_BOOTSTRAP, bootstrap_multiplicities, percentile_interval
 
+FEWEST_PARTICIPANTS = 10
+"""An interval from resampling fewer people than this is too narrow to answer anything: they are its units."""
+
 Score = Callable[[NDArray[np.int64]], Scores]
 """Takes trial weights of shape (..., n_trials) and gives scores of shape (...)."""
 

@@ -38,7 +38,7 @@ from rtasmr.errors import DataError
 
 BALANCED, MCC, AUC, AUPRC = "balanced_accuracy", "mcc", "auc", "auprc"
 WITHIN, OVER_ELAPSED, BETWEEN, OWN = "auc_within_trial", "auc_over_elapsed", "auc_between", "own_r"
-KIND, BRIER = "auc_of_kind", "brier"
+KIND, BRIER, PARTICIPANTS = "auc_of_kind", "brier", "participants"
 CALIBRATION_BINS = 10
 
 
@@ -124,7 +124,10 @@ def score_row(
     row_rng, person_rng, kind_rng = rng.spawn(3)
     n_steps = sum(trial.p.size for trial in asmr.trials)
     n_answered = sum(trial.p.size for trial in pooled.trials)
-    scores = {"answered": Measured(100 * n_answered / n_steps, unit="%", note="share of ASMR ticks")}
+    scores = {
+        PARTICIPANTS: Measured(float(len(pooled.participants)), unit="count", note="people on ASMR clips"),
+        "answered": Measured(100 * n_answered / n_steps, unit="%", note="share of ASMR ticks"),
+    }
     scores |= _pooled_scores(pooled, row_rng, n_bootstrap)
     scores |= _event_scores(asmr, row_rng, lookahead_s, n_bootstrap)
     complete = replace(asmr, trials=tuple(t for t in asmr.trials if np.isfinite(t.p).all()))

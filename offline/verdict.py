@@ -13,6 +13,8 @@ Three claims are judged one by one, the strongest that holds is the verdict:
 *a stimulus-type detector*
     It tells ASMR clips from nature clips.
 
+From fewer than `FEWEST_PARTICIPANTS` people nothing is concluded: their intervals are too narrow.
+
 Calls must beat chance in both tracking claims because calls are what a user sees: "always", "never" and "it
 is an ASMR clip" all score 50 % balanced accuracy within ASMR clips, whatever they score elsewhere.
 """
@@ -25,8 +27,9 @@ from enum import StrEnum
 
 from offline.person_test import PersonTest
 from offline.reading import bound
+from offline.resampling import FEWEST_PARTICIPANTS
 from offline.results import Measured
-from offline.score_rows import BALANCED, BETWEEN, KIND, OVER_ELAPSED, OWN, WITHIN
+from offline.score_rows import BALANCED, BETWEEN, KIND, OVER_ELAPSED, OWN, PARTICIPANTS, WITHIN
 
 PERSON_P = 0.01
 """Largest p-value of "tracks this person".
@@ -40,12 +43,13 @@ CHANCE_PERCENT, CHANCE_AUC = 50.0, 0.5
 
 
 class Words(StrEnum):
-    """The verdicts, strongest first."""
+    """The verdicts, strongest first; the last where nothing can be said."""
 
     PERSON = "tracks this person"
     TIME_COURSE = "tracks the typical time course of the clip"
     STIMULUS = "a stimulus-type detector"
     CHANCE = "not distinguishable from chance"
+    UNTESTED = "not judged: too few people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,11 @@ def judge(
         Rise of the squared error when each person gets another's pulse; None where the model could not be
         asked again.
     """
+    n_people = scores[PARTICIPANTS].value or 0
+    if n_people < FEWEST_PARTICIPANTS:
+        why = f"needs {FEWEST_PARTICIPANTS} people tested on ASMR clips; there are {n_people:.0f}"
+        claimed = (Words.PERSON, Words.TIME_COURSE, Words.STIMULUS)
+        return Verdict(Words.UNTESTED, tuple(Claim(one, holds=False, evidence=(why,)) for one in claimed))
     claims = (_person(scores, person, exchange_gain), _time_course(scores), _stimulus(scores))
     words = next((claim.words for claim in claims if claim.holds), Words.CHANCE)
     return Verdict(words, claims)

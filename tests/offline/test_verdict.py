@@ -7,7 +7,7 @@ from offline.person_test import PersonTest
 from offline.predictions import load_published
 from offline.results import Measured
 from offline.rules import trivial_rules
-from offline.score_rows import BALANCED, BETWEEN, KIND, OVER_ELAPSED, OWN, WITHIN, score_row
+from offline.score_rows import BALANCED, BETWEEN, KIND, OVER_ELAPSED, OWN, PARTICIPANTS, WITHIN, score_row
 from offline.verdict import PERSON_P, Words, judge
 
 
@@ -16,6 +16,7 @@ def number(value, half=0.02):
 
 
 GOOD = {
+    PARTICIPANTS: Measured(34.0),
     BALANCED: number(60.0, 3.0),
     WITHIN: number(0.7, 0.1),
     OVER_ELAPSED: number(0.1, 0.05),
@@ -41,7 +42,10 @@ RISES, STAYS = number(0.01, 0.005), number(0.004, 0.005)
         ({OVER_ELAPSED: number(0.04, 0.05)}, UNCLEAR, RISES, Words.STIMULUS),
         ({WITHIN: number(0.55, 0.1), KIND: number(0.52, 0.05)}, UNCLEAR, RISES, Words.CHANCE),
         ({KIND: Measured(None)}, CLEAR, RISES, Words.PERSON),  # ASMR clips alone will do
-        ({key: Measured(None) for key in GOOD}, UNCLEAR, None, Words.CHANCE),
+        ({key: Measured(None) for key in GOOD if key != PARTICIPANTS}, UNCLEAR, None, Words.CHANCE),
+        ({PARTICIPANTS: Measured(10.0)}, CLEAR, RISES, Words.PERSON),
+        # Intervals over so few people are too narrow to trust, however good the scores.
+        ({PARTICIPANTS: Measured(9.0)}, CLEAR, RISES, Words.UNTESTED),
     ],
 )
 def test_the_strongest_claim_that_holds(changes, person, gain, words):
