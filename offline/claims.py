@@ -1,9 +1,11 @@
 """What the paper claims, and what these results say about each claim.
 
-A claim counts as *reproduced* when every number behind it agrees with the paper's (see `offline.results`),
-or, where a digit differs, when the paper's value is compatible with ours (`compatible`) and the claim's own
-words hold. *With a caveat* means that it stands, but a digit differs or something measured here limits what
-follows from it. On simulated data no claim about people is judged.
+A claim's verdict follows from those on the numbers behind it (`offline.results.judge`) and from its words.
+*Reproduced*: every number is, and the words hold. *With a caveat*: a number differs within its uncertainty or
+is not significant here although it agrees, one is missing, or something measured here limits what follows.
+*Not reproduced*: a number differs further, or what was measured contradicts the words. *Not computable*: no
+number has a value, or those that have leave it open; that nothing was found does not count as an answer. On
+simulated data no claim is judged, with an encoder of random weights none that rests on pictures.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scipy.stats import binom
+
+from offline.notes import counted
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.reading import Reader, bound, digits_of, show
-from offline.results import Number, Results, Verdict, paper_numbers
+from offline.results import ALPHA, Number, Results, Verdict, paper_numbers, unjudged
 from rtasmr.types import ASMR_VIDEOS
 
-ALPHA = 0.05
+_LEFT_OPEN = "These numbers leave it open: that no gain was found does not show that there is none."
 _DECIDING = 3
 """Sentences about the pulse that the summary needs; all of them stand in a section of their own."""
-NEAR = 0.05
-"""Numbers without an uncertainty are compatible within this share of the paper's: 0.1 of its t of -2.085."""
 
 
 class ClaimVerdict(StrEnum):
@@ -31,7 +34,8 @@ class ClaimVerdict(StrEnum):
     CAVEAT = "reproduced with a caveat"
     NOT_REPRODUCED = "not reproduced"
     NOT_COMPUTABLE = "not computable"
-    SIMULATED = "not judged: simulated"
+    SIMULATED = Verdict.SIMULATED.value
+    RANDOM_ENCODER = Verdict.RANDOM_ENCODER.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """Numbers found, whether the claim's own words hold, and what limits it."""
+    """Numbers found, whether the claim's own words hold (None: it is left open), and what limits it."""
 
-    holds: bool = True
+    holds: bool | None = True
     said: str = ""
     limits: str = ""
 
@@ -81,86 +85,96 @@ class _Template:
 def judge_claims(results: Results) -> tuple[Claim, ...]:
     """Return every claim with its verdict, in the paper's order; what the pulse adds comes last."""
     read = Reader(results)
-    simulated = bool(results.config.get("simulated"))
-    claims = [_judge(template, read, simulated) for template in _TEMPLATES]
+    claims = [_judge(template, read, _unjudged(template.ids, results)) for template in _TEMPLATES]
     return (*claims, _pulse_claim(results))
 
 
-def _judge(template: _Template, read: Reader, simulated: bool) -> Claim:
+def _unjudged(ids: Sequence[str], results: Results) -> ClaimVerdict | None:
+    reasons = (unjudged(number_id, results.config) for number_id in ids)
+    return next((ClaimVerdict(reason.value) for reason in reasons if reason is not None), None)
+
+
+def _judge(template: _Template, read: Reader, instead: ClaimVerdict | None) -> Claim:
     numbers = [number for number in map(read.get, template.ids) if number is not None]
     found = [number for number in numbers if number.value is not None]
     if not found:
         reasons = dict.fromkeys(number.note for number in numbers if number.note)
         why = _sentence("; ".join(reasons) or "no number behind it was computed")
-        return Claim(
-            template.key, template.says, ClaimVerdict.NOT_COMPUTABLE, why, template.ids, template.remarks
-        )
+        return Claim(template.key, template.says, ClaimVerdict.NOT_COMPUTABLE, why, template.ids)
     finding = template.look(read)
-    off = [number for number in found if not compatible(number)]
     missing = len(numbers) - len(found)
     parts = [finding.said or _list(found), finding.limits]
-    if off and not simulated:
-        parts.append("Apart from the paper: " + ", ".join(_beside(number) for number in off))
+    verdict = instead
+    if verdict is None:
+        verdict = _verdict(finding, found, missing)
+        parts += _apart(found)
     if missing:
-        parts.append(f"{missing} of {len(numbers)} numbers behind it were not computed")
-    if simulated:
-        verdict = ClaimVerdict.SIMULATED
-    elif off or not finding.holds:
-        verdict = ClaimVerdict.NOT_REPRODUCED
-    elif finding.limits or missing or any(number.verdict is Verdict.DIFFERS for number in found):
-        verdict = ClaimVerdict.CAVEAT
-    else:
-        verdict = ClaimVerdict.REPRODUCED
+        was = "was" if missing == 1 else "were"
+        parts.append(f"{missing} of {len(numbers)} numbers behind it {was} not computed")
     why = " ".join(_sentence(part) for part in parts if part)
     return Claim(template.key, template.says, verdict, why, template.ids, template.remarks)
 
 
-def compatible(number: Number) -> bool:
-    """Whether a number that differs from the paper's may still be the same finding.
+def _verdict(finding: _Finding, found: Sequence[Number], missing: int) -> ClaimVerdict:
+    verdicts = {number.verdict for number in found}
+    if finding.holds is False or Verdict.DIFFERS in verdicts:
+        return ClaimVerdict.NOT_REPRODUCED
+    if finding.holds is None:
+        return ClaimVerdict.NOT_COMPUTABLE
+    if finding.limits or missing or verdicts & {Verdict.COMPATIBLE, Verdict.NOT_SIGNIFICANT}:
+        return ClaimVerdict.CAVEAT
+    return ClaimVerdict.REPRODUCED
 
-    One lies in the other's 95 % interval, or within an SD over folds (one training run is one draw); numbers
-    that come with neither may lie 5 % apart. p-values are judged by the claim's words alone.
-    """
-    if number.verdict is not Verdict.DIFFERS or number.unit == "p":
-        return True
-    paper, value = paper_numbers()[number.id], number.value
-    if value is None or not isinstance(paper.paper, (int, float)):
-        return False
-    for ends, point in ((number.ci95, paper.paper), (paper.ci95, value)):
-        if ends is not None and ends[0] <= point <= ends[1]:
-            return True
-    allowed = NEAR * abs(paper.paper)
-    if number.id.startswith(("table1.", "table2.", "xgboost.")):
-        allowed = max(paper.sd or 0.0, number.sd or 0.0)
-    return abs(value - paper.paper) <= allowed
+
+def _apart(found: Sequence[Number]) -> list[str]:
+    """Return in sentences which numbers are not the paper's, and in what sense."""
+    told = {
+        Verdict.DIFFERS: "Apart from the paper",
+        Verdict.COMPATIBLE: "Differs within its uncertainty",
+        Verdict.NOT_SIGNIFICANT: f"Agrees with the paper, but is not significant here at {ALPHA:g}",
+    }
+    by_verdict = {verdict: [n for n in found if n.verdict is verdict] for verdict in told}
+    return [
+        f"{told[verdict]}: {', '.join(map(_beside, numbers))}"
+        for verdict, numbers in by_verdict.items()
+        if numbers
+    ]
 
 
 def _pulse_claim(results: Results) -> Claim:
     answer, why = pulse_answer(results)
-    deciding = " ".join(why[:_DECIDING])
-    verdict = {
-        PulseAnswer.YES: ClaimVerdict.REPRODUCED,
-        PulseAnswer.NO_GAIN: ClaimVerdict.NOT_REPRODUCED,
-        PulseAnswer.NOT_USED: ClaimVerdict.NOT_REPRODUCED,
-        PulseAnswer.NO: ClaimVerdict.NOT_REPRODUCED,
-        PulseAnswer.UNKNOWN: ClaimVerdict.NOT_COMPUTABLE,
-    }[answer]
-    if results.config.get("simulated"):
-        verdict = ClaimVerdict.SIMULATED
+    ids = (
+        "caveat.pulse.shuffled.brier_gain",
+        "caveat.pulse.without.brier_gain",
+        "caveat.pulse.correlation",
+        "caveat.pulse.amplitude.correlation",
+    )
+    verdict = _unjudged(ids, results)
+    if verdict is None:
+        verdict = _pulse_verdict(answer, Reader(results))
+    parts = [f"Does the pulse add anything: {answer}."]
+    if verdict is ClaimVerdict.NOT_COMPUTABLE and answer is not PulseAnswer.UNKNOWN:
+        parts.append(_LEFT_OPEN)
     return Claim(
         "pulse",
         "Sound and picture combined with the pulse give a more complete, biologically grounded prediction: "
         "the pulse adds something.",
         verdict,
-        f"Does the pulse add anything: {answer}. {deciding}",
-        (
-            "caveat.pulse.shuffled.brier_gain",
-            "caveat.pulse.without.brier_gain",
-            "caveat.pulse.correlation",
-            "caveat.pulse.amplitude.correlation",
-        ),
+        " ".join((*parts, *why[:_DECIDING])),
+        ids,
         ("variance",),
     )
+
+
+def _pulse_verdict(answer: PulseAnswer, read: Reader) -> ClaimVerdict:
+    """Return what became of the claim that the pulse adds something: a measured loss alone refutes it."""
+    gains = ("caveat.pulse.shuffled.brier_gain", "caveat.pulse.without.brier_gain")
+    if answer is not PulseAnswer.YES and any(read.ends(gain)[1] < 0 for gain in gains):
+        return ClaimVerdict.NOT_REPRODUCED
+    if answer is not PulseAnswer.YES:
+        return ClaimVerdict.NOT_COMPUTABLE
+    # Predictions that are saved stand in where no pulses could be exchanged.
+    return ClaimVerdict.REPRODUCED if read.has(gains[0]) else ClaimVerdict.CAVEAT
 
 
 def _data(read: Reader) -> _Finding:
@@ -195,7 +209,6 @@ def _agreement(read: Reader) -> _Finding:
             "others' mean on other clips: part of it is the common rise with time"
         )
     return _Finding(
-        holds=len(significant) == len(p),
         said=f"Mean r by clip: {said}; above 0 at p < {ALPHA:g} on {len(significant)} of {len(p)}",
         limits=limits,
     )
@@ -209,15 +222,17 @@ def _sensor(read: Reader) -> _Finding:
 
 
 def _slowing(read: Reader) -> _Finding:
-    p, r = read.value("cardio.p"), read.value("cardio.asmr.mean_r")
-    holds = p is not None and p < ALPHA and r is not None and r < 0
+    p = read.value("cardio.p")
     others = {
         "on r itself, as the notebook prints it,": read.value("cardio.raw_r.p"),
         "with a beat detector that does not depend on the unit": read.value("cardio.robust.p"),
     }
-    turned = [f"{name} p {bound(q)}" for name, q in others.items() if q is not None and (q < ALPHA) != holds]
+    turned = [
+        f"{name} p {bound(q)}"
+        for name, q in others.items()
+        if q is not None and p is not None and (q < ALPHA) != (p < ALPHA)
+    ]
     return _Finding(
-        holds=holds,
         said=f"Mean r {read('cardio.asmr.mean_r', 3)} on ASMR and {read('cardio.nature.mean_r', 3)} on "
         f"nature clips, t = {read('cardio.t', 3)}, p {bound(p) if p is not None else 'undefined'}",
         limits=f"The conclusion turns {' and '.join(turned)}" if turned else "",
@@ -225,13 +240,11 @@ def _slowing(read: Reader) -> _Finding:
 
 
 def _detection(read: Reader) -> _Finding:
-    p = read.get("table1.macro_f1")
     gain = "caveat.gain_over_clip_rule_knowing_padding.accuracy"
     low, high = read.ends(gain)
     beside = "is beaten by" if low > 0 else "beats" if high < 0 else "can not be told from"
     within = "caveat.within_asmr."
     return _Finding(
-        holds=p is not None and p.p is not None and p.p < ALPHA,
         said=f"Accuracy {read('table1.accuracy')} %, macro F1 {read('table1.macro_f1')} %",
         limits=f"The rule 'ASMR clip = tingle' alone reaches {read('caveat.clip_rule.accuracy')} % and "
         f"{read('caveat.clip_rule.macro_f1')} %; told which steps are padding it "
@@ -263,7 +276,6 @@ def _video_level(read: Reader) -> _Finding:
 
 def _ablation(read: Reader) -> _Finding:
     p = {name: read.value(f"table2.{name}.p_vs_fusion") for name in ("video_only", "audio_only")}
-    above = [name for name, value in p.items() if value is not None and value < ALPHA]
     told = "; ".join(
         f"{name.replace('_', '-')} p {bound(value)}" for name, value in p.items() if value is not None
     )
@@ -274,12 +286,12 @@ def _ablation(read: Reader) -> _Finding:
         limits += f"; an exact sign-flip test gives p = {exact:.3f} at best"
     if not read.has("table2.video_only.macro_f1"):
         limits += ". Computed from the authors' printed fold scores"
-    return _Finding(holds=len(above) == len(p), said=f"Exact: {told}", limits=limits)
+    return _Finding(said=f"Exact: {told}", limits=limits)
 
 
 def _temporal(read: Reader) -> _Finding:
     ours, tree = read.value("table1.macro_f1"), read.value("xgboost.macro_f1")
-    holds = ours is not None and tree is not None and ours > tree
+    holds = None if ours is None or tree is None else ours > tree
     return _Finding(
         holds=holds,
         said=f"Macro F1 of XGBoost {read('xgboost.macro_f1')} %, of the fusion BiLSTM "
@@ -290,22 +302,25 @@ def _temporal(read: Reader) -> _Finding:
 
 def _phase(read: Reader) -> _Finding:
     reported, padded = read.value("caveat.figure6.reported"), read.value("caveat.figure6.padded_steps")
-    n, met = read.value("caveat.onsets.reported"), read.value("caveat.onsets.met")
-    parts = []
-    flat = reported in (0.0, 100.0)
-    if reported == 100.0:
-        parts.append("the participant of figure 6 reports a tingle at every step, from the first to the last")
-    elif reported == 0.0:
-        parts.append("the participant of figure 6 reports no tingle at all")
+    n, met = read.number("caveat.onsets.reported"), read.number("caveat.onsets.met")
+    parts, limits = [], ""
+    if reported in (0.0, 100.0):
+        told = "no tingle at all" if reported == 0.0 else "a tingle at every step, from the first to the last"
+        limits = f"The participant of figure 6 reports {told}: there is no onset and no end to follow"
     if padded:
-        parts.append(f"the drop at its end lies in {padded:.0f} steps of zero padding")
+        parts.append(f"the drop at the end of figure 6 lies in {counted(padded, 'step')} of zero padding")
     parts.append(
-        f"of {read('caveat.onsets.reported', 0)} onsets reported after the first step "
-        f"{read('caveat.onsets.met', 0)} have a predicted one within 5 s; "
-        f"{read('caveat.onsets.spurious', 0)} predicted ones meet none"
+        f"of {counted(n, 'onset')} reported after the first step {met:.0f} {'has' if met == 1 else 'have'} a "
+        f"predicted one within 5 s; {read('caveat.onsets.spurious', 0)} predicted ones meet none"
     )
-    followed = bool(n) and met is not None and n is not None and met > n / 2
-    return _Finding(holds=followed and not flat, said="; ".join(parts))
+    return _Finding(holds=_most_are_met(met, n), said="; ".join(parts), limits=limits)
+
+
+def _most_are_met(met: float, n: float) -> bool | None:
+    """Whether most onsets are met; None where too few are reported to tell (exact binomial test, 0.025)."""
+    if met > n / 2:
+        return True
+    return False if binom.cdf(met, n, 0.5) < ALPHA / 2 else None
 
 
 def _list(numbers: Sequence[Number]) -> str:

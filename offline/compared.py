@@ -30,6 +30,26 @@ MODALITIES: Mapping[str, tuple[Modality, ...]] = {
 }
 """What each model sees."""
 
+BASELINES: Mapping[str, str] = {
+    VIDEO_ONLY: "table2.video_only",
+    AUDIO_ONLY: "table2.audio_only",
+    XGBOOST: "xgboost",
+    AUDIO_VIDEO: "ablation.audio_video",
+    PPG_ONLY: "ablation.ppg_only",
+}
+"""Models beside the fusion model, and the prefix of their numbers' ids."""
+
+_OF_FUSION = ("table1.", "video_level.", "figure6", "caveat.onsets.", "caveat.figure6.", "caveat.pulse.")
+"""What numbers of the fusion model's ids start with."""
+
+
+def rests_on_pictures(number_id: str) -> bool:
+    """Whether a number was made from what an image encoder saw."""
+    if number_id.startswith(_OF_FUSION) or number_id.endswith(".p_vs_fusion"):
+        return True
+    behind = (model for model, prefix in BASELINES.items() if number_id.startswith(f"{prefix}."))
+    return any(Modality.PICTURE in MODALITIES[model] for model in behind)
+
 
 def check_models(models: Sequence[str]) -> tuple[str, ...]:
     """Return the names of ``models``, each once, or raise `ConfigError`."""

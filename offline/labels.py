@@ -32,10 +32,14 @@ def long_labels(config: Mapping[str, Any]) -> list[str]:
     labels = []
     if config.get("simulated"):
         told = _SCENARIOS.get(str(config.get("scenario", "")), "")
-        labels.append(f"Simulated data: nothing here says anything about people.{told}")
+        labels.append(
+            f"Simulated data: nothing here says anything about people.{told} No number or claim is held "
+            "against the paper's (not judged: simulated)."
+        )
     if has_random_encoder(config):
         labels.append(
             f"Image encoder with random weights ({config['encoder']}): the video features carry no "
-            "knowledge of pictures; scores are not comparable with the paper's."
+            "knowledge of pictures. No number or claim that rests on them is held against the paper's "
+            "(not judged: random encoder)."
         )
     return labels

@@ -115,7 +115,6 @@ def train_live_model(
         measured,
         {**entries, **origin, "members": plan.n_members, "folds": plan.n_folds},
         reason="needs the reproduction on the data set; this is the training of the live model",
-        comparable=False,
     )
     write_results(results, out)
     if install:

@@ -18,7 +18,12 @@ _PLAIN_WIDTH = 150  # a pipe or file has no width of its own; rows stay on one l
 
 _NOT_IN_PAPER = PaperNumber("", None, "", "", "", decimals=2)
 
-_STYLES = {Verdict.REPRODUCED: "green", Verdict.DIFFERS: "yellow"}
+_STYLES = {
+    Verdict.REPRODUCED: "green",
+    Verdict.COMPATIBLE: "cyan",
+    Verdict.NOT_SIGNIFICANT: "yellow",
+    Verdict.DIFFERS: "yellow",
+}
 
 
 def print_results(results: Results, console: Console | None = None) -> None:

@@ -81,9 +81,9 @@ class Reader:
         return math.nan if value is None else value
 
     def note(self, number_id: str) -> str:
-        """Return what stands beside a number."""
+        """Return what stands beside a number, without what its comparison with the paper added."""
         number = self._numbers.get(number_id)
-        return "" if number is None else number.note
+        return "" if number is None else number.said
 
     def paper(self, number_id: str) -> float | str | None:
         """Return the paper's value, or None."""

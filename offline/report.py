@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +16,7 @@ import rtasmr
 from offline.atomic import replacing
 from offline.claims import Claim, ClaimVerdict, judge_claims
 from offline.data_notes import read_notes
-from offline.labels import long_labels
+from offline.labels import long_labels, short_label
 from offline.predictions import Predictions, load_predictions
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.remarks import remarks
@@ -30,7 +31,7 @@ from offline.report_tables import (
     pulse_table,
     reasons,
 )
-from offline.results import Results, Verdict, paper_numbers, read_results
+from offline.results import JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
 
 REPORT_FILE = "report.html"
 
@@ -79,6 +80,7 @@ def write_report(
     answer, answer_sentences = pulse_answer(results)
     page = _environment().get_template("report.html.j2")
     text = page.render(
+        label=short_label(results.config),
         labels=long_labels(results.config),
         what=_what(results),
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -174,12 +176,14 @@ def _headline(results: Results) -> str:
     """Return in a sentence how many numbers there are and how many agree."""
     ours = [number for number in results.numbers if number.id in paper_numbers()]
     found = [number for number in ours if number.verdict is not Verdict.NOT_COMPUTED]
-    judged = [n for n in found if n.verdict in (Verdict.REPRODUCED, Verdict.DIFFERS)]
-    same = sum(number.verdict is Verdict.REPRODUCED for number in judged)
+    counts = Counter(number.verdict for number in found if number.verdict in JUDGED)
     told = f"{len(found)} of the paper's {len(ours)} numbers and figures were computed here"
-    if judged:
-        told += f"; of {len(judged)} that can be compared {same} agree in every printed digit or within "
-        told += "the paper's own resampling error"
+    if counts:
+        parts = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+        told += f". Of {counts.total()} that can be held against the paper's: {', '.join(parts)}"
+    unjudged = sum(number.verdict in UNJUDGED for number in found)
+    if unjudged:
+        told += f". {unjudged} {'is' if unjudged == 1 else 'are'} shown, but not judged"
     return told + ". A number that agrees need not mean what is claimed: the table says what each is worth."
 
 

@@ -52,12 +52,16 @@ SYMBOLS: Mapping[ClaimVerdict | Verdict, tuple[str, str]] = {
     ClaimVerdict.NOT_REPRODUCED: ("no", "✘"),
     ClaimVerdict.NOT_COMPUTABLE: ("none", "○"),
     ClaimVerdict.SIMULATED: ("none", "◌"),
+    ClaimVerdict.RANDOM_ENCODER: ("none", "◌"),
     Verdict.REPRODUCED: ("yes", "✔"),
     Verdict.DRAWN: ("yes", "✔"),
+    Verdict.COMPATIBLE: ("partly", "≈"),
+    Verdict.NOT_SIGNIFICANT: ("partly", "◐"),
     Verdict.DIFFERS: ("no", "≠"),
     Verdict.NOT_COMPUTED: ("none", "○"),
     Verdict.NO_PAPER_FIGURE: ("none", "·"),
-    Verdict.NOT_COMPARABLE: ("none", "◌"),
+    Verdict.SIMULATED: ("none", "◌"),
+    Verdict.RANDOM_ENCODER: ("none", "◌"),
 }
 """Tone and sign of each verdict."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
-from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, FUSION, PPG_ONLY, VIDEO_ONLY, XGBOOST
+from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, BASELINES, FUSION, PPG_ONLY, VIDEO_ONLY
 from offline.labels import short_label
 from offline.metrics import macro_f1
 from offline.predictions import Predictions, load_origin, load_predictions, load_published, save_predictions
@@ -35,12 +35,6 @@ SEED = 42
 """The paper's seed."""
 
 ABLATIONS = (VIDEO_ONLY, AUDIO_ONLY)
-BASELINES: Mapping[str, str] = {
-    **{name: f"table2.{name}" for name in ABLATIONS},
-    XGBOOST: "xgboost",
-    **{name: f"ablation.{name}" for name in (AUDIO_VIDEO, PPG_ONLY)},
-}
-"""Models beside the fusion model, and the prefix of their ids."""
 
 SHUFFLED = "fusion_shuffled_ppg"
 """Names of the fusion model's predictions with other participants' pulses start so."""
@@ -69,7 +63,6 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
     models = {FUSION: load_published(predictions)} if published else load_predictions(predictions)
     origin = {"published": True} if published else load_origin(predictions)
     measured = measure_models(models, np.random.default_rng(seed), published=bool(origin.get("published")))
-    simulated = bool(origin.get("simulated"))
     measured |= draw_figure_6(models[FUSION], out, short_label(origin))
     config: dict[str, Any] = {
         **origin,
@@ -86,7 +79,6 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
         measured,
         config,
         reason="needs more than these predictions: run 'offline reproduce DATA'",
-        comparable=not simulated,
     )
     save_predictions(out / "predictions.npz", list(models.values()), origin)
     write_results(results, out)

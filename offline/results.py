@@ -22,7 +22,8 @@ import numpy as np
 
 import rtasmr
 from offline.atomic import replacing
-from offline.labels import short_label
+from offline.compared import rests_on_pictures
+from offline.labels import has_random_encoder, short_label
 from rtasmr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,41 @@ _MONTE_CARLO_D = 0.25
 _MONTE_CARLO_CI: Mapping[str, float] = {"%": 1.0, "r": 0.02}
 """Ends of 2000-resample intervals move this much between seeds, by unit."""
 
+ALPHA = 0.05
+"""Below it the paper calls a test significant."""
+
+NEAR = 0.05
+"""Numbers without an uncertainty are compatible within this share of the paper's: 0.1 of its t of -2.085."""
+
+_OF_FOLDS = ("table1.", "table2.", "xgboost.")
+"""Scores of trained models: one training is one draw, so an SD over folds is their uncertainty."""
+
+_TESTED_BY: Mapping[str, str] = {"cardio.p": "cardio.t"}
+"""The statistic that a p-value belongs to, where the paper prints both."""
+
+_DIFFERS_IN, _NOT_SIGNIFICANT = "differs in ", f"not significant here at {ALPHA:g}"
+"""What a comparison adds to a note."""
+
 
 class Verdict(StrEnum):
     """How a number compares with the paper's."""
 
     REPRODUCED = "reproduced"
+    COMPATIBLE = "differs within its uncertainty"
+    NOT_SIGNIFICANT = "agrees, but not significant here"
     DIFFERS = "differs"
     DRAWN = "drawn"
     NOT_COMPUTED = "not computed"
     NO_PAPER_FIGURE = "no paper figure"
-    NOT_COMPARABLE = "not comparable"
+    SIMULATED = "not judged: simulated"
+    RANDOM_ENCODER = "not judged: random encoder"
+
+
+JUDGED = frozenset((Verdict.REPRODUCED, Verdict.COMPATIBLE, Verdict.NOT_SIGNIFICANT, Verdict.DIFFERS))
+"""Verdicts on numbers that were held against the paper's."""
+
+UNJUDGED = frozenset((Verdict.SIMULATED, Verdict.RANDOM_ENCODER))
+"""Verdicts on numbers that the paper prints and that are not held against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,12 @@ class Number:
     verdict: Verdict
     note: str
 
+    @property
+    def said(self) -> str:
+        """The note without what the comparison with the paper added."""
+        parts = self.note.split("; ")
+        return "; ".join(part for part in parts if not part.startswith((_DIFFERS_IN, _NOT_SIGNIFICANT)))
+
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -138,12 +170,36 @@ def paper_fold_macro_f1(model: str) -> tuple[float, ...]:
     return tuple(_paper_file()["fold_macro_f1"][model])
 
 
-def judge(paper: PaperNumber, measured: Measured) -> tuple[Verdict, tuple[str, ...]]:
+def unjudged(number_id: str, config: Mapping[str, Any]) -> Verdict | None:
+    """Return why a number is not held against the paper's, None where it is.
+
+    Simulated data say nothing about people, and random weights nothing about pictures.
+    """
+    if config.get("simulated"):
+        return Verdict.SIMULATED
+    if has_random_encoder(config) and rests_on_pictures(number_id):
+        return Verdict.RANDOM_ENCODER
+    return None
+
+
+def judge(
+    paper: PaperNumber, measured: Measured, all_measured: Mapping[str, Measured] | None = None
+) -> tuple[Verdict, tuple[str, ...]]:
     """Compare a number with the paper's; return the verdict and the parts that differ.
 
-    Value and SD must agree in every printed digit, or within ``paper.tolerance``. Interval ends and
+    *Reproduced*: value and SD agree in every printed digit, or within ``paper.tolerance``. Interval ends and
     Cohen's d come from unseeded resampling in the paper: they may lie 1.0 percentage points (0.02 for
-    a correlation) and 0.25 apart.
+    a correlation) and 0.25 apart. *Differs within its uncertainty*: one value lies in the other's 95 %
+    interval, or within an SD over folds; where there is neither, 5 % apart; a p-value on the same side of
+    0.05. *Agrees, but not significant here*: either of these, but the paper's test is significant and ours
+    is not. *Differs*: else.
+
+    Parameters
+    ----------
+    paper : PaperNumber
+    measured : Measured
+    all_measured : mapping of str to Measured, optional
+        The other numbers of the run: a p-value agrees as far as what it tests does.
     """
     if paper.unit == "figure":
         return (Verdict.DRAWN if measured.note else Verdict.NOT_COMPUTED), ()
@@ -151,6 +207,15 @@ def judge(paper: PaperNumber, measured: Measured) -> tuple[Verdict, tuple[str, .
         return Verdict.NOT_COMPUTED, ()
     if paper.paper is None:
         return Verdict.NO_PAPER_FIGURE, ()
+    differing = _differing(paper, measured)
+    if differing and not _compatible(paper, measured, all_measured or {}):
+        return Verdict.DIFFERS, differing
+    if _loses_significance(paper, measured):
+        return Verdict.NOT_SIGNIFICANT, differing
+    return (Verdict.COMPATIBLE if differing else Verdict.REPRODUCED), differing
+
+
+def _differing(paper: PaperNumber, measured: Measured) -> tuple[str, ...]:
     printed = 0.5 * 10.0**-paper.decimals * (1 + 1e-6)
     parts = {
         "value": _agrees(paper.paper, measured.value, paper.tolerance or printed),
@@ -163,8 +228,37 @@ def judge(paper: PaperNumber, measured: Measured) -> tuple[Verdict, tuple[str, .
         parts["95% CI"] = all(
             _agrees(theirs, ours, allowed) for theirs, ours in zip(paper.ci95, measured.ci95, strict=True)
         )
-    differing = tuple(name for name, agrees in parts.items() if not agrees)
-    return (Verdict.DIFFERS if differing else Verdict.REPRODUCED), differing
+    return tuple(name for name, agrees in parts.items() if not agrees)
+
+
+def _compatible(paper: PaperNumber, measured: Measured, all_measured: Mapping[str, Measured]) -> bool:
+    """Whether a number that differs from the paper's may still be the same finding."""
+    value = measured.value
+    if value is None:
+        return False
+    if paper.unit == "p":
+        statistic = _TESTED_BY.get(paper.id, "")
+        if statistic in all_measured:
+            return judge(paper_numbers()[statistic], all_measured[statistic])[0] is not Verdict.DIFFERS
+        return not _loses_significance(paper, measured)
+    if not isinstance(paper.paper, (int, float)):
+        return False
+    for ends, point in ((measured.ci95, paper.paper), (paper.ci95, value)):
+        if ends is not None and ends[0] <= point <= ends[1]:
+            return True
+    allowed = NEAR * abs(paper.paper)
+    if paper.id.startswith(_OF_FOLDS):
+        allowed = max(paper.sd or 0.0, measured.sd or 0.0)
+    return abs(value - paper.paper) <= allowed
+
+
+def _loses_significance(paper: PaperNumber, measured: Measured) -> bool:
+    """Whether the paper's test is significant and ours is not."""
+    of_paper, ours = (paper.paper, measured.value) if paper.unit == "p" else (paper.p, measured.p)
+    if of_paper is None or ours is None:
+        return False
+    # A bound such as <0.05 is significant, too.
+    return float(str(of_paper).removeprefix("<")) <= ALPHA <= ours
 
 
 def _agrees(paper: float | str | None, measured: float | None, tolerance: float) -> bool:
@@ -180,9 +274,10 @@ def compile_results(
     config: Mapping[str, Any],
     *,
     reason: str,
-    comparable: bool = True,
 ) -> Results:
     """Set our numbers beside the paper's: every id of the paper, then the ids only we report.
+
+    Simulated data, and numbers that rest on pictures seen with random weights, are not judged.
 
     Parameters
     ----------
@@ -191,19 +286,18 @@ def compile_results(
         What makes the run: everything that changes a number, and nothing else.
     reason : str
         Why the ids absent from ``measured`` have no value.
-    comparable : bool
-        False for simulated data: the paper's numbers then are no yardstick.
     """
     numbers = []
     for paper in paper_numbers().values():
         ours = measured.get(paper.id, Measured(None))
         missing = paper.id not in measured
-        verdict, differing = judge(paper, ours)
+        verdict, differing = judge(paper, ours, measured)
         notes = [reason if missing else ours.note]
-        if not comparable and verdict in (Verdict.REPRODUCED, Verdict.DIFFERS):
-            verdict = Verdict.NOT_COMPARABLE
-        elif differing:
-            notes.append(f"differs in {', '.join(differing)}")
+        if verdict in JUDGED and (instead := unjudged(paper.id, config)) is not None:
+            verdict = instead
+        else:
+            notes.append(f"{_DIFFERS_IN}{', '.join(differing)}" if differing else "")
+            notes.append(_NOT_SIGNIFICANT if verdict is Verdict.NOT_SIGNIFICANT else "")
         note = "; ".join(part for part in notes if part)
         numbers.append(_number(paper.id, paper.paper, ours, paper.unit, verdict, note))
     for number_id, ours in measured.items():

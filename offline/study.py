@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
-from offline.compared import FUSION, MODALITIES, check_models
+from offline.compared import BASELINES, FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
 from offline.data_notes import DataNotes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
@@ -29,7 +29,7 @@ from offline.pulse_gain import measure_amplitude
 from offline.report import write_report
 from offline.report_tables import AS_WRITTEN as SECOND
 from offline.report_tables import SEEDS
-from offline.reproduce import BASELINES, draw_figure_6, measure_models
+from offline.reproduce import draw_figure_6, measure_models
 from offline.results import Measured, Results, compile_results, paper_numbers, write_results
 from offline.scores import fold_scores
 from offline.simulation import simulate
@@ -186,8 +186,7 @@ def reproduce_study(
     results = compile_results(
         measured,
         config,
-        reason="not computed: its model is not among --models, or the data for it are not there",
-        comparable=not dataset.is_simulated,
+        reason="its model is not among --models, or the data for it are not there",
     )
     save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
     write_results(results, out)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from offline.claims import ClaimVerdict, compatible, judge_claims
+from offline.claims import ClaimVerdict, judge_claims
 from offline.pulse_gain import PREFIX
 from offline.reading import bound, show, show_p
 from offline.remarks import remarks
-from offline.results import Measured, compile_results, paper_numbers
+from offline.results import Measured, Verdict, compile_results, paper_numbers
 
 
 def as_printed(*prefixes):
@@ -19,9 +19,7 @@ def as_printed(*prefixes):
 
 
 def judged(measured, key, **config):
-    results = compile_results(
-        measured, config, reason="was not run", comparable=not config.get("simulated", False)
-    )
+    results = compile_results(measured, config, reason="was not run")
     return next(claim for claim in judge_claims(results) if claim.key == key)
 
 
@@ -48,8 +46,13 @@ def test_claim_whose_numbers_agree_is_reproduced():
             ClaimVerdict.CAVEAT,
             "does not depend on the unit p = 0.4",
         ),
+        # the same t, and the line of 0.05 between the two p
+        (
+            {"cardio.p": Measured(0.06, unit="p")},
+            ClaimVerdict.CAVEAT,
+            "Agrees with the paper, but is not significant here at 0.05: cardio.p 0.0600 (paper 0.0454)",
+        ),
         # the words do not hold
-        ({"cardio.p": Measured(0.06, unit="p")}, ClaimVerdict.NOT_REPRODUCED, "p = 0.0600"),
         ({"cardio.asmr.mean_r": Measured(0.0921, unit="r")}, ClaimVerdict.NOT_REPRODUCED, "(paper -0.0921)"),
         # further off than 5 %
         (
@@ -91,10 +94,10 @@ def test_trained_models_may_differ_within_their_folds():
         {},
         reason="",
     )
-    assert [compatible(results[i]) for i in ("xgboost.accuracy", "xgboost.macro_f1", "table1.accuracy")] == [
-        True,
-        False,
-        True,
+    assert [results[i].verdict for i in ("xgboost.accuracy", "xgboost.macro_f1", "table1.accuracy")] == [
+        Verdict.COMPATIBLE,
+        Verdict.DIFFERS,
+        Verdict.COMPATIBLE,
     ]
 
 
@@ -128,33 +131,100 @@ def test_agreement_that_other_clips_explain_is_a_caveat():
     assert "On vid2 the interval reaches down" in claim.why
 
 
-def test_ablation_needs_both():
-    def claim(video, audio):
-        return judged(
-            {
-                "table2.video_only.p_vs_fusion": Measured(video, unit="p"),
-                "table2.audio_only.p_vs_fusion": Measured(audio, unit="p"),
-                "caveat.video_only.sign_flip_p": Measured(0.125, unit="p"),
-            },
-            "ablation",
-        )
+def ablation(video, audio):
+    return judged(
+        {
+            "table2.video_only.p_vs_fusion": Measured(video, unit="p", note="a note"),
+            "table2.audio_only.p_vs_fusion": Measured(audio, unit="p"),
+            "caveat.video_only.sign_flip_p": Measured(0.125, unit="p"),
+        },
+        "ablation",
+    )
 
-    assert claim(13 / 256, 1 / 256).verdict is ClaimVerdict.NOT_REPRODUCED
-    assert claim(12 / 256, 1 / 256).verdict is ClaimVerdict.CAVEAT
-    assert "audio-only p < 0.0001" in claim(12 / 256, 0.0).why
-    assert "sign-flip test gives p = 0.125 at best" in claim(12 / 256, 0.0).why
+
+def test_ablation_follows_from_its_rows():
+    # as published: the p-value agrees, the significance does not
+    claim = ablation(13 / 256, 1 / 256)
+    assert claim.verdict is ClaimVerdict.CAVEAT
+    assert "not significant here at 0.05: table2.video_only.p_vs_fusion 0.0508 (paper 0.0488)" in claim.why
+    assert ablation(12 / 256, 1 / 256).verdict is ClaimVerdict.CAVEAT
+    assert ablation(80 / 256, 1 / 256).verdict is ClaimVerdict.NOT_REPRODUCED
+    assert "audio-only p < 0.0001" in ablation(12 / 256, 0.0).why
+    assert "sign-flip test gives p = 0.125 at best" in ablation(12 / 256, 0.0).why
+    # a model that was not trained is missing, not wrong
+    one = ablation(12 / 256, None)
+    assert one.verdict is ClaimVerdict.CAVEAT
+    assert "1 of 2 numbers behind it was not computed" in one.why
+
+
+PULSE_SAID = f"{PREFIX}correlation", f"{PREFIX}shuffled.brier_gain", f"{PREFIX}without.brier_gain"
 
 
 @pytest.mark.parametrize(
-    ("gain", "verdict"), [((0.02, 0.2), ClaimVerdict.REPRODUCED), ((-0.1, 0.2), ClaimVerdict.NOT_REPRODUCED)]
+    ("own", "exchanged", "without", "verdict"),
+    [
+        ((-0.1, 0.3), (0.02, 0.2), None, ClaimVerdict.REPRODUCED),
+        ((-0.1, 0.3), (0.02, 0.2), (0.01, 0.1), ClaimVerdict.REPRODUCED),
+        # nothing found is no answer
+        ((-0.1, 0.3), (-0.1, 0.2), None, ClaimVerdict.NOT_COMPUTABLE),
+        ((-0.1, 0.3), (0.02, 0.2), (-0.1, 0.1), ClaimVerdict.NOT_COMPUTABLE),
+        ((-0.1, 0.3), None, None, ClaimVerdict.NOT_COMPUTABLE),
+        # saved predictions stand in for an exchange
+        ((0.1, 0.3), None, None, ClaimVerdict.CAVEAT),
+        # a loss was measured
+        ((-0.1, 0.3), (-0.2, -0.1), None, ClaimVerdict.NOT_REPRODUCED),
+        ((-0.1, 0.3), (0.02, 0.2), (-0.2, -0.1), ClaimVerdict.NOT_REPRODUCED),
+    ],
 )
-def test_pulse_claim_follows_the_answer(gain, verdict):
+def test_pulse_claim_is_rejected_by_a_loss_alone(own, exchanged, without, verdict):
     measured = {
-        f"{PREFIX}correlation": Measured(0.1, ci95=(-0.1, 0.3), unit="r"),
-        f"{PREFIX}shuffled.brier_gain": Measured(sum(gain) / 2, ci95=gain, unit="p"),
-        f"{PREFIX}shuffled.change": Measured(0.05, unit="p"),
+        number_id: Measured(sum(ends) / 2, ci95=ends, unit="r")
+        for number_id, ends in zip(PULSE_SAID, (own, exchanged, without), strict=True)
+        if ends is not None
     }
-    assert judged(measured, "pulse").verdict is verdict
+    measured[f"{PREFIX}shuffled.change"] = Measured(0.05, unit="p")
+    claim = judged(measured, "pulse")
+    assert claim.verdict is verdict
+    assert ("does not show that there is none" in claim.why) is (verdict is ClaimVerdict.NOT_COMPUTABLE)
+
+
+@pytest.mark.parametrize(
+    ("reported", "met", "verdict"),
+    [
+        (19, 0, ClaimVerdict.NOT_REPRODUCED),
+        (0, 0, ClaimVerdict.NOT_COMPUTABLE),  # nothing to follow
+        (3, 0, ClaimVerdict.NOT_COMPUTABLE),  # a coin misses thrice in an eighth of the cases
+        (6, 0, ClaimVerdict.NOT_REPRODUCED),  # in 1/64 of them
+        (6, 5, ClaimVerdict.REPRODUCED),
+    ],
+)
+def test_time_course_needs_onsets_to_follow(reported, met, verdict):
+    measured = {
+        "caveat.onsets.reported": Measured(reported, unit="count"),
+        "caveat.onsets.met": Measured(met, unit="count"),
+        "caveat.onsets.spurious": Measured(1, unit="count"),
+        "caveat.figure6.reported": Measured(40.0, unit="%"),
+        "caveat.figure6.padded_steps": Measured(0, unit="count"),
+    }
+    assert judged(measured, "time-course").verdict is verdict
+    flat = measured | {"caveat.figure6.reported": Measured(100.0, unit="%")}
+    assert judged(flat, "time-course").verdict is not ClaimVerdict.REPRODUCED
+
+
+def test_random_encoder_leaves_claims_on_pictures_unjudged():
+    measured = as_printed("") | {"caveat.onsets.reported": Measured(19, unit="count")}
+    measured |= {f"{PREFIX}correlation": Measured(0.1, ci95=(0.05, 0.2), unit="r")}
+    results = compile_results(measured, {"encoder": "random:0"}, reason="was not run")
+    unjudged = {claim.key for claim in judge_claims(results) if claim.verdict == "not judged: random encoder"}
+    assert unjudged == {
+        "detection",
+        "specificity",
+        "video-level",
+        "time-course",
+        "ablation",
+        "temporal",
+        "pulse",
+    }
 
 
 def test_remarks_concern_numbers_by_id_and_by_group():

@@ -93,8 +93,9 @@ def test_published_claims_get_verdicts_that_follow_from_the_numbers(published):
         **dict.fromkeys(
             ("data", "efficacy", "agreement", "sensor", "slowing", "temporal"), ClaimVerdict.NOT_COMPUTABLE
         ),
-        **dict.fromkeys(("detection", "specificity", "video-level"), ClaimVerdict.CAVEAT),
-        **dict.fromkeys(("time-course", "ablation", "pulse"), ClaimVerdict.NOT_REPRODUCED),
+        **dict.fromkeys(("detection", "specificity", "video-level", "ablation"), ClaimVerdict.CAVEAT),
+        "time-course": ClaimVerdict.NOT_REPRODUCED,
+        "pulse": ClaimVerdict.NOT_COMPUTABLE,
     }
     text = seen(published[2])
     for claim in claims.values():
@@ -154,7 +155,7 @@ def test_what_comes_from_files_is_escaped(rng, tmp_path):
 def test_simulated_data_and_random_encoders_are_named_everywhere(rng, tmp_path):
     models = {"fusion": model(rng)}
     config = {"data": "study", "simulated": True, "scenario": "null", "encoder": "random:3"}
-    results = compile_results(measure_models(models, rng), config, reason="not run", comparable=False)
+    results = compile_results(measure_models(models, rng), config, reason="not run")
     text = seen(write_report(results, tmp_path, models).read_text(encoding="utf-8"))
     assert "Simulated data: nothing here says anything about people." in text
     assert "The simulated pulse carries nothing about tingles." in text

@@ -64,7 +64,10 @@ def test_video_level(results):
 
 def test_all_numbers_that_predictions_can_give_are_reproduced(results):
     for number in results.numbers:
-        if number.id.startswith(("table1.", "video_level.")) or number.id.endswith("p_vs_fusion"):
+        if number.id == "table2.video_only.p_vs_fusion":
+            # 0.0488 is printed, 0.0508 is exact: agrees, and lies on the other side of 0.05
+            assert number.verdict is Verdict.NOT_SIGNIFICANT
+        elif number.id.startswith(("table1.", "video_level.")) or number.id.endswith("p_vs_fusion"):
             assert number.verdict is Verdict.REPRODUCED, number
         if number.paper is not None and number.value is None:
             assert number.note.startswith("needs more than these predictions")

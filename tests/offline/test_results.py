@@ -67,8 +67,10 @@ def test_numbers_are_printed_with_no_more_digits_than_stated():
         (75.51, Verdict.REPRODUCED),
         (75.5051, Verdict.REPRODUCED),
         (75.5149, Verdict.REPRODUCED),
-        (75.5049, Verdict.DIFFERS),
-        (75.5152, Verdict.DIFFERS),
+        (75.5049, Verdict.COMPATIBLE),
+        (75.5152, Verdict.COMPATIBLE),
+        (79.28, Verdict.COMPATIBLE),  # 5 % of 75.51 are 3.7755
+        (79.29, Verdict.DIFFERS),
         (None, Verdict.NOT_COMPUTED),
     ],
 )
@@ -80,16 +82,43 @@ def test_parts_that_differ_are_named():
     number = paper(sd=5.63, ci95=(69.8, 80.7), p="<0.0002", cohen_d=5.65)
     close = Measured(75.51, 5.63, (68.9, 81.6), 0.00019, 5.45)
     assert judge(number, close) == (Verdict.REPRODUCED, ())
-    far = Measured(75.51, 5.64, (68.7, 80.7), 0.0002, 5.3)
-    assert judge(number, far) == (Verdict.DIFFERS, ("SD", "p", "Cohen's d", "95% CI"))
+    near = Measured(75.51, 5.64, (68.7, 80.7), 0.0002, 5.3)
+    assert judge(number, near) == (Verdict.COMPATIBLE, ("SD", "p", "Cohen's d", "95% CI"))
+    far = Measured(65.0, 5.64, (60.0, 69.0), 0.0002, 5.3)
+    assert judge(number, far) == (Verdict.DIFFERS, ("value", "SD", "p", "Cohen's d", "95% CI"))
 
 
 def test_bound_and_tolerance():
     assert judge(paper(paper="<0.05"), Measured(0.049))[0] is Verdict.REPRODUCED
     assert judge(paper(paper="<0.05"), Measured(0.05))[0] is Verdict.DIFFERS
     monte_carlo = paper(paper=0.0488, decimals=4, tolerance=0.007)
-    assert judge(monte_carlo, Measured(13 / 256))[0] is Verdict.REPRODUCED
+    assert judge(monte_carlo, Measured(12 / 256))[0] is Verdict.REPRODUCED
     assert judge(monte_carlo, Measured(0.0559))[0] is Verdict.DIFFERS
+
+
+def test_value_that_agrees_without_being_significant_says_so():
+    p = paper(paper=0.0488, decimals=4, tolerance=0.007, unit="p")
+    assert judge(p, Measured(13 / 256)) == (Verdict.NOT_SIGNIFICANT, ())
+    assert judge(p, Measured(0.01)) == (Verdict.COMPATIBLE, ("value",))  # significant as well
+    assert judge(p, Measured(0.2)) == (Verdict.DIFFERS, ("value",))
+    r = paper(paper=0.539, decimals=3, ci95=(0.377, 0.654), p="<0.001", unit="r")
+    assert judge(r, Measured(0.5, ci95=(-0.1, 0.7), p=0.06))[0] is Verdict.NOT_SIGNIFICANT
+    assert judge(r, Measured(0.5, ci95=(0.3, 0.6), p=0.002)) == (Verdict.COMPATIBLE, ("value", "p", "95% CI"))
+    results = compile_results(
+        {"table2.video_only.p_vs_fusion": Measured(13 / 256, note="13 of 256")}, {}, reason=""
+    )
+    assert results["table2.video_only.p_vs_fusion"].note == "13 of 256; not significant here at 0.05"
+    assert results["table2.video_only.p_vs_fusion"].said == "13 of 256"
+
+
+def test_p_value_goes_with_what_it_tests():
+    def verdict(t, p):
+        results = compile_results({"cardio.t": Measured(t), "cardio.p": Measured(p)}, {}, reason="")
+        return results["cardio.p"].verdict
+
+    assert verdict(-2.085, 0.0454) is Verdict.REPRODUCED
+    assert verdict(-2.03, 0.051) is Verdict.NOT_SIGNIFICANT
+    assert verdict(-1.0, 0.32) is Verdict.DIFFERS
 
 
 def test_every_id_of_the_paper_has_a_value_or_a_reason():
@@ -111,8 +140,25 @@ def test_note_names_what_differs():
 
 
 def test_simulated_data_is_not_compared():
-    results = compile_results({"table1.accuracy": Measured(75.51)}, CONFIG, reason="", comparable=False)
-    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+    results = compile_results({"table1.accuracy": Measured(75.51)}, {"simulated": True}, reason="")
+    assert results["table1.accuracy"].verdict == "not judged: simulated"
+
+
+def test_what_rests_on_pictures_is_not_judged_with_a_random_encoder():
+    measured = {
+        number.id: Measured(number.paper)
+        for number in paper_numbers().values()
+        if isinstance(number.paper, (int, float))
+    }
+    results = compile_results(measured, {"encoder": "random:0"}, reason="")
+    unjudged = {n.id for n in results.numbers if n.verdict == "not judged: random encoder"}
+    starts = ("table1.", "video_level.", "table2.video_only.", "xgboost.", "table2.audio_only.p_vs_fusion")
+    assert unjudged == {number_id for number_id in measured if number_id.startswith(starts)}
+    assert results["table2.audio_only.accuracy"].verdict is Verdict.REPRODUCED
+    assert results["cardio.t"].verdict is Verdict.REPRODUCED
+    # both: the stronger reason
+    both = compile_results(measured, {"encoder": "random:0", "simulated": True}, reason="")
+    assert {n.verdict for n in both.numbers if n.id in measured} == {Verdict.SIMULATED}
 
 
 def test_undefined_number_needs_a_reason_instead():

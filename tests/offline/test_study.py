@@ -90,12 +90,12 @@ def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_
     ):
         assert (out / name).is_file(), name
     assert {n.id for n in results.numbers} >= set(paper_numbers())
-    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+    assert results["table1.accuracy"].verdict is Verdict.SIMULATED
     assert results["behaviour.asmr.responder_rate"].value is not None
     # the fusion model was asked again with exchanged pulses
     assert results["caveat.pulse.shuffled.change"].value > 0
     # models that were not asked for have no number, and nothing of the paper's stands in for them
-    assert results["xgboost.accuracy"].note.startswith("not computed")
+    assert results["xgboost.accuracy"].note.startswith("its model is not among")
     assert results["table2.video_only.p_vs_fusion"].value is None
     assert NOTE in (out / "data_notes.txt").read_text(encoding="utf-8")
     when = dict(told)
@@ -153,7 +153,7 @@ def test_saved_predictions_stay_simulated(simulated_set, settings, tmp_path):
     saved = tmp_path / "R" / "predictions.npz"
     assert load_origin(saved)["simulated"] is True
     results = reproduce_predictions(saved, tmp_path / "again")
-    assert results["table1.accuracy"].verdict is Verdict.NOT_COMPARABLE
+    assert results["table1.accuracy"].verdict is Verdict.SIMULATED
     assert "Simulated data" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
 
 

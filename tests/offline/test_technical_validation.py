@@ -36,7 +36,7 @@ def test_every_number_of_the_section_has_a_value_or_a_reason(validation: Technic
     wanted = {number_id for number_id in paper_numbers() if number_id.startswith(section)}
     measured = dict(validation.measured) | validation.draw(tmp_path)
     assert wanted <= measured.keys()
-    compile_results(measured, {}, reason="not here", comparable=False)  # refuses what is not finite
+    compile_results(measured, {}, reason="not here")  # refuses what is not finite
     assert {name for name in measured if measured[name].value is None and not measured[name].note} == set()
     assert {name for name in wanted if name.startswith(("dataset.", "ppg.", "cardio."))} <= {
         name for name in measured if measured[name].value is not None
