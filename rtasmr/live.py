@@ -131,7 +131,7 @@ def run_live(
         return {
             **account(engine, model, files, store),
             "recording": None if recorder is None else recording_account(recorder.snapshot()),
-            "sources": sources.account(),
+            "sources": sources.account(acquisition.inlets),
             "error": error,
         }
 

@@ -51,8 +51,8 @@ def bluetooth_errors(what: str) -> Iterator[None]:
         raise DeviceMissingError(f"{what} does not answer. Bring it near, or restart it.") from error
     except (OSError, EOFError) as error:
         raise DeviceMissingError(
-            f"expected a Bluetooth service, got '{_line(error)}'. Install BlueZ and start it: "
-            "sudo systemctl start bluetooth"
+            f"{what} needs Bluetooth, which does not answer on this machine ({_reason(error)}). Plug in an "
+            "adapter if there is none; on Linux install BlueZ and start it: sudo systemctl start bluetooth"
         ) from error
 
 
@@ -82,6 +82,10 @@ def _bluez_error(what: str, error: BleakDBusError) -> DeviceError:
 
 def _lost(what: str, error: BleakError) -> DeviceLostError:
     return DeviceLostError(f"{what}: {_line(error)}. Bring it near, and close the maker's app.")
+
+
+def _reason(error: OSError | EOFError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or _line(error)
 
 
 def _line(error: BaseException) -> str:

@@ -45,6 +45,11 @@ _NO_LOOPBACK = {
     False: "expected an input named [Loopback], found none. Name a 'Stereo Mix' with --device.",
 }
 
+_NO_SOUND_SERVER = (
+    "needs PulseAudio or PipeWire and ALSA's plug-in for it, and they do not answer. Start the sound server "
+    "(pulseaudio --start; Debian, Ubuntu: apt install pulseaudio libasound2-plugins)."
+)
+
 PACTL_S = 5.0
 
 
@@ -67,6 +72,8 @@ def find_input(sounddevice: Any, name: str, *, is_loopback: bool) -> int:
         if name.startswith(PULSE_PREFIX):
             # The plug-in of ALSA has one device; libpulse takes the source to use from here.
             os.environ[_PULSE_VARIABLE] = name.removeprefix(PULSE_PREFIX)
+            if not any(_PULSE_DEVICE in what.casefold() for what in inputs.values()):
+                raise DeviceMissingError(f"{'loopback' if is_loopback else repr(name)} {_NO_SOUND_SERVER}")
             name = _PULSE_DEVICE
     elif is_loopback:
         inputs = {number: what for number, what in inputs.items() if _is_loopback_input(what)}

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from types import TracebackType
@@ -39,6 +39,7 @@ class SourceState(StrEnum):
     """What a supervised source is doing."""
 
     RUNNING = "running"
+    NO_STREAM = "running without a stream: its device is away"
     WAITING = "waiting to be started again"
     ENDED = "ended"
     FAILED = "failed"
@@ -90,9 +91,17 @@ class SupervisedSource:
         with self._lock:
             return None if self._process is None else self._process.pid
 
+    def ask_to_end(self) -> None:
+        """Have the source end in order, without waiting for it."""
+        self._closing.set()
+        with self._lock:
+            process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+
     def close(self) -> None:
         """End the source: in order, and by force if that takes too long."""
-        self._closing.set()
+        self.ask_to_end()
         with self._lock:
             process = self._process
         if process is not None:
@@ -197,20 +206,32 @@ class Sources:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ask_to_end()
         self._stack.close()
 
-    def account(self) -> dict[str, dict[str, str | int]]:
-        """Return state and number of restarts per role, for the account of a run."""
-        return {
-            role.value: {"state": source.state.value, "restarts": source.n_restarts}
-            for role, source in self.by_role.items()
-        }
+    def ask_to_end(self) -> None:
+        """Have all sources end in order, at once and not one after the other, without waiting for them."""
+        for source in self.by_role.values():
+            source.ask_to_end()
+
+    def account(self, connected: Collection[Role]) -> dict[str, dict[str, str | int]]:
+        """Return state and number of restarts per role, for the account of a run.
+
+        Parameters
+        ----------
+        connected : collection of Role
+            Whose stream is there: a source withdraws it while its device is away.
+        """
+        told: dict[str, dict[str, str | int]] = {}
+        for role, source in self.by_role.items():
+            is_idle = source.state is SourceState.RUNNING and role not in connected
+            state = SourceState.NO_STREAM if is_idle else source.state
+            told[role.value] = {"state": state.value, "restarts": source.n_restarts}
+        return told
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Close the input of a source, which ends it in order; then tell it; then kill it."""
-    if process.stdin is not None:
-        process.stdin.close()
+    """Wait for a source that was asked to end; then tell it; then kill it."""
     for wait_s, then in ((END_S, process.terminate), (KILL_S, process.kill)):
         try:
             process.wait(wait_s)

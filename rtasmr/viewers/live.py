@@ -89,8 +89,11 @@ def run_viewers(
     model = prepare(config, say)
     with ExitStack() as stack:
         end_on_signals(end, stack)
-        for sources in (shared_sources, *(place.sources for place in places)):
+        every_source = (shared_sources, *(place.sources for place in places))
+        for sources in every_source:
             stack.enter_context(sources)
+        for sources in every_source:
+            stack.callback(sources.ask_to_end)
         stack.callback(leader.close)
         joined = leader.open(end.stop)
         stimulus = StimulusStreams(leader)
@@ -111,7 +114,8 @@ def run_viewers(
             place.viewer.code: place.account(member, model)
             for place, member in zip(places, members, strict=True)
         }
-        return _group_account(accounts, group, model, shared_sources)
+        told = shared_sources.account(leader.inlets)
+        return {**_group_account(accounts, group, model), "sources": told}
 
 
 @dataclass
@@ -139,7 +143,7 @@ class _Place:
         return {
             **account(member.engine, model, self.files, self.store),
             "recording": None if self.recorder is None else recording_account(self.recorder.snapshot()),
-            "sources": self.sources.account(),
+            "sources": self.sources.account(self.own.inlets),
             "error": member.error or self.error,
         }
 
@@ -283,7 +287,7 @@ def _status(group: Group, members: Sequence[Member]) -> dict[str, Any]:
 
 
 def _group_account(
-    accounts: Mapping[str, dict[str, Any]], group: Group, model: ServedModel, shared_sources: Sources
+    accounts: Mapping[str, dict[str, Any]], group: Group, model: ServedModel
 ) -> dict[str, Any]:
     failed = {code: told["error"] for code, told in accounts.items() if told["error"]}
     return {
@@ -294,7 +298,6 @@ def _group_account(
         "demo": model.card.demo,
         "warnings": list(model.card.warnings),
         "files": [name for told in accounts.values() for name in told["files"]],
-        "sources": shared_sources.account(),
         "error": "; ".join(f"viewer {code}: {text}" for code, text in failed.items()),
         "viewers": dict(accounts),
     }

@@ -122,7 +122,7 @@ def test_a_killed_source_comes_back_with_fresh_samples():
             with Inlet(found, Role.PPG, TimeBase()) as inlet:
                 until(inlet.pull)
                 assert source.n_restarts == restarts
-                assert sources.account() == {"ppg": {"state": "running", "restarts": restarts}}
+                assert sources.account((Role.PPG,)) == {"ppg": {"state": "running", "restarts": restarts}}
                 if restarts == 0:
                     pid = source.pid
                     assert pid is not None
@@ -153,6 +153,25 @@ def test_wrong_usage_is_not_tried_again():
     with SupervisedSource(["ppg", "--nonsense"], said.append) as source:
         until(lambda: source.state is SourceState.FAILED)
     assert source.n_restarts == 0
+
+
+def test_a_source_whose_device_is_away_is_not_said_to_run(tmp_path):
+    """Its process runs and looks for the device; what tells is that its stream is not there."""
+    said: list[str] = []
+    with Sources({Role.PPG: f"serial:{tmp_path}/ttyUSB0"}, said.append, network=False) as sources:
+        until(lambda: any("Trying again" in line for line in said))
+        assert sources.account(())["ppg"] == {"state": SourceState.NO_STREAM.value, "restarts": 0}
+        assert sources.account((Role.PPG,))["ppg"]["state"] == "running"
+        assert sources.account((Role.SOUND,))["ppg"]["state"] != "running"
+    assert sources.account(())["ppg"]["state"] == "ended"
+
+
+def test_sources_that_are_asked_to_end_do_so_beside_each_other():
+    asked = {Role.PPG: "simulated", Role.PICTURE: "screen"}
+    with Sources(asked, lambda _line: None, network=False) as sources:
+        until(lambda: all(source.pid is not None for source in sources.by_role.values()))
+        sources.ask_to_end()
+        until(lambda: all(source.state is SourceState.ENDED for source in sources.by_role.values()))
 
 
 @pytest.mark.lsl
