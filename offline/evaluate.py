@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,8 +30,6 @@ from rtasmr.card import CardVerdict, read_model_card, write_card
 from rtasmr.config import Provider
 from rtasmr.errors import DataError
 from rtasmr.progress import Report
-
-logger = logging.getLogger(__name__)
 
 N_REPEATED = 2
 """Saved trials that the model is asked about again, to see that they are what the runtime would say."""
@@ -155,6 +152,8 @@ def evaluate(
         "features": "" if features is None else features.name,
         "seed": settings.seed,
         "stride": settings.stride,
+        "n_bootstrap": settings.n_bootstrap,
+        "other_people": other_people,
         **{key: value for key, value in subjects[0].origin.items() if isinstance(value, (str, int, float))},
     }
     compared = tuple(replace(model, less=_less(model, models, settings)) for model in models)
@@ -170,9 +169,10 @@ def _evaluate(subject: Subject, settings: EvaluationSettings, told: Report) -> E
     n = settings.n_bootstrap
     told("scores beside rules", 0.1)
     row = score_row(predictions, row_rng, lookahead_s=subject.lookahead_s, n_bootstrap=n)
+    ruled_by = trivial_rules(predictions)
     rules = {
         name: score_row(_where_answered(ruled, predictions), rule_rng, n_bootstrap=n)
-        for (name, ruled), rule_rng in zip(trivial_rules(predictions).items(), row_rng.spawn(5), strict=False)
+        for (name, ruled), rule_rng in zip(ruled_by.items(), row_rng.spawn(len(ruled_by)), strict=True)
     }
     more: dict[str, Measured] = {}
     if subject.asker is not None:
@@ -186,7 +186,7 @@ def _evaluate(subject: Subject, settings: EvaluationSettings, told: Report) -> E
         own = asmr_trials(predictions).without_padding()
         others = [same_order(asmr_trials(one).without_padding(), own) for one in subject.exchanged]
         more |= gains_of(own, {EXCHANGED: others}, gain_rng, n)
-    lag = _lag(predictions, lag_rng, n)
+    lag, doubts = _lag(predictions, lag_rng, n)
     verdict = judge(row.scores, row.person, more.get(f"{EXCHANGED}.brier_gain"))
     return Evaluated(
         subject.name,
@@ -198,7 +198,7 @@ def _evaluate(subject: Subject, settings: EvaluationSettings, told: Report) -> E
         lag,
         verdict,
         _basis(subject, predictions),
-        subject.notes,
+        (*subject.notes, *doubts),
     )
 
 
@@ -274,12 +274,14 @@ def _less(
     }
 
 
-def _lag(predictions: Predictions, rng: np.random.Generator, n_bootstrap: int) -> LagCurve | None:
+def _lag(
+    predictions: Predictions, rng: np.random.Generator, n_bootstrap: int
+) -> tuple[LagCurve | None, tuple[str, ...]]:
+    """Return the lag of the ratings, or a note on why there is none."""
     try:
-        return lag_curve(predictions, rng, n_bootstrap=n_bootstrap)
+        return lag_curve(predictions, rng, n_bootstrap=n_bootstrap), ()
     except DataError as error:
-        logger.info("no lag: %s", error)
-        return None
+        return None, (f"no lag of the ratings: {error}",)
 
 
 def _basis(subject: Subject, predictions: Predictions) -> str:

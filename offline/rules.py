@@ -34,6 +34,6 @@ def trivial_rules(predictions: Predictions) -> dict[str, Predictions]:
     if all(len(same_clip.trials) > 1 for same_clip in by_video(predictions).values()):
         others = stimulus_mean(predictions)
         by_trial = {trial.trial: trial for trial in others.trials}
-        # In the order of the model's trials, so that the same participants are drawn for both.
+        # In the order of the model's trials, as those of every other rule.
         rules[OTHERS] = Predictions(OTHERS, tuple(by_trial[trial.trial] for trial in predictions.trials))
     return rules

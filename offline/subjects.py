@@ -181,7 +181,7 @@ def _of_model(folder: Path, tables: Sequence[TrialTable], other_people: bool, pr
         None,
         Asker(card.id, {1: judge}, {1: unseen}),
         (folder,),
-        {"simulated": simulated},
+        {"simulated": simulated, ORIGIN_SCORE: "streaming"},
         notes=(note,),
     )
 

@@ -235,6 +235,17 @@ def test_models_of_the_same_trials_are_set_beside_each_other(study):
     assert toy.less["blind"]["auc"].ci95[0] > 0 > blind.less["toy"]["auc"].ci95[1]
 
 
+def test_trials_too_short_for_a_lag_are_told(study):
+    results, _ = study(PERSON)
+    said = _said(results)
+    short = [replace(t, p=t.p[:80], rating=t.rating[:80], n_real=80) for t in said.trials]
+    save_predictions(results / "predictions.npz", [replace(said, trials=tuple(short))], {})
+    evaluation, _ = evaluate(results / "predictions.npz", None, EvaluationSettings(n_bootstrap=20))
+    (model,) = evaluation.models
+    assert model.lag is None
+    assert "no lag of the ratings: trial 001_vid1: expected more than 91 steps" in model.notes[-1]
+
+
 def test_predictions_that_the_models_do_not_say_are_refused(study, tables):
     results, features = study(PERSON)
     shutil.rmtree(results / "models" / "toy-fold1")
@@ -276,6 +287,7 @@ def test_one_model_is_asked_about_people_it_never_saw(tmp_path, tables):
     write_model(folder, tables[0].spec, PERSON, tuple(PEOPLE[2]))
     evaluation, _ = evaluate(folder, tmp_path / "F", SETTINGS)
     (model,) = evaluation.models
+    assert evaluation.config["score"] == "streaming"  # so do the predictions that are saved of it
     assert sorted({t.trial.participant for t in model.predictions.trials}) == list(PEOPLE[1])
     assert "asked about 12 trials of 6 people whom it did not learn from" in model.notes[0]
     shutil.rmtree(folder)
