@@ -17,14 +17,16 @@ from scipy.special import expit
 from offline.epochs import LiveEpoch
 from offline.judging import judge
 from offline.live_families import check_families, family_config
+from offline.outer_folds import OuterFold, outer_folds
 from offline.personal import calibration_frames, fit_shift, shifted
 from offline.predictions import Predictions, TrialPrediction
 from offline.rating_lag import estimate_rating_lag, label_shift_frames
-from offline.splits import N_FOLDS, fold_of_video, fold_participants
+from offline.splits import N_FOLDS
+from offline.streaming import serving_threshold
 from offline.tables import TrialTable
 from offline.training import TrainedModel, streaming_scores, train
 from offline.training_config import TrainingConfig
-from rtasmr.errors import ConfigError, DataError
+from rtasmr.errors import ConfigError
 from rtasmr.grid import FRAME_RATE_HZ
 
 PERSONAL = "+personal"
@@ -76,16 +78,6 @@ class LivePlan:
 
 
 @dataclass(frozen=True, eq=False)
-class OuterFold:
-    """One outer fold: ``own`` are the test people's trials of the clips that the others learn from."""
-
-    number: int
-    training: tuple[TrialTable, ...]
-    test: tuple[TrialTable, ...]
-    own: tuple[TrialTable, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Validated:
     """What came of a nested validation.
 
@@ -105,46 +97,6 @@ class Validated:
     models: Mapping[int, TrainedModel]
     chosen: Mapping[int, str]
     trained_on: Mapping[str, list[str]]
-
-
-def outer_folds(tables: Sequence[TrialTable]) -> list[OuterFold]:
-    """Return the published folds of ``tables``.
-
-    Raises
-    ------
-    DataError
-        If there are too few participants or clips for every fold to test and to train.
-    """
-    fold_of = fold_participants({table.trial.participant for table in tables})
-    missing = sorted(set(range(1, N_FOLDS + 1)) - set(fold_of.values()))
-    if missing:
-        raise DataError(
-            f"nested validation: expected at least {N_FOLDS} participants, one per fold, got {len(fold_of)}; "
-            "add some, or leave it out with --folds 0"
-        )
-    folds = []
-    for number in range(1, N_FOLDS + 1):
-
-        def is_test_person(table: TrialTable, number: int = number) -> bool:
-            return fold_of[table.trial.participant] == number
-
-        def is_test_clip(table: TrialTable, number: int = number) -> bool:
-            return fold_of_video(table.trial.video) == number
-
-        fold = OuterFold(
-            number,
-            tuple(t for t in tables if not is_test_person(t) and not is_test_clip(t)),
-            tuple(t for t in tables if is_test_person(t) and is_test_clip(t)),
-            tuple(t for t in tables if is_test_person(t) and not is_test_clip(t)),
-        )
-        if not any(t.trial.is_asmr for t in fold.test) or not any(t.trial.is_asmr for t in fold.training):
-            clips = ", ".join(sorted({table.trial.video for table in tables}))
-            raise DataError(
-                f"nested validation: expected ASMR trials to test and to train on in fold {number}, got none "
-                f"on one side (clips: {clips}); add clips, or leave it out with --folds 0"
-            )
-        folds.append(fold)
-    return folds
 
 
 def choose(
@@ -235,9 +187,8 @@ def validate(
 
 
 def _prediction(model: TrainedModel, table: TrialTable, fold: int) -> TrialPrediction:
-    return TrialPrediction(
-        table.trial, fold, streaming_scores(model, table), table.rating, table.n_frames, model.threshold
-    )
+    p, threshold = streaming_scores(model, table), serving_threshold(model.threshold)
+    return TrialPrediction(table.trial, fold, p, table.rating, table.n_frames, threshold)
 
 
 def _personal(

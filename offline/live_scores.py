@@ -88,7 +88,7 @@ def validated_scores(predictions: Sequence[Predictions], simulated: bool) -> dic
             ("", model.trials),
             ("within_asmr.", [trial for trial in model.trials if trial.is_asmr]),
         ):
-            counts = Counts.stack([(trial.truth, trial.p >= trial.threshold) for trial in trials]).total()
+            counts = Counts.stack([(trial.truth, trial.predicted) for trial in trials]).total()
             values = {metric: float(function(counts)) for metric, function in METRICS.items()}
             truth = np.concatenate([trial.truth for trial in trials])
             values["auc"] = metrics.auc(truth, np.concatenate([trial.p for trial in trials]))

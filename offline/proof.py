@@ -20,6 +20,7 @@ from scipy.stats import binomtest
 from offline.asking import exchanged
 from offline.live_frames import pulse_frames
 from offline.modality_gain import EXCHANGED, gains_of
+from offline.outer_folds import outer_folds
 from offline.padded import class_weights
 from offline.person_test import person_test
 from offline.predictions import Predictions, TrialPrediction
@@ -28,7 +29,6 @@ from offline.scores import asmr_trials
 from offline.simulation.drive import stimulus_drives
 from offline.simulation.pulse import NO_EFFECT, STEP_MV, TINGLE_EFFECT, simulate_pulse
 from offline.simulation.sessions import Session, draw_session, part_rng
-from offline.splits import N_FOLDS, fold_participants, fold_videos
 from offline.statistics import N_BOOTSTRAP
 from offline.tables import TrialTable
 from offline.verdict import PERSON_P, Verdict, Words, judge
@@ -148,22 +148,10 @@ def boosted_predictions(tables: Sequence[TrialTable]) -> tuple[Predictions, list
     """Return test predictions over the published folds, and those with the pulse of others in the fold."""
     import xgboost  # here: it takes 100 MB, and most who import this module train nothing
 
-    fold_of = fold_participants(table.trial.participant for table in tables)
     said: defaultdict[int, list[TrialPrediction]] = defaultdict(list)
-    for fold in range(1, N_FOLDS + 1):
-        videos = fold_videos(fold)
-        training = [
-            table
-            for table in tables
-            if fold_of[table.trial.participant] != fold and table.trial.video not in videos
-        ]
-        tested = [
-            table
-            for table in tables
-            if fold_of[table.trial.participant] == fold and table.trial.video in videos
-        ]
-        x = np.concatenate([summaries(table)[::TRAINING_STRIDE] for table in training])
-        y = np.concatenate([table.label[::TRAINING_STRIDE] for table in training])
+    for fold in outer_folds(tables):
+        x = np.concatenate([summaries(table)[::TRAINING_STRIDE] for table in fold.training])
+        y = np.concatenate([table.label[::TRAINING_STRIDE] for table in fold.training])
         with_tingle, without = class_weights(int(y.sum()), y.size)
         trees = xgboost.XGBClassifier(
             n_estimators=N_TREES,
@@ -174,9 +162,9 @@ def boosted_predictions(tables: Sequence[TrialTable]) -> tuple[Predictions, list
         )
         trees.fit(x, y.astype(np.int8))
         for shift in range(N_EXCHANGES + 1):
-            for table, asked in zip(tested, _exchanged(tested, shift), strict=True):
+            for table, asked in zip(fold.test, _exchanged(fold.test, shift), strict=True):
                 p = trees.predict_proba(summaries(asked))[:, 1].astype(np.float32)
-                said[shift].append(TrialPrediction(table.trial, fold, p, table.rating, table.n_frames))
+                said[shift].append(TrialPrediction(table.trial, fold.number, p, table.rating, table.n_frames))
     own, *others = (Predictions("trees", tuple(said[shift])) for shift in range(N_EXCHANGES + 1))
     return own, others
 

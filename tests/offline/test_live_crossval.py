@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from offline.live_crossval import LivePlan, choose, outer_folds, validate
+from offline.live_crossval import LivePlan, choose, validate
 from offline.live_families import FAMILIES, family_config
 from offline.live_model import train_live_model
+from offline.outer_folds import outer_folds
 from offline.personal import calibration_frames, fit_shift, shifted
 from offline.predictions import load_origin, load_predictions
 from offline.training import streaming_scores
