@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from offline.padded import class_weights
 from offline.tables import TrialTable
 from offline.training_config import TrainingConfig
-from rtasmr.errors import DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
 from rtasmr.types import Modality
@@ -60,23 +60,6 @@ def shifted_label(table: TrialTable, shift_frames: int) -> tuple[NDArray[np.bool
     return label, known
 
 
-def class_weights(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the published weights N / (2 N_c) of a frame without tingle and of one with.
-
-    Raises
-    ------
-    DataError
-        If one class does not occur.
-    """
-    n_tingle = int(labels.sum())
-    if n_tingle in (0, len(labels)):
-        raise DataError(
-            f"expected training frames with and without tingle, got {n_tingle} with tingle of {len(labels)}; "
-            "add participants who reported tingles"
-        )
-    return np.array([len(labels) / (2 * (len(labels) - n_tingle)), len(labels) / (2 * n_tingle)])
-
-
 def training_sequences(
     tables: Sequence[TrialTable], device: torch.device, label_shift_frames: int = 0
 ) -> list[TrainingSequence]:
@@ -91,12 +74,12 @@ def training_sequences(
     """
     shifted = [shifted_label(table, label_shift_frames) for table in tables]
     labels = np.concatenate([label[known] for label, known in shifted])
-    weight_of = class_weights(labels)
+    weights = class_weights(int(labels.sum()), labels.size)
     warmup = np.zeros(WARMUP_TICKS)
     sequences = []
     for table, (label, known) in zip(tables, shifted, strict=True):
         target = np.concatenate([warmup, label]).astype(np.float32)
-        weight = np.concatenate([warmup, known * weight_of[label.astype(np.intp)]]).astype(np.float32)
+        weight = np.concatenate([warmup, known * np.where(label, *weights)]).astype(np.float32)
         arrays = (*table.sequence, target, weight)
         sequences.append(TrainingSequence(*(torch.from_numpy(array).to(device) for array in arrays)))
     return sequences

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -17,6 +19,20 @@ class LiveEpoch:
     n_epochs: int
     loss: float
     auc: float
+
+
+def best_epoch(history: Sequence[LiveEpoch]) -> int:
+    """Return the first epoch with the highest score; without any score the last one, 0 before the first."""
+    scored = [record for record in history if not math.isnan(record.auc)]
+    if scored:
+        return max(scored, key=lambda record: record.auc).epoch
+    return history[-1].epoch if history else 0
+
+
+def is_stalled(history: Sequence[LiveEpoch], patience: int) -> bool:
+    """Whether there was a score, and none better for ``patience`` epochs."""
+    has_score = any(not math.isnan(record.auc) for record in history)
+    return has_score and len(history) - best_epoch(history) >= patience
 
 
 @dataclass(frozen=True, slots=True)

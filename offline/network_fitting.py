@@ -16,7 +16,7 @@ from models.bilstm import BilstmConfig, FusionBilstm
 from models.registry import TINGLE_MODELS
 from offline.checkpoint import Checkpoint
 from offline.crops import TrainingSequence, draw_batches, modality_columns, training_sequences
-from offline.epochs import LiveEpoch
+from offline.epochs import LiveEpoch, best_epoch, is_stalled
 from offline.inner_splits import InnerSplit
 from offline.judging import judge
 from offline.training_config import TrainingConfig
@@ -84,7 +84,7 @@ def _run_epochs(
     saved = None if checkpoint is None else checkpoint.load()
     if saved is not None:
         state.restore(saved)
-    while len(state.history) < config.epochs and not state.is_stalled(config.patience):
+    while len(state.history) < config.epochs and not is_stalled(state.history, config.patience):
         epoch = len(state.history) + 1
         loss = _run_epoch(network, optimiser, sequences, modalities, config, rng)
         if not math.isfinite(loss):
@@ -100,7 +100,7 @@ def _run_epochs(
         if progress is not None:
             progress(record)
     network.load_state_dict(state.best)
-    return state.best_epoch, tuple(state.history)
+    return best_epoch(state.history), tuple(state.history)
 
 
 class _State:
@@ -119,20 +119,13 @@ class _State:
         self._device = device
         self.history: list[LiveEpoch] = []
         self.best = copy.deepcopy(network.state_dict())
-        self.best_epoch = 0
 
     def add(self, record: LiveEpoch) -> None:
-        """Note an epoch, and keep its weights if it is the best; without any score the last one is."""
-        best = max((past.auc for past in self.history if not math.isnan(past.auc)), default=math.nan)
+        """Note an epoch, and keep its weights if it is the best so far."""
         self.history.append(record)
-        if math.isnan(best) or record.auc > best:
+        if best_epoch(self.history) == record.epoch:
             # state_dict() refers to the live tensors, which go on changing: keep a copy.
-            self.best, self.best_epoch = copy.deepcopy(self._network.state_dict()), record.epoch
-
-    def is_stalled(self, patience: int) -> bool:
-        """Whether there was a score, and none better for ``patience`` epochs."""
-        has_score = any(not math.isnan(record.auc) for record in self.history)
-        return has_score and len(self.history) - self.best_epoch >= patience
+            self.best = copy.deepcopy(self._network.state_dict())
 
     def content(self) -> dict[str, Any]:
         """Return everything as plain values and tensors."""
@@ -140,7 +133,6 @@ class _State:
             "network": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "best": self.best,
-            "best_epoch": self.best_epoch,
             "history": [[r.epoch, r.n_epochs, r.loss, r.auc] for r in self.history],
             "numpy_rng": json.dumps(self._rng.bit_generator.state),
             "torch_rng": torch.get_rng_state(),
@@ -151,7 +143,7 @@ class _State:
         """Go on from what `content` returned."""
         self._network.load_state_dict(content["network"])
         self._optimiser.load_state_dict(content["optimiser"])
-        self.best, self.best_epoch = content["best"], content["best_epoch"]
+        self.best = content["best"]
         self.history = [LiveEpoch(*row) for row in content["history"]]
         self._rng.bit_generator.state = json.loads(content["numpy_rng"])
         torch.set_rng_state(content["torch_rng"])

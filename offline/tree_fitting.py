@@ -13,10 +13,11 @@ import xgboost
 from numpy.typing import NDArray
 
 from models.boosted import BoostedConfig, BoostedWindows
-from offline.crops import class_weights, drop_inputs, modality_columns, shifted_label
-from offline.epochs import LiveEpoch
+from offline.crops import drop_inputs, modality_columns, shifted_label
+from offline.epochs import LiveEpoch, best_epoch, is_stalled
 from offline.inner_splits import InnerSplit
 from offline.metrics import auc
+from offline.padded import class_weights
 from offline.tables import TrialTable
 from offline.training_config import TrainingConfig
 from rtasmr.errors import ModelError
@@ -57,7 +58,7 @@ def fit_trees(
     asmr = [_rows(model, table, config) for table in split.validation if table.trial.is_asmr]
     validation = _matrix(asmr) if asmr else None
     labels = fitting.get_label() > 0
-    fitting.set_weight(class_weights(labels)[labels.astype(np.intp)])
+    fitting.set_weight(np.where(labels, *class_weights(int(labels.sum()), labels.size)))
     parameters = {
         "objective": "binary:logistic",
         "max_depth": config.tree_depth,
@@ -73,7 +74,6 @@ def fit_trees(
     booster = xgboost.Booster(parameters, [fitting])
     history: list[LiveEpoch] = []
     n_steps = math.ceil(config.n_trees / TREES_PER_STEP)
-    best_step = 0
     for step in range(1, n_steps + 1):
         for tree in range(TREES_PER_STEP * (step - 1), min(TREES_PER_STEP * step, config.n_trees)):
             booster.update(fitting, tree)
@@ -83,15 +83,12 @@ def fit_trees(
                 f"training diverged: expected a finite loss after {TREES_PER_STEP * step} trees, got {loss}; "
                 f"lower tree_rate (now {config.tree_rate}) or check the features for extreme values"
             )
-        record = LiveEpoch(step, n_steps, loss, _auc(booster, validation))
-        best = max((past.auc for past in history if not math.isnan(past.auc)), default=math.nan)
-        history.append(record)
-        if math.isnan(best) or record.auc > best:
-            best_step = step
+        history.append(LiveEpoch(step, n_steps, loss, _auc(booster, validation)))
         if progress is not None:
-            progress(record)
-        if not math.isnan(record.auc) and step - best_step >= config.patience:
+            progress(history[-1])
+        if is_stalled(history, config.patience):
             break
+    best_step = best_epoch(history)
     trees = [json.loads(text) for text in booster.get_dump(dump_format="json")]
     grown = _build(spec, config, min(TREES_PER_STEP * best_step, len(trees)))
     grown.load_state_dict({**grown.state_dict(), **_scaling(model)})

@@ -10,6 +10,7 @@ import torch
 
 from models.boosted import BoostedWindows
 from models.ensemble import TingleEnsemble
+from offline.epochs import LiveEpoch, best_epoch, is_stalled
 from offline.export import export_tingle
 from offline.inner_splits import draw_inner_split
 from offline.live_scores import held_back_probabilities
@@ -180,6 +181,21 @@ def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_taken(study, t
     (tmp_path / "member1.pt").write_bytes(b"PK damaged")
     train(study, config, 5, lambda *told: epochs.append(told), work=tmp_path)
     assert len(epochs) == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "stalled"),
+    [
+        ([], 0, False),
+        ([0.6], 1, False),
+        ([0.6, 0.8, 0.7], 2, False),
+        ([0.6, 0.8, 0.8, 0.7], 2, True),  # the first of equals
+        ([np.nan] * 4, 4, False),  # without a score the last one
+    ],
+)
+def test_the_best_epoch_and_the_end_by_hand(scores, best, stalled):
+    history = [LiveEpoch(number, 9, 0.5, score) for number, score in enumerate(scores, start=1)]
+    assert (best_epoch(history), is_stalled(history, 2)) == (best, stalled)
 
 
 def test_training_ends_when_the_score_no_longer_gets_better(study, tmp_path):
