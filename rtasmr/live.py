@@ -29,14 +29,13 @@ from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.presentation import Presentation
-from rtasmr.recorder import Recorder, RecorderState
+from rtasmr.recorder import Recorder
 from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
-from rtasmr.xdf import RecordingFailedError
 
 WINDOW_CLOSE_S = 1.5
 
@@ -117,20 +116,16 @@ def run_live(
             end.follow(presentation.wait_end, presentation.ask_end)
         if window and not stop.is_set():
             _open_window(server, stack, say)
-        files: list[str] = []
         error = ""
         settle_garbage(stack)
         try:
             engine.run(joined)
         finally:
             if recorder is not None:
-                try:
-                    files.append(str(recorder.close()))
-                except RecordingFailedError as failure:
-                    error = str(failure)
+                error = recorder.finish()
         return {
-            **account(engine, model, files, store),
-            "recording": None if recorder is None else recording_account(recorder.snapshot()),
+            **account(engine, model, store),
+            **recording_account(recorder),
             "sources": sources.account(acquisition.inlets),
             "error": error,
         }
@@ -146,7 +141,7 @@ def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
     return model
 
 
-def account(engine: Engine, model: ServedModel, files: list[str], store: SnapshotStore) -> dict[str, Any]:
+def account(engine: Engine, model: ServedModel, store: SnapshotStore) -> dict[str, Any]:
     """Return the final account of a run, as printed by ``--json``."""
     tally = engine.tally
     stages = {**tally.stages.percentiles(), DRAW: store.drawn()}
@@ -172,18 +167,21 @@ def account(engine: Engine, model: ServedModel, files: list[str], store: Snapsho
         "markers": engine.markers.account(),
         "interruptions": engine.interruptions,
         "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
-        "files": files,
     }
 
 
-def recording_account(state: RecorderState) -> dict[str, Any]:
-    """Return what a recording came to: its size, and the chunks that are not in it."""
-    return {
+def recording_account(recorder: Recorder | None) -> dict[str, Any]:
+    """Return what a recording came to: its file, its size, and the chunks that are not in it."""
+    if recorder is None:
+        return {"files": [], "recording": None}
+    state = recorder.snapshot()
+    recording = {
         "seconds": round(state.seconds, 3),
         "bytes": state.n_bytes,
         "overruns": state.overruns,
         "refused": state.refused,
     }
+    return {"files": state.files, "recording": recording}
 
 
 def settle_garbage(stack: ExitStack) -> None:

@@ -20,7 +20,6 @@ from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.recorder import Recorder
 from rtasmr.tap import OPEN_TIMEOUT_S, Tap
 from rtasmr.types import StreamSpec
-from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
 
@@ -258,7 +257,6 @@ def record_streams(
         finder.stop()
         raise
     streams = StreamRecorder(recorder)
-    error = ""
     try:
         for found in finder.left_out.values():
             say(f"not recorded: {found}; --record-raw records sound and pictures")
@@ -269,13 +267,10 @@ def record_streams(
     finally:
         finder.stop()
         streams.close()
-        try:
-            recorder.close()
-        except RecordingFailedError as failure:
-            error = str(failure)
+        error = recorder.finish()
     state = recorder.snapshot()
     return {
-        "file": str(state.path),
+        "file": str(state.file),
         "seconds": round(state.seconds, 3),
         "bytes": state.n_bytes,
         "streams": streams.streams(),

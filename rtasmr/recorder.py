@@ -42,7 +42,7 @@ class RecorderState:
     path : Path
         The name the file has once closed; until then with ``.part`` behind it.
     seconds : float
-        Time since the start.
+        Time since the start; of a recording that failed, until the last moment that is all in the file.
     n_bytes : int
         Size of the file.
     overruns : int
@@ -51,6 +51,8 @@ class RecorderState:
         Chunks not recorded since their shape, type or stamps did not fit their stream.
     error : str or None
         Why the recording stopped, in one line.
+    file : Path
+        What is on disk at the moment: ``path``, or that with ``.part`` behind it.
     """
 
     path: Path
@@ -59,6 +61,12 @@ class RecorderState:
     overruns: int
     refused: int
     error: str | None
+    file: Path
+
+    @property
+    def files(self) -> list[str]:
+        """The file's name, or nothing if somebody took it away."""
+        return [str(self.file)] if self.file.exists() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,9 @@ class Recorder:
         self._writer = XdfWriter(path, header=header, clock=clock)
         self._clock = clock
         self._started = clock()
+        self._written = self._started  # when what is in the file was taken
         self._stopped: float | None = None
+        self._file = self._writer.part_path
         self._max_queue_bytes = max_queue_bytes
         self._specs: dict[str, StreamSpec] = {}
         self._numbers: dict[str, int] = {}  # of the streams in the file; the thread's own
@@ -171,6 +181,7 @@ class Recorder:
             overruns=self._overruns,
             refused=self._refused,
             error=self._error,
+            file=self._file,
         )
 
     def close(self) -> Path:
@@ -187,14 +198,22 @@ class Recorder:
             self._stopped = self._clock()
         if self._error is not None:
             raise RecordingFailedError(self._error)
-        return self._writer.path
+        return self._file
+
+    def finish(self) -> str:
+        """Close; return why the recording failed, in one line, or nothing if it did not."""
+        try:
+            self.close()
+        except RecordingFailedError as failure:
+            return str(failure)
+        return ""
 
     def _run(self) -> None:
         try:
             while not self._closing.wait(WRITE_INTERVAL_S):
                 self._write_pending()
             self._write_pending()
-            self._writer.close()
+            self._file = self._writer.close()
         except RecordingFailedError as error:
             self._error = str(error)
             logger.error("%s", error)
@@ -203,13 +222,15 @@ class Recorder:
             raise
         finally:
             if self._error is not None:
+                self._stopped = self._written
                 with self._lock:
                     self._queue.clear()
                 with suppress(RecordingFailedError):
-                    self._writer.close()
+                    self._file = self._writer.close()
 
     def _write_pending(self) -> None:
         with self._lock:
+            taken = self._clock()
             new_streams, self._new_streams = self._new_streams, []
             queue, self._queue = self._queue, {}
         for key in new_streams:
@@ -220,3 +241,4 @@ class Recorder:
             self._writer.write(self._numbers[key], times, data)
             with self._lock:
                 self._queued_bytes -= sum(part.n_bytes for part in samples)
+        self._written = taken

@@ -41,7 +41,6 @@ from rtasmr.viewers.batch import CPU_WINDOWS, GPU_WINDOWS, BatchedModel
 from rtasmr.viewers.config import Viewer
 from rtasmr.viewers.group import Group, Member
 from rtasmr.viewers.streams import OWN_ROLES, STIMULUS_ROLES, StimulusStreams, ViewerStreams
-from rtasmr.xdf import RecordingFailedError
 
 logger = logging.getLogger(__name__)
 
@@ -127,22 +126,18 @@ class _Place:
     own: Acquisition
     store: SnapshotStore = field(default_factory=SnapshotStore)
     recorder: Recorder | None = None
-    files: list[str] = field(default_factory=list)
     error: str = ""
 
     def close(self) -> None:
         """Close the recording; one that failed is noted, and the others are closed all the same."""
         if self.recorder is not None:
-            try:
-                self.files = [str(self.recorder.close())]
-            except RecordingFailedError as failure:
-                self.error = str(failure)
+            self.error = self.recorder.finish()
 
     def account(self, member: Member, model: ServedModel) -> dict[str, Any]:
         """Return what the run adds up to for the viewer."""
         return {
-            **account(member.engine, model, self.files, self.store),
-            "recording": None if self.recorder is None else recording_account(self.recorder.snapshot()),
+            **account(member.engine, model, self.store),
+            **recording_account(self.recorder),
             "sources": self.sources.account(self.own.inlets),
             "error": member.error or self.error,
         }

@@ -54,7 +54,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tiny_home, small_disk, p
     assert out, error
     account = json.loads(out.splitlines()[-1])
     assert (account["ticks"], account["missing"], account["duplicates"]) == (80, 0, 0)
-    assert account["files"] == []
+    assert account["files"] == [str(small_disk / "s.xdf.part")]
     assert account["recording"]["overruns"] > 0
     assert 100_000 < account["recording"]["bytes"] <= 160 * 1024
     alarm = "recording s.xdf.part stopped after"
@@ -69,4 +69,6 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tiny_home, small_disk, p
     (pulse,) = (s for s in pyxdf.load_xdf(part)[0] if s["info"]["name"] == ["rtasmr-ppg"])
     numbers = pulse["time_series"][:, 0]
     assert len(numbers) > SFREQ
+    stamps = pulse["time_stamps"]
+    assert stamps[-1] - stamps[0] == pytest.approx(account["recording"]["seconds"], abs=1.0)
     np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))

@@ -70,7 +70,9 @@ def test_state_and_name(tmp_path):
     assert path == tmp_path / "s_2.xdf"
     assert (state.path, state.seconds, state.n_bytes) == (path, 3.5, path.stat().st_size)
     assert (state.overruns, state.refused, state.error) == (0, 0, None)
+    assert (state.file, state.files) == (path, [str(path)])
     assert recorder.close() == path
+    assert recorder.finish() == ""
 
 
 def test_samples_reach_the_disk_while_recording(tmp_path):
@@ -178,6 +180,27 @@ def test_full_disk_ends_the_recording_and_is_told(tmp_path, caplog, disk_of):
     recording = read_xdf(tmp_path / "s.xdf.part")
     assert recording.header["participant"] == "P07"
     assert recording.stream("counter").times.size % 1000 == 0
+
+
+def test_a_recording_that_failed_lasts_as_long_as_what_is_in_it(tmp_path, disk_of):
+    """Written at 12 s and 17 s; what comes at 22 s finds no room."""
+    now = [10.0]
+    recorder = Recorder(tmp_path / "s.xdf", HEADER, clock=lambda: now[0])
+    recorder.add_stream("n", COUNTER)
+    waiting = threading.Event()
+    for number, now[0] in enumerate((12.0, 17.0)):
+        recorder.put("n", [now[0]], [number])
+        while not (streams := read_xdf(tmp_path / "s.xdf.part").streams) or streams[0].times.size <= number:
+            waiting.wait(0.01)
+    with disk_of((tmp_path / "s.xdf.part").stat().st_size):
+        recorder.put("n", [22.0], [2])
+        now[0] = 23.0
+        assert "File too large" in recorder.finish()
+    state = recorder.snapshot()
+    assert (state.seconds, state.files) == (7.0, [str(tmp_path / "s.xdf.part")])
+    assert state.n_bytes == state.file.stat().st_size
+    state.file.unlink()
+    assert state.files == []
 
 
 def test_disk_that_fails_at_the_end_is_told(tmp_path, monkeypatch):
