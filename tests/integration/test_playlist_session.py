@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 import pytest
 from x_keys import Keyboard, Press
+from x_windows import focus
 
 from rtasmr.bids import export_bids
 from rtasmr.link import LinkError, SnapshotClient
@@ -152,9 +153,7 @@ def shown(tiny_home, sound_server, tmp_path_factory) -> Shown:
     presses: list[Press] = []
     try:
         link = link_of(viewer)  # the runtime opens it when the player is there
-        find = ["xdotool", "search", "--sync", "--name", "^rtasmr: stimulus$"]
-        found = subprocess.run(find, capture_output=True, text=True, timeout=60, check=True).stdout
-        subprocess.run(["xdotool", "windowfocus", "--sync", found.split()[0]], timeout=30, check=True)
+        focus("^rtasmr: stimulus$")
         client = SnapshotClient(link)
         with Keyboard() as keyboard:
             programme(client, paused=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import json
 import math
@@ -19,8 +20,9 @@ from typing import Any
 
 import av
 import numpy as np
-import pylsl
 import pytest
+from x_keys import Keyboard, Press
+from x_windows import focus
 
 from rtasmr.features.spec import PICTURE_NAMES
 from rtasmr.grid import ON_TICK_TOLERANCE_S
@@ -76,17 +78,14 @@ def write_clip(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Viewing:
-    """One viewing and what came out of it.
-
-    ``presses`` are key, LSL time before and LSL time after xdotool sent it.
-    """
+    """One viewing and what came out of it."""
 
     clip: Path
     account: dict[str, Any]
     words: str
     recording: Recording
     frames: RecordedFrames
-    presses: tuple[tuple[int, float, float], ...]
+    presses: tuple[Press, ...]
 
     @property
     def start_s(self) -> float:
@@ -120,25 +119,10 @@ def start(environment: Mapping[str, str], *words: object) -> subprocess.Popen[st
     )
 
 
-def xdotool(*words: object) -> str:
-    done = subprocess.run(
-        ["xdotool", *map(str, words)], capture_output=True, text=True, timeout=30, check=True
-    )
-    return done.stdout.strip()
-
-
-def press(key: int) -> tuple[int, float, float]:
-    before = pylsl.local_clock()
-    xdotool("keydown", key)
-    after = pylsl.local_clock()
-    xdotool("keyup", key)
-    return key, before, after
-
-
 @pytest.fixture(scope="module")
 def viewing(tiny_home, sound_server, tmp_path_factory) -> Viewing:
-    if shutil.which("xdotool") is None:
-        pytest.skip("xdotool is not installed")
+    if shutil.which("xdotool") is None or ctypes.util.find_library("Xtst") is None:
+        pytest.skip("xdotool or libXtst is not installed")
     folder = tmp_path_factory.mktemp("viewing")
     clip, recording = folder / "flashes.mkv", folder / "viewing.xdf"
     write_clip(clip)
@@ -150,16 +134,16 @@ def viewing(tiny_home, sound_server, tmp_path_factory) -> Viewing:
         *("--ppg", "type=PPG", "--delay", 40, "--record", recording, "--record-raw"),
     )
     try:
-        window = xdotool("search", "--sync", "--name", "^rtasmr: stimulus$")
-        xdotool("windowfocus", "--sync", window)
+        focus("^rtasmr: stimulus$")
         assert viewer.stdout is not None
-        for line in viewer.stdout:
-            if json.loads(line).get("segment") == "flashes":
-                break
         presses = []
-        for key in (2, 4, 1, 3):
-            presses.append(press(key))
-            time.sleep(0.7)
+        with Keyboard() as keyboard:  # before the clip: opening it costs time
+            for line in viewer.stdout:
+                if json.loads(line).get("segment") == "flashes":
+                    break
+            for key in "2413":
+                presses.append(keyboard.press(key))
+                time.sleep(0.7)
         out, words = viewer.communicate(timeout=120)
     finally:
         for process in (viewer, pulse):
@@ -239,7 +223,7 @@ def test_tones_land_in_the_feature_frames_within_10_ms(viewing):
 
 def test_ratings_are_stamped_at_the_key_event(viewing):
     ratings = viewing.recording.stream("rtasmr-rating")
-    assert list(ratings.data) == [f"rating={key - 1}" for key, _, _ in viewing.presses]
-    for time_s, (_, before_s, after_s) in zip(ratings.times, viewing.presses, strict=True):
-        # X11 counts whole milliseconds; the key went down before xdotool returned.
-        assert before_s - 0.001 <= time_s <= after_s + 0.001
+    assert list(ratings.data) == [f"rating={int(press.key) - 1}" for press in viewing.presses]
+    for time_s, press in zip(ratings.times, viewing.presses, strict=True):
+        # X11 counts whole milliseconds.
+        assert press.before_s - 0.001 <= time_s <= press.after_s + 0.001

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from live_runs import LiveRun, check_ticks
 from numpy.typing import NDArray
 from processes import PROC
+from x_windows import find_window, press_close, windows_of
 
 from rtasmr.report import read_account
 from rtasmr.view.theme import LIGHT
@@ -48,20 +48,6 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
-def windows_of(run: LiveRun) -> list[int]:
-    """Processes of this run that show a window."""
-    found = []
-    for folder in PROC.glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes()
-            environment = (folder / "environ").read_bytes()
-        except OSError:  # not ours, or gone meanwhile
-            continue
-        if b"rtasmr.view" in words and run.environment["RTASMR_LSL_SESSION"].encode() in environment:
-            found.append(int(folder.name))
-    return found
-
-
 def screen(qapp) -> NDArray[np.uint8]:
     """What the display shows, shape (height, width, 3)."""
     from pyqtgraph.Qt import QtGui
@@ -91,7 +77,7 @@ def test_a_killed_window_comes_back_with_the_history(qapp, run, tmp_path):
     until(lambda: newest_tick(run) > WARMUP_TICKS + 50, "no estimates")
     until(lambda: seconds_of_curve(qapp) > 0, "nothing was drawn")
     for window in windows_of(run):
-        os.kill(window, signal.SIGKILL)
+        os.kill(int(window.name), signal.SIGKILL)
     run.wait_for("the window is gone; the run goes on")
     assert f"rtasmr window {live.pid}" in run.said
     killed_at = newest_tick(run)
@@ -115,12 +101,7 @@ def test_closing_the_window_ends_the_run_in_order(run, tmp_path):
     run.wait_for("streams: ")
     until(lambda: newest_tick(run) > 10, "no records")
     until(lambda: windows_of(run), "no window")
-    words = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "rtasmr Tinglegram"]
-    found = subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
-    window = found.stdout.split()[0]
-    # pressed and not released: the window may be gone before a release reaches it
-    press = ["xdotool", "windowfocus", window, "keydown", "--window", window, "ctrl+w"]
-    subprocess.run(press, check=True, timeout=PATIENCE_S)
+    press_close(find_window("rtasmr Tinglegram"))
     account = run.end(live)
     check_ticks(account, account["ticks"])
     assert recording.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from drawn_session import show
 from live_runs import LiveRun, check_ticks
 from processes import PROC, cpu_seconds, resident_mb
+from x_windows import find_window, press_close, windows_of
 
 from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
 
@@ -33,13 +33,8 @@ def window_of(run: LiveRun) -> Path:
     """Return the folder of the process that shows the window of this run."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for folder in PROC.glob("[0-9]*"):
-            try:
-                words, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
-            except OSError:  # not ours, or gone meanwhile
-                continue
-            if b"rtasmr.view" in words and run.environment["RTASMR_LSL_SESSION"].encode() in environment:
-                return folder
+        if folders := windows_of(run):
+            return folders[0]
         time.sleep(0.05)
     raise AssertionError(f"no window came:\n{run.said}")
 
@@ -100,14 +95,10 @@ def test_window_attaches_and_closes(soak, tiny_home):
             run.command("rtasmr", "source", "simulated", "--sfreq", 250)
             live = run.live("--wait", 4, "--require", "ppg", window=True)
             run.wait_for("streams: ")
-            search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "rtasmr Tinglegram"]
-            found = subprocess.run(search, capture_output=True, text=True, check=True, timeout=120)
-            window = found.stdout.split()[0]
+            window = find_window("rtasmr Tinglegram")
             time.sleep(4)
             began = time.monotonic()
-            # pressed and not released: the window may be gone before a release reaches it
-            press = ["xdotool", "windowfocus", window, "keydown", "--window", window, "ctrl+w"]
-            subprocess.run(press, check=True, timeout=120)
+            press_close(window)
             run.end(live)
             ended.append(time.monotonic() - began)
     soak.finish(

@@ -141,6 +141,7 @@ def kill_group(
         for runtime in runtimes:
             runtime.kill()
             runtime.communicate()
-    whole = repair(part)
-    assert read_xdf(whole.path).complete
+    for path in paths:
+        whole = repair(path.with_name(path.name + ".part"))
+        assert read_xdf(whole.path).complete
     return lost
