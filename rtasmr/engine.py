@@ -211,12 +211,13 @@ class Engine:
 
     @property
     def losses(self) -> dict[str, Any]:
-        """Samples lost or refused for their stamps, by modality; refused markers and skipped ticks."""
+        """Samples lost or refused for their stamps, by modality or role; refused markers and skipped ticks."""
         aligner = self._pipeline.aligner
         present = [role.modality for role in self._specs if role.modality is not None]
         return {
             "lost": {m.value: aligner.n_lost(m) for m in present},
             "rejected": {m.value: aligner.n_rejected(m) for m in present},
+            "bad_stamps": {role.value: n for role, n in self._acquisition.n_bad_stamps.items()},
             "rejected_markers": aligner.n_rejected_markers,
             "skipped_ticks": aligner.n_skipped,
         }
@@ -473,7 +474,7 @@ class Engine:
                     sfreq=spec.sfreq,
                     measured_sfreq=math.nan if inlet is None else inlet.rate.measured_hz,
                     lag_s=math.nan if inlet is None else inlet.lag_s,
-                    age_s=math.nan if inlet is None else inlet.lag_s,
+                    age_s=math.nan if inlet is None else inlet.age_s,
                     status=status,
                     n_samples=0 if inlet is None else inlet.n_samples,
                     n_lost=0 if modality is None else aligner.n_lost(modality),

@@ -41,7 +41,7 @@ class StreamState:
     """Health of one input stream.
 
     ``sfreq`` is the declared rate and ``measured_sfreq`` the one seen, in Hz (0.0 declares an irregular
-    stream); ``lag_s`` is how late its samples arrive; ``age_s`` is the time since its newest sample. NaN
+    stream); ``lag_s`` is how late its newest sample came; ``age_s`` is the time since that one's stamp. NaN
     where there is nothing to measure yet.
     """
 

@@ -112,8 +112,9 @@ class Inlet:
             # Said with the data, so that a replay of what is recorded does not turn it back.
             self.spec = replace(self.spec, desc={**self.spec.desc, **UPRIGHT})
         self.n_samples = 0
-        self.last_lsl_time = math.nan
-        self.n_bad_stamps = 0
+        self._newest_lsl_s = math.nan
+        self.lag_s = math.nan
+        """How much later than its stamp the newest sample was taken, in seconds; NaN before any."""
         self._jumps: list[ClockJump] = []
         self._clock = _clock_watch(wire, role)
         self._monitor = RateMonitor(wire.sfreq) if wire.sfreq > 0 else None
@@ -155,9 +156,9 @@ class Inlet:
         return self._raw.correction_s
 
     @property
-    def lag_s(self) -> float:
+    def age_s(self) -> float:
         """Seconds from the newest stamp to now, on this host's LSL clock; NaN before any sample."""
-        return float(pylsl.local_clock()) - self.last_lsl_time
+        return float(pylsl.local_clock()) - self._newest_lsl_s
 
     def pull(self) -> Chunk | None:
         """Take what has arrived, without waiting; None if nothing has.
@@ -174,16 +175,11 @@ class Inlet:
             return None
         arrival_s = float(pylsl.local_clock())
         sent, data = pulled
-        is_time = np.isfinite(sent)
-        if not is_time.all():
-            self.n_bad_stamps += int(np.count_nonzero(~is_time))
-            sent, data = sent[is_time], data[is_time]
-            if len(sent) == 0:
-                return None
         lsl_times, jumps = self._clock.correct(sent, arrival_s)
         self._jumps += jumps
         self.n_samples += len(lsl_times)
-        self.last_lsl_time = float(lsl_times[-1])
+        self._newest_lsl_s = float(lsl_times[-1])
+        self.lag_s = arrival_s - self._newest_lsl_s
         if self._monitor is not None:
             self._monitor.update(lsl_times, arrival_s)
         return Chunk(self.role, self._timebase.to_session(lsl_times), data)

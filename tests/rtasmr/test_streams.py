@@ -418,6 +418,26 @@ def test_a_search_that_goes_on_reads_the_text_of_a_stream_once(monkeypatch: pyte
 
 
 @pytest.mark.lsl
+def test_how_late_a_sample_came_stays_while_its_age_grows() -> None:
+    spec = ppg_spec(50.0, source_id=uuid.uuid4().hex)
+    with Outlet(spec) as outlet:
+        found = resolve(Role.PPG, Query(source_id=spec.source_id))
+        assert found is not None
+        with Inlet(found, Role.PPG, TimeBase()) as inlet:
+            assert np.isnan([inlet.lag_s, inlet.age_s]).all()
+            sent_s = pylsl.local_clock()
+            outlet.push(np.zeros((1, 2), dtype=np.float32), sent_s - 0.3)
+            read(inlet, 1)
+            came_s = pylsl.local_clock() - sent_s
+            lag_s = inlet.lag_s
+            assert 0.3 <= lag_s <= 0.3 + came_s
+            time.sleep(0.2)
+            assert inlet.pull() is None
+            assert inlet.lag_s == lag_s
+            assert inlet.age_s >= lag_s + 0.2
+
+
+@pytest.mark.lsl
 def test_loss_is_raised_and_a_forgotten_life_is_not_found() -> None:
     spec = ppg_spec(50.0, source_id=uuid.uuid4().hex)
     outlet = Outlet(spec)
