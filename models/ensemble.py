@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,14 +40,15 @@ class TingleEnsemble(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the input columns."""
-        return self._models()[0].names
+        return self.models()[0].names
 
-    def _models(self) -> list[WindowModel]:
-        return [member for member in self.members if isinstance(member, WindowModel)]
+    def models(self) -> list[WindowModel]:
+        """Return the members; ``members`` holds the same, of which torch knows that they are modules only."""
+        return [cast(WindowModel, member) for member in self.members]
 
     def band(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean, lowest and highest probability, each of shape (n_windows, n_frames)."""
-        p = torch.stack([member.probability(x, valid) for member in self._models()])
+        p = torch.stack([member.probability(x, valid) for member in self.models()])
         return p.mean(dim=0), p.amin(dim=0), p.amax(dim=0)
 
     def probability(self, x: Tensor, valid: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.windows import WindowModel
+from models.windows import ScaledColumns
 
 MAX_COMPONENTS = 16
 """Directions of a group that have a variance of their own; all others share one."""
@@ -22,7 +22,7 @@ _LEAST_VARIANCE = 1e-3
 """Of a scaled column: a direction without any would make every new frame infinitely strange."""
 
 
-class Familiarity(WindowModel):
+class Familiarity(ScaledColumns):
     """Distance of each frame to the training, 1 being the limit, of the group that is farthest off.
 
     Within a group (the columns of one modality) scaled values are turned to their principal directions. The
@@ -32,7 +32,7 @@ class Familiarity(WindowModel):
     Parameters
     ----------
     names, log1p
-        As of `WindowModel`.
+        As of `ScaledColumns`.
     groups : sequence of sequence of str
         Columns of each group.
     """

@@ -11,17 +11,15 @@ import torch
 from torch import Tensor, nn
 
 
-class WindowModel(nn.Module):
-    """Windows of features in, one uncalibrated logit per frame out of `forward`.
-
-    Scaling is the identity until `fit_scaling`, calibration until `set_calibration`.
+class ScaledColumns(nn.Module):
+    """Log scale, scaling and imputation of feature columns; scaling is the identity until `fit_scaling`.
 
     Parameters
     ----------
     names : tuple of str
         Names of the input columns, in order.
     used : tuple of str or None
-        Columns that feed the model (an ablation leaves some out); None takes all.
+        Columns that count (an ablation leaves some out); None takes all.
     log1p : tuple of str
         Columns that pass through ``log(1 + x)`` before scaling.
     max_abs_z : float or None
@@ -33,8 +31,6 @@ class WindowModel(nn.Module):
     used: Tensor
     mean: Tensor
     sd: Tensor
-    slope: Tensor
-    shift: Tensor
 
     def __init__(
         self,
@@ -51,8 +47,6 @@ class WindowModel(nn.Module):
         self.register_buffer("used", torch.tensor([name in selected for name in names]))
         self.register_buffer("mean", torch.zeros(len(names)))
         self.register_buffer("sd", torch.ones(len(names)))
-        self.register_buffer("slope", torch.tensor(1.0))
-        self.register_buffer("shift", torch.tensor(0.0))
 
     def fit_scaling(self, sequences: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Set mean and standard deviation of every column from the valid values of ``sequences``.
@@ -78,11 +72,6 @@ class WindowModel(nn.Module):
         self.sd.copy_(torch.where(constant, 1.0, sd))
         self.used &= (count > 0).to(self.used.device)
 
-    def set_calibration(self, slope: float, shift: float) -> None:
-        """Set the probability to ``sigmoid(slope * logit + shift)``."""
-        self.slope.fill_(slope)
-        self.shift.fill_(shift)
-
     def scaled(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return scaled values, 0 where missing, and what is not missing, both shaped like ``x``."""
         valid = valid & self.used
@@ -92,10 +81,36 @@ class WindowModel(nn.Module):
             z = z.clamp(-self.max_abs_z, self.max_abs_z)
         return z, valid
 
-    def probability(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Return calibrated probabilities of shape (n_windows, n_frames)."""
-        return torch.sigmoid(self.slope * self(x, valid) + self.shift)
-
     def _log_scale(self, x: Tensor, valid: Tensor) -> Tensor:
         present = torch.where(valid, x, 0.0)
         return torch.where(self.is_log, torch.log1p(torch.where(self.is_log, present, 0.0)), present)
+
+
+class WindowModel(ScaledColumns):
+    """Windows of features in, one uncalibrated logit per frame out of `forward`.
+
+    Calibration is the identity until `set_calibration`. Parameters are those of `ScaledColumns`.
+    """
+
+    slope: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        used: tuple[str, ...] | None,
+        log1p: tuple[str, ...],
+        max_abs_z: float | None,
+    ) -> None:
+        super().__init__(names, used, log1p, max_abs_z)
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("shift", torch.tensor(0.0))
+
+    def set_calibration(self, slope: float, shift: float) -> None:
+        """Set the probability to ``sigmoid(slope * logit + shift)``."""
+        self.slope.fill_(slope)
+        self.shift.fill_(shift)
+
+    def probability(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return calibrated probabilities of shape (n_windows, n_frames)."""
+        return torch.sigmoid(self.slope * self(x, valid) + self.shift)

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from models.bilstm import BilstmConfig, FusionBilstm
 from offline.epochs import EpochRecord
+from offline.feature_sets import log1p_names
 from offline.metrics import Counts, macro_f1
 from offline.padded import PaddedClip, class_weights
 from offline.protocols import Protocol
 from rtasmr.errors import DataError, ModelError
-from rtasmr.features.spec import LOG1P_NAMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ def build_network(names: tuple[str, ...], protocol: Protocol) -> FusionBilstm:
     return FusionBilstm(
         BilstmConfig(
             names=names,
-            log1p=tuple(name for name in LOG1P_NAMES if name in names),
+            log1p=log1p_names(names),
             hidden=protocol.hidden,
             layers=protocol.layers,
             dropout=protocol.dropout,

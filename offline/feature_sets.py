@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from rtasmr.errors import ConfigError
-from rtasmr.features.spec import SOUND_SFREQ, FeatureSpec, live_ppg_spec
+from rtasmr.features.spec import LOG1P_NAMES, SOUND_SFREQ, FeatureSpec, live_ppg_spec
 from rtasmr.grid import CLIP_DURATION_S, WARMUP_TICKS
 
 SetName = Literal["paper", "paper-224", "live", "live+ppg"]
@@ -73,3 +73,8 @@ def feature_spec(name: SetName, encoder_sha256: str) -> FeatureSpec:
 def picture_parameters(set_name: str) -> Parameters:
     """Return how a set of the paper brings a picture to the encoder's size."""
     return {"paper": PAPER_PICTURE, "paper-224": PAPER_224_PICTURE}[set_name]
+
+
+def log1p_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some columns that go through ``log(1 + x)`` before they are scaled."""
+    return tuple(name for name in LOG1P_NAMES if name in names)

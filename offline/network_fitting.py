@@ -17,11 +17,12 @@ from models.registry import TINGLE_MODELS
 from offline.checkpoint import Checkpoint
 from offline.crops import TrainingSequence, draw_batches, modality_columns, training_sequences
 from offline.epochs import LiveEpoch, best_epoch, is_stalled
+from offline.feature_sets import log1p_names
 from offline.inner_splits import InnerSplit
 from offline.judging import judge
 from offline.training_config import TrainingConfig
 from rtasmr.errors import ModelError
-from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
+from rtasmr.features.spec import FeatureSpec
 
 
 def fit_network(
@@ -54,7 +55,7 @@ def _build(split: InnerSplit, spec: FeatureSpec, config: TrainingConfig) -> Fusi
         BilstmConfig(
             names=spec.names,
             used=config.columns,
-            log1p=tuple(name for name in LOG1P_NAMES if name in spec.names),
+            log1p=log1p_names(spec.names),
             hidden=config.hidden,
             layers=config.layers,
             dropout=config.dropout,

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.familiarity import Familiarity
+from offline.feature_sets import log1p_names
 from offline.inner_splits import InnerSplit
 from offline.tables import TrialTable
-from rtasmr.features.spec import LOG1P_NAMES, MODALITY_NAMES, FeatureSpec
+from rtasmr.features.spec import MODALITY_NAMES, FeatureSpec
 from rtasmr.types import Modality
 
 STRIDE = 5
@@ -31,14 +32,14 @@ def fit_familiarity(split: InnerSplit, spec: FeatureSpec) -> Familiarity:
         for modality in Modality
         if (names := [name for name in spec.names if name in MODALITY_NAMES[modality]])
     ]
-    log1p = tuple(name for name in LOG1P_NAMES if name in spec.names)
-    model = Familiarity(spec.names, log1p, groups)
+    model = Familiarity(spec.names, log1p_names(spec.names), groups)
     fitting = [_thinned(table) for table in split.fitting]
     model.fit(fitting)
     limits = np.maximum(
         _quantiles(model, fitting, FITTED_QUANTILE),
         _quantiles(model, [_thinned(table) for table in split.validation], HELD_BACK_QUANTILE),
     )
+    # A group that no trial holds has no distance, and any limit.
     model.set_limit(torch.from_numpy(np.where(limits > 0, limits, 1.0).astype(np.float32)))
     return model.eval()
 

@@ -12,7 +12,7 @@ from models.bilstm import FusionBilstm
 from models.boosted import OFFSET, STEPS_PER_SD, BoostedWindows
 from models.ensemble import TingleEnsemble
 from models.familiarity import Familiarity
-from models.windows import WindowModel
+from models.windows import ScaledColumns, WindowModel
 from offline.onnx_builder import OnnxBuilder
 
 
@@ -29,11 +29,7 @@ def window_graph(model: nn.Module, familiarity: Familiarity | None = None) -> on
     graph = OnnxBuilder()
     outputs = ["p"]
     if isinstance(model, TingleEnsemble):
-        members = [
-            _probability(graph, member, f"m{number}_")
-            for number, member in enumerate(model.members)
-            if isinstance(member, WindowModel)
-        ]
+        members = [_probability(graph, member, f"m{number}_") for number, member in enumerate(model.models())]
         graph.add("Div", _sum(graph, members), graph.constant("n_members", float(len(members))), output="p")
         graph.add("Min", *members, output="p_low")
         graph.add("Max", *members, output="p_high")
@@ -79,7 +75,7 @@ def _probability(graph: OnnxBuilder, model: WindowModel, prefix: str, output: st
     )
 
 
-def _scaled(graph: OnnxBuilder, model: WindowModel, prefix: str) -> tuple[str, str]:
+def _scaled(graph: OnnxBuilder, model: ScaledColumns, prefix: str) -> tuple[str, str]:
     """Add log scale, scaling and imputation; return the names of scaled values and of what is usable."""
     zero = graph.constant(f"{prefix}zero", 0.0)
     usable = graph.add("And", "valid", graph.constant(f"{prefix}used", model.used))

@@ -187,13 +187,14 @@ def extract_recordings(
     RtasmrError
         If the set or the encoder cannot be had; and as `add_recordings`.
     """
-    if set_name.startswith("paper"):
+    name = check_set_name(set_name)
+    if not feature_spec(name, "").causal:
         raise ConfigError(
             f"--set: expected a set that streams give for recordings, live or live+ppg, got {set_name!r}"
         )
     cache = FeatureCache(cache_folder or default_cache_folder())
     encoder = OnnxEncoder.load(provide_encoder(encoder_weights, out / "models", cache), provider)
-    spec = feature_spec(check_set_name(set_name), encoder.weights_sha256)
+    spec = feature_spec(name, encoder.weights_sha256)
     return add_recordings(paths, out, spec, encoder.encode, naming)
 
 

@@ -56,7 +56,7 @@ def served_windows(n_frames: int, window_frames: int, lookahead_frames: int) -> 
 
 def _looks_back_only(model: WindowModel | TingleEnsemble, windows: Sequence[ServedWindow]) -> bool:
     """Whether one pass over the segment says, to the bit, what a pass over each window would."""
-    members = model.members if isinstance(model, TingleEnsemble) else (model,)
+    members = model.models() if isinstance(model, TingleEnsemble) else (model,)
     reach = max(m.config.long_frames if isinstance(m, BoostedWindows) else math.inf for m in members)
     return all(
         (w.start == 0 or w.stop - w.start >= reach) and w.first_read == w.last_read == w.stop - 1

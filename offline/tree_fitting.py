@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from models.boosted import BoostedConfig, BoostedWindows
 from offline.crops import drop_inputs, modality_columns, shifted_label
 from offline.epochs import LiveEpoch, best_epoch, is_stalled
+from offline.feature_sets import log1p_names
 from offline.inner_splits import InnerSplit
 from offline.metrics import auc
 from offline.padded import class_weights
 from offline.tables import TrialTable
 from offline.training_config import TrainingConfig
 from rtasmr.errors import ModelError
-from rtasmr.features.spec import LOG1P_NAMES, FeatureSpec
+from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS
 
 TREES_PER_STEP = 10
@@ -101,7 +102,7 @@ def _build(spec: FeatureSpec, config: TrainingConfig, n_trees: int) -> BoostedWi
         BoostedConfig(
             names=spec.names,
             used=config.columns,
-            log1p=tuple(name for name in LOG1P_NAMES if name in spec.names),
+            log1p=log1p_names(spec.names),
             long_frames=config.window_frames,
             n_trees=n_trees,
             depth=config.tree_depth,
