@@ -63,7 +63,8 @@ def print_account(account: dict[str, Any]) -> None:
     if account["pulse"] is not None:
         typer.echo("pulse: " + _pulse_line(account["pulse"]))
     samples = account["samples"]
-    if any(samples["lost"].values()) or any(samples["rejected"].values()) or samples["rejected_markers"]:
+    told = (*samples["lost"].values(), *samples["rejected"].values(), *samples["bad_stamps"].values())
+    if any(told) or samples["rejected_markers"]:
         typer.echo(f"samples: {samples}")
     if samples["skipped_ticks"]:
         typer.echo(f"overload: {samples['skipped_ticks']} ticks were skipped (stale); free the CPU")

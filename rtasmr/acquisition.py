@@ -7,6 +7,7 @@ import math
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -95,6 +96,11 @@ class Streams(Protocol):
         """Whether any of pulse, sound and picture is connected."""
         ...
 
+    @property
+    def n_bad_stamps(self) -> Mapping[Role, int]:
+        """Samples left out since their stamp is NaN or infinite, of each stream that sent some."""
+        ...
+
     def pull(self) -> tuple[list[Chunk], list[Event]]:
         """Take what has arrived and what has changed, without waiting."""
         ...
@@ -144,6 +150,7 @@ class Acquisition:
         """Header's rate of what was refused for it: under the same header it has to prove itself."""
         self._on_trial: set[Role] = set()
         self._told_rate: dict[Role, RateVerdict] = {}
+        self._n_bad_stamps: Counter[Role] = Counter()  # of streams that are gone
         self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
         self._searcher: _Searcher | None = None
         self._search: _Search | None = None
@@ -224,6 +231,12 @@ class Acquisition:
     def any_data(self) -> bool:
         """Whether any of pulse, sound and picture is connected."""
         return any(role in self._inlets for role in DATA_ROLES)
+
+    @property
+    def n_bad_stamps(self) -> Mapping[Role, int]:
+        """Samples left out since their stamp is NaN or infinite, of each stream that sent some."""
+        open_now = list(self._inlets.items())  # another thread may ask
+        return self._n_bad_stamps + Counter({role: inlet.n_bad_stamps for role, inlet in open_now})
 
     def pull(self) -> tuple[list[Chunk], list[Event]]:
         """Take what has arrived and what has changed, without waiting."""
@@ -313,6 +326,7 @@ class Acquisition:
 
     def _drop(self, role: Role) -> None:
         inlet = self._inlets.pop(role)
+        self._n_bad_stamps[role] += inlet.n_bad_stamps
         inlet.close()
         self._refused.discard(role)
         self._on_trial.discard(role)

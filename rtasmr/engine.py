@@ -211,16 +211,21 @@ class Engine:
 
     @property
     def losses(self) -> dict[str, Any]:
-        """Samples lost or refused for their stamps, by modality or role; refused markers and skipped ticks."""
+        """Samples lost or refused for their stamps, by modality; refused markers and skipped ticks."""
         aligner = self._pipeline.aligner
         present = [role.modality for role in self._specs if role.modality is not None]
         return {
             "lost": {m.value: aligner.n_lost(m) for m in present},
             "rejected": {m.value: aligner.n_rejected(m) for m in present},
-            "bad_stamps": {role.value: n for role, n in self._acquisition.n_bad_stamps.items()},
+            "bad_stamps": self.bad_stamps,
             "rejected_markers": aligner.n_rejected_markers,
             "skipped_ticks": aligner.n_skipped,
         }
+
+    @property
+    def bad_stamps(self) -> dict[str, int]:
+        """Samples left out since their stamp is NaN or infinite, by role."""
+        return {role.value: n for role, n in self._acquisition.n_bad_stamps.items()}
 
     @property
     def is_done(self) -> bool:

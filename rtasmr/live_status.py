@@ -29,6 +29,7 @@ def live_status(engine: Engine) -> dict[str, Any] | None:
         "modalities": [m.value for m in modalities_of(newest.modalities)],
         "pulse": _pulse(engine.pulse.state),
         "streams": {m.value: s.name.lower() for m, s in engine.status.items()},
+        "bad_stamps": engine.bad_stamps,
         "lag_ms": _rounded(1000 * engine.lag_s),
         "latency_p50_ms": _rounded(engine.latency.publish_p50_ms),
         "age_ms": _rounded(engine.latency.age_ms),

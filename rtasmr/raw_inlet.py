@@ -72,6 +72,8 @@ class RawInlet:
         self._corrected_at = -math.inf
         self.correction_s = 0.0
         """Seconds added to the stamps of another host; exactly 0 for this one."""
+        self.n_bad_stamps = 0
+        """Samples left out since their stamp is NaN or infinite."""
         inlet = pylsl.StreamInlet(found.info, max_buflen=max_buflen, recover=False)
         with self._answering(open_timeout_s):
             if not found.is_own_host:
@@ -105,7 +107,7 @@ class RawInlet:
         Returns
         -------
         times : ndarray of shape (n_samples,), float64
-            LSL seconds on this host's clock.
+            LSL seconds on this host's clock, finite.
         data : ndarray of shape (n_samples, ...)
             As decoded.
 
@@ -131,7 +133,22 @@ class RawInlet:
             raise self._lost() from error
         if not stamps:
             return None
-        return np.concatenate(stamps) + self.correction_s, np.concatenate(parts)
+        times, data = np.concatenate(stamps), np.concatenate(parts)
+        is_time = np.isfinite(times)
+        if not is_time.all():
+            times, data = times[is_time], data[is_time]
+            self._count_bad_stamps(len(is_time) - len(times))
+            if len(times) == 0:
+                return None
+        return times + self.correction_s, data
+
+    def _count_bad_stamps(self, n_bad: int) -> None:
+        if not self.n_bad_stamps:
+            logger.warning(
+                "%s: samples whose stamp is no number are left out and counted; use the LSL clock",
+                self._name,
+            )
+        self.n_bad_stamps += n_bad
 
     def _new_buffer(self, found: FoundStream) -> NDArray[Any] | None:
         """Return what numbers are pulled into; None for text, for which pylsl brings its own."""

@@ -94,6 +94,7 @@ class _Track:
     spec: StreamSpec
     n_samples: int = 0
     n_losses: int = 0
+    n_bad_stamps: int = 0
     is_announced: bool = False
 
 
@@ -132,6 +133,7 @@ class StreamRecorder:
             except StreamLostError as error:
                 logger.warning("%s", error)
                 track.n_losses += 1
+                track.n_bad_stamps += tap.n_bad_stamps
                 tap.close()
                 del self._taps[key]
                 lost.append(tap.found)
@@ -139,8 +141,8 @@ class StreamRecorder:
             if pulled is not None:
                 if not track.is_announced:  # with its first sample: a signal without any is left out
                     self._announce(track)
-                self.recorder.put(key, *pulled)
-                track.n_samples += len(pulled[0])
+                if self.recorder.put(key, *pulled):
+                    track.n_samples += len(pulled[0])
         return lost
 
     def _announce(self, track: _Track) -> None:
@@ -149,7 +151,8 @@ class StreamRecorder:
 
     def close(self) -> None:
         """Disconnect from everything."""
-        for tap, _ in self._taps.values():
+        for tap, track in self._taps.values():
+            track.n_bad_stamps += tap.n_bad_stamps
             tap.close()
         self._taps.clear()
 
@@ -162,9 +165,14 @@ class StreamRecorder:
                 "source_id": track.spec.source_id,
                 "samples": track.n_samples,
                 "losses": track.n_losses,
+                "bad_stamps": track.n_bad_stamps + self._bad_stamps_now(track),
             }
             for track in self._tracks
         ]
+
+    def _bad_stamps_now(self, track: _Track) -> int:
+        """Return the samples without a time since the stream came (back)."""
+        return self._taps[track.key][0].n_bad_stamps if track.key in self._taps else 0
 
 
 def _identity(spec: StreamSpec) -> tuple[object, ...]:

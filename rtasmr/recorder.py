@@ -140,8 +140,8 @@ class Recorder:
             self._specs[key] = spec
             self._new_streams.append(key)
 
-    def put(self, key: str, times: ArrayLike, data: ArrayLike) -> None:
-        """Hand over samples and return at once; what can not be taken is counted.
+    def put(self, key: str, times: ArrayLike, data: ArrayLike) -> bool:
+        """Hand over samples and return at once whether they were taken; what can not be taken is counted.
 
         Parameters
         ----------
@@ -160,16 +160,17 @@ class Recorder:
                 self._complained.add(key)
             if first:
                 logger.warning("not recorded: %s", error)
-            return
+            return False
         is_text = spec.dtype == STRING
         n_bytes = stamps.nbytes + (_BYTES_PER_TEXT * values.size if is_text else values.nbytes)
         limit = self._max_queue_bytes + (_TEXT_RESERVE_BYTES if is_text else 0)
         with self._lock:
             if self._closing.is_set() or self._error is not None or self._queued_bytes + n_bytes > limit:
                 self._overruns += 1
-                return
+                return False
             self._queue.setdefault(key, []).append(_Samples(stamps, values, n_bytes))
             self._queued_bytes += n_bytes
+        return True
 
     def snapshot(self) -> RecorderState:
         """Return how the recording stands."""

@@ -76,7 +76,8 @@ def record(
     else:
         for stream in account["streams"]:
             lost = f", lost {stream['losses']} times" if stream["losses"] else ""
-            typer.echo(f"{stream['name']!r} ({stream['type']}): {stream['samples']} samples{lost}")
+            bad = f", {stream['bad_stamps']} without a time left out" if stream["bad_stamps"] else ""
+            typer.echo(f"{stream['name']!r} ({stream['type']}): {stream['samples']} samples{lost}{bad}")
         if account["overruns"] or account["refused"]:
             typer.echo(f"chunks not recorded: {account['overruns']} too many, {account['refused']} unfit")
         typer.echo(f"recording: {account['file']} ({account['seconds']:.1f} s)")

@@ -156,6 +156,11 @@ class Inlet:
         return self._raw.correction_s
 
     @property
+    def n_bad_stamps(self) -> int:
+        """Samples left out since their stamp is NaN or infinite."""
+        return self._raw.n_bad_stamps
+
+    @property
     def age_s(self) -> float:
         """Seconds from the newest stamp to now, on this host's LSL clock; NaN before any sample."""
         return float(pylsl.local_clock()) - self._newest_lsl_s

@@ -61,6 +61,11 @@ class Tap:
         """Disconnect."""
         self._raw.close()
 
+    @property
+    def n_bad_stamps(self) -> int:
+        """Samples left out since their stamp is NaN or infinite."""
+        return self._raw.n_bad_stamps
+
     def pull(self) -> tuple[NDArray[np.float64], NDArray[Any]] | None:
         """Take what has arrived, without waiting; None if nothing has.
 

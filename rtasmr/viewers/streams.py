@@ -62,6 +62,11 @@ class ViewerStreams:
         """Whether any of pulse, sound and picture is connected."""
         return self._stimulus.acquisition.any_data or self._own.any_data
 
+    @property
+    def n_bad_stamps(self) -> Mapping[Role, int]:
+        """Samples left out since their stamp is NaN or infinite, of each stream that sent some."""
+        return {**self._stimulus.acquisition.n_bad_stamps, **self._own.n_bad_stamps}
+
     def pull(self) -> tuple[list[Chunk], list[Event]]:
         """Take what this turn has of the stimulus, and what has arrived of the viewer's own."""
         chunks, events = self._own.pull()

@@ -8,16 +8,24 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 
+import numpy as np
 import pylsl
 import pytest
 import typer
 
 from rtasmr import console, lslconfig
+from rtasmr.acquisition import Acquisition
 from rtasmr.errors import DataError
+from rtasmr.record import StreamRecorder
+from rtasmr.recorder import Recorder
 from rtasmr.session import read_xdf
+from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_specs import ppg_spec
 from rtasmr.streams import Query, resolve
+from rtasmr.tap import Tap
 from rtasmr.types import Role
 
 NAME = "x' or '1'='1 \x1b[2J\x07\u202e<b>../../../etc/passwd</b>"
@@ -81,6 +89,45 @@ def test_a_live_run_prints_and_records_a_hostile_name_as_text(tiny_home, tmp_pat
     (stored,) = [s for s in read_xdf(recording).streams if s.spec.stype == "PPG"]
     assert stored.spec.name.startswith("x' or '1'='1")
     assert len(stored.times) > 400
+
+
+@pytest.mark.lsl
+def test_samples_without_a_time_are_left_out_counted_and_told_once(tmp_path, caplog):
+    """Six of twenty samples, for a run and for a plain recording; the others come with their own stamps."""
+    good = pylsl.local_clock() + np.arange(20) / 100
+    stamps = good.copy()
+    stamps[[0, 3, 4, 5, 18, 19]] = [np.nan, np.inf, -np.inf, np.nan, np.nan, np.inf]
+    source_id = uuid.uuid4().hex
+    recorder = Recorder(tmp_path / "s.xdf", {})
+    streams = StreamRecorder(recorder)
+    acquisition = Acquisition({Role.PPG: f"source_id={source_id}"}, (Role.PPG,), 20.0, roles=(Role.PPG,))
+    outlet = Outlet(ppg_spec(100.0, source_id=source_id, channels=("raw",)))
+    acquisition.open()
+    streams.join(Tap(acquisition.inlets[Role.PPG].found))
+    taken: list[float] = []
+
+    outlet.push_at(np.zeros((20, 1), np.float32), stamps)
+    deadline = time.monotonic() + 20
+    while len(taken) < 14 or streams.streams()[0]["samples"] < 14:
+        assert time.monotonic() < deadline, "the samples did not come"
+        taken += [stamp for chunk in acquisition.pull()[0] for stamp in chunk.times.tolist()]
+        streams.turn()
+        time.sleep(0.01)
+    assert acquisition.n_bad_stamps == {Role.PPG: 6}
+    assert taken == good[np.isfinite(stamps)].tolist()
+    outlet.close()
+    acquisition.close()
+    streams.close()
+    assert streams.streams()[0] | {"source_id": ""} == {
+        "name": "rtasmr-ppg",
+        "type": "PPG",
+        "source_id": "",
+        "samples": 14,
+        "losses": 0,
+        "bad_stamps": 6,
+    }
+    assert read_xdf(recorder.close()).streams[0].times.tolist() == taken
+    assert sum("stamp is no number" in line for line in caplog.messages) == 2  # once for each consumer
 
 
 def test_an_error_cannot_steer_the_terminal(capsys):

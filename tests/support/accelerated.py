@@ -51,6 +51,7 @@ class SimulatedAcquisition:
         self.timebase = TimeBase()
         self.inlets: dict[Role, object] = {}
         self.any_data = True
+        self.n_bad_stamps: dict[Role, int] = {}
         self._clock = clock
         self._rng = np.random.default_rng(seed)
         self._turn = 0
