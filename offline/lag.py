@@ -64,7 +64,7 @@ def lag_curve(
     Raises
     ------
     DataError
-        Nothing varies, or the trials are too short.
+        Nothing varies, the trials are too short, or they agree best at an end of the range.
     """
     first, last = (round(end * FRAME_RATE_HZ) for end in range_s)
     lags = np.arange(first, last + 1)
@@ -85,13 +85,18 @@ def lag_curve(
     r = _correlation(products.sum(axis=0))
     if not np.isfinite(r).all() or np.ptp(r) == 0:
         raise DataError(f"{predictions.model}: expected predictions and reports that vary, got some constant")
+    highest = int(np.argmax(r))
+    if highest in (0, len(lags) - 1):
+        raise DataError(
+            f"{predictions.model}: expected ratings to agree best at a lag within {range_s[0]:g} to "
+            f"{range_s[1]:g} s, got its end at {lags[highest] / FRAME_RATE_HZ:g} s: the lag lies beyond, or "
+            "there is none"
+        )
     drawn = bootstrap_multiplicities(len(units), n_bootstrap, rng)[:, unit_of_trial]
     samples = _correlation(np.tensordot(drawn, products, axes=1).swapaxes(0, 1))
     samples = samples[np.isfinite(samples).all(axis=1)]
     best = lags[np.argmax(samples, axis=1)] / FRAME_RATE_HZ
-    return LagCurve(
-        lags / FRAME_RATE_HZ, r, float(lags[np.argmax(r)]) / FRAME_RATE_HZ, percentile_interval(best)
-    )
+    return LagCurve(lags / FRAME_RATE_HZ, r, float(lags[highest]) / FRAME_RATE_HZ, percentile_interval(best))
 
 
 def _products(

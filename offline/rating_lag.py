@@ -70,8 +70,8 @@ def estimate_rating_lag(tables: Sequence[TrialTable], rng: np.random.Generator) 
     Raises
     ------
     DataError
-        If there are fewer than two participants with ratings that change within ASMR clips, or nothing
-        predicts them at any lag.
+        If there are fewer than two participants with ratings that change within ASMR clips, nothing predicts
+        them at any lag, or the best lag is an end of the range.
     """
     lags = np.arange(round(LAGS_S[0] * FRAME_RATE_HZ), round(LAGS_S[1] * FRAME_RATE_HZ) + 1)
     used = [
@@ -106,6 +106,11 @@ def estimate_rating_lag(tables: Sequence[TrialTable], rng: np.random.Generator) 
         raise DataError(
             "rating lag: expected sound or pulse to predict ratings best at one lag, got "
             f"r = {r.max():.2f} at most and {low:.1f} to {high:.1f} s; give the lag in seconds, or 0"
+        )
+    if int(np.argmax(r)) in (0, len(r) - 1):
+        raise DataError(
+            f"rating lag: expected one within {LAGS_S[0]:g} to {LAGS_S[1]:g} s, got its end at "
+            f"{_peak_s(lags, r):g} s: the lag lies beyond, or there is none; give the lag in seconds, or 0"
         )
     return RatingLag(_peak_s(lags, r), (low, high), lags / FRAME_RATE_HZ, r)
 

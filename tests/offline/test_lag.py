@@ -60,6 +60,13 @@ def test_a_lag_put_into_the_simulation_is_found(rng, rating_lag_s):
     assert 0.7 <= prompt <= 2.5  # reaction times of 0.7 to 1.8 s, and hysteresis
 
 
+def test_a_lag_beyond_the_range_is_no_lag(rng):
+    slow = 0.5 + 0.4 * np.sin(np.arange(600) / 60)
+    late = Predictions("m", (trial(1, slow, np.roll(slow, 90) > 0.5),))
+    with pytest.raises(DataError, match="got its end at 6 s: the lag lies beyond, or there is none"):
+        lag_curve(late, rng)
+
+
 def test_constant_predictions_and_short_trials_have_no_lag(rng):
     flat = Predictions("m", (trial(1, np.full(200, 0.5), np.arange(200) > 100),))
     with pytest.raises(DataError, match="expected predictions and reports that vary"):

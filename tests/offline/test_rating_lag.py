@@ -54,6 +54,11 @@ def test_a_lag_put_in_is_found(rng, lag_s):
     assert found.lags_s[int(np.argmax(found.r))] == pytest.approx(found.lag_s, abs=0.1)
 
 
+def test_a_lag_beyond_the_range_is_not_taken(rng):
+    with pytest.raises(DataError, match=r"got its end at 6 s.*give the lag in seconds, or 0"):
+        estimate_rating_lag([table(rng, person, 7.0) for person in range(8)], rng)
+
+
 def test_ratings_that_nothing_predicts_have_no_lag(rng):
     with pytest.raises(
         DataError, match=r"rating lag: expected sound or pulse to predict ratings best at one lag"
