@@ -16,7 +16,10 @@ N_DIVISIONS = 10
 
 
 def test_false_claims(soak):
-    """Studies of 34 people in which everybody has another's pulse, each divided into folds anew."""
+    """34 people of whom each has the pulse of somebody drawn at random, drawn and divided into folds anew.
+
+    The interval is over these draws of one simulated study, not over studies.
+    """
     n_studies = max(20, round(300 * soak.scale))
     people = proof_study(range(N_PEOPLE), soak.seed, 1.0)
     rng, n_false = soak.rng, 0
