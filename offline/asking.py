@@ -62,11 +62,6 @@ class Asker:
         """How the model of each fold is served: where folds chose other families, look-aheads differ."""
         return tuple(judge.serving for judge in self._judges.values())
 
-    @property
-    def tables(self) -> list[TrialTable]:
-        """The tested trials."""
-        return list(self._tables.values())
-
     def items(self) -> Iterator[tuple[tuple[int, TrialId], TrialTable]]:
         """Yield fold and trial with its table."""
         yield from self._tables.items()
@@ -95,7 +90,7 @@ class Asker:
 
     def modalities(self) -> tuple[Modality, ...]:
         """Return the modalities that the features hold."""
-        spec = self.tables[0].spec
+        spec = next(iter(self._tables.values())).spec
         return tuple(modality for modality in Modality if len(spec.columns(modality)))
 
     def ask(
