@@ -28,6 +28,7 @@ LATENCY_SPEC = StreamSpec(
 )
 """In recordings: the stages of every tick with a probability, stamped as in ``rtasmr-tingle``.
 
+Those of a segment's last second have none, since no frame completes them.
 A stream of its own, so that the published stream keeps its channels.
 """
 
