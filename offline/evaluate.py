@@ -17,8 +17,8 @@ from offline.leaks import check_causal, check_same, check_tables
 from offline.modality_gain import EXCHANGED, gains_of, modality_gains
 from offline.predictions import Predictions
 from offline.results import Measured
-from offline.rules import trivial_rules
-from offline.score_rows import ScoreRow, score_row
+from offline.rules import ELAPSED, trivial_rules
+from offline.score_rows import OVER_ELAPSED, WITHIN, ScoreRow, score_row
 from offline.scores import asmr_trials
 from offline.statistics import N_BOOTSTRAP
 from offline.streaming import streaming_probabilities
@@ -268,10 +268,13 @@ def _less(
         and {trial.trial for trial in other.predictions.trials} == trials
     }
     # The same draws of participants for all of them.
-    return {
+    less = {
         name: differences(own, one, np.random.default_rng(settings.seed), settings.n_bootstrap)
         for name, one in beside.items()
     }
+    # The verdict rests on this difference: one number has one interval.
+    less[ELAPSED] |= {WITHIN: model.row.scores[OVER_ELAPSED]}
+    return less
 
 
 def _lag(

@@ -24,8 +24,8 @@ def draw_evaluation(evaluation: Evaluation, out: Path) -> Path:
     for axes, model in zip(rows, evaluation.models, strict=True):
         _reliability(axes[0], model)
         _lag(axes[1], model)
-        _curve(axes[2], model, "lookahead", LOOKAHEADS_S)
-        _curve(axes[3], model, "window", WINDOWS_S)
+        _curve(axes[2], model, "lookahead", "look-ahead", LOOKAHEADS_S)
+        _curve(axes[3], model, "window", "window", WINDOWS_S)
     label = short_label(evaluation.config)
     if label:
         figure.suptitle(label, color="firebrick")
@@ -56,8 +56,8 @@ def _lag(axes: Axes, model: Evaluated) -> None:
     axes.axvline(model.lag.best_s, linewidth=1)
 
 
-def _curve(axes: Axes, model: Evaluated, what: str, seconds: tuple[float, ...]) -> None:
-    axes.set(xlabel=f"{what} (s)", ylabel="AUC within ASMR clips")
+def _curve(axes: Axes, model: Evaluated, what: str, name: str, seconds: tuple[float, ...]) -> None:
+    axes.set(xlabel=f"{name} (s)", ylabel="AUC within ASMR clips")
     points = [(x, model.more.get(f"{what}.{x:g}.auc")) for x in seconds]
     known = [(x, number.value, number.ci95) for x, number in points if number and number.ci95]
     if not known:

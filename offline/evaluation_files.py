@@ -177,8 +177,10 @@ def _model_page(model: Evaluated) -> Iterator[str]:
     for other, difference in model.less.items():
         yield f"| {other} | {' | '.join(_cell(difference[key]) for key in COMPARED)} |"
     yield ""
-    onset = model.row.scores["onset_recall"]
-    yield f"Onsets: {onset.note}. Trials: {model.row.scores['response_specificity'].note}."
+    onsets, with_tingles, without = (
+        model.row.scores[key].note for key in ("onset_recall", "response_sensitivity", "response_specificity")
+    )
+    yield f"Onsets: {onsets}. Recognised: {with_tingles}, {without}."
     yield ""
     if model.lag is not None:
         low, high = model.lag.ci95_s

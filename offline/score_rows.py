@@ -203,12 +203,12 @@ def _event_scores(
         "response_sensitivity": interval(
             lambda w: 100 * sensitivity(Counts.from_array(w @ responses)),
             "%",
-            f"of {len(trials) - n_silent} trials with tingles",
+            f"{len(trials) - n_silent} trials with tingles",
         ),
         "response_specificity": interval(
             lambda w: 100 * specificity(Counts.from_array(w @ responses)),
             "%",
-            f"of {n_silent} trials without any",
+            f"{n_silent} trials without any",
         ),
     }
 

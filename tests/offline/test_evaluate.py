@@ -161,6 +161,10 @@ def test_a_model_of_the_persons_pulse(study):
     delays_s = np.concatenate(EventScores.of(asmr_trials(model.predictions).trials).delays_s)
     assert model.row.scores["onset_latency"].value == pytest.approx(np.median(delays_s) + 1.1)
     assert model.rules["rule: always"].scores["balanced_accuracy"].value == 50.0
+    over_elapsed, within = model.row.scores["auc_over_elapsed"], model.row.scores["auc_within_trial"]
+    assert model.less["rule: elapsed time"]["auc_within_trial"] == over_elapsed
+    elapsed = model.rules["rule: elapsed time"].scores["auc_within_trial"]
+    assert over_elapsed.value == pytest.approx(within.value - elapsed.value)
     assert model.row.scores["balanced_accuracy"].ci95[0] > 50.0
 
     assert [folder.name for folder in write_verdicts(evaluation, subjects)] == ["toy-fold1", "toy-fold2"]
