@@ -100,7 +100,6 @@ def _records_of(
         segment = next(fits, None)
         if segment is None:
             raise ValueError(f"no segment fits tick {tick} at {time_s:.3f} s")
-        modalities = _whole(column["modalities"][i])
         records.append(
             TickRecord(
                 segment=segment.index,
@@ -109,9 +108,8 @@ def _records_of(
                 time_s=time_s,
                 p=_finite(column["p"][i]),
                 status=Status(_whole(column["status"][i])),
-                modalities=modalities,
+                modalities=_whole(column["modalities"][i]),
                 rating=ratings.at(time_s, segment),
-                valid_bits=modalities,
                 p_low=_finite(column["p_low"][i]),
                 p_high=_finite(column["p_high"][i]),
                 outside=distances.get(time_s, math.nan) > 1.0,

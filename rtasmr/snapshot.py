@@ -70,9 +70,8 @@ class TickRecord:
     p : float
         Probability; NaN where there is none.
     status : Status
-    modalities, valid_bits : int
-        Bit ``i`` stands for the ``i``-th ``Modality``: what the probability was computed from, and what
-        was ``OK`` at this tick.
+    modalities : int
+        Bit ``i`` stands for the ``i``-th ``Modality``, which was ``OK`` at this tick.
     rating : int
         Rating in force at the tick, 0 to 3, or ``NO_RATING``.
     p_low, p_high : float
@@ -89,7 +88,6 @@ class TickRecord:
     status: Status
     modalities: int
     rating: int
-    valid_bits: int
     p_low: float = math.nan
     p_high: float = math.nan
     outside: bool = False
@@ -106,7 +104,6 @@ class TickRecord:
             status=prediction.status,
             modalities=_bits(m in prediction.modalities for m in Modality),
             rating=rating,
-            valid_bits=_bits(prediction.modality_status.get(m) is Status.OK for m in Modality),
             p_low=prediction.p_low,
             p_high=prediction.p_high,
             outside=prediction.outside,
@@ -255,8 +252,8 @@ class Snapshot:
         Newer records that did not fit into this reply; ask again.
     state, message
         What the runtime does, and why where it does not run.
-    now_s, start_s, newest_tick_s : float
-        Session clock at the update, time of the first record and of the newest.
+    now_s, start_s : float
+        Session clock at the update, and time of the first record.
     published_ago_s : float
         Real time from the publication of the newest record to this reply.
     ppg_times, ppg_values : tuple of float
@@ -277,7 +274,6 @@ class Snapshot:
     message: str = ""
     now_s: float = math.nan
     start_s: float = math.nan
-    newest_tick_s: float = math.nan
     published_ago_s: float = math.nan
     model: ModelState | None = None
     streams: tuple[StreamState, ...] = ()

@@ -74,7 +74,6 @@ class SnapshotStore:
                 self._published = published
                 self._records.extend(new)
                 changes["seq"] = mine.seq + len(new)
-                changes["newest_tick_s"] = new[-1].time_s
                 if mine.seq == 0:
                     changes["start_s"] = new[0].time_s
             self._follow(changes.get("pulse"))

@@ -18,7 +18,6 @@ from rtasmr.stream_specs import picture_spec
 from rtasmr.types import StreamSpec
 
 DEFAULT_FPS = 20.0
-MAX_FPS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def test_a_clock_that_is_set_costs_no_tick(tiny_home, tmp_path):
         assert run.said.count("its clock leapt by") == 3
     records = records_of(recording)
     assert {r.status for r in records[50:]} == {Status.OK}
-    assert {r.valid_bits for r in records[60:]} == {0b011}  # pulse and sound, throughout
+    assert {r.modalities for r in records[60:]} == {0b011}  # pulse and sound, throughout
     shifts = [i["shift_s"] for i in incidents_of(recording) if i["what"] == "clock"]
     assert shifts == pytest.approx([3600, -200_000, 1.7e9], abs=0.1)
 
@@ -125,7 +125,7 @@ def test_another_stream_under_a_lost_ones_identity_is_refused_and_the_rest_goes_
         account = run.end(live)
         assert run.said.count(": refused.") == 2
     assert (account["missing"], account["duplicates"]) == (0, 0)
-    assert all(r.valid_bits & 0b010 for r in records_of(recording)[5:-12])  # sound, all the time
+    assert all(r.modalities & 0b010 for r in records_of(recording)[5:-12])  # sound, all the time
     what = [i["what"] for i in incidents_of(recording)]
     assert what == ["lost", "refused", "refused", "joined"]
 

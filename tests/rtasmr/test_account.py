@@ -17,7 +17,7 @@ from rtasmr.types import Status
 
 
 def record(tick: int, p: float, status: Status = Status.OK) -> TickRecord:
-    return TickRecord(0, "vid3", tick, 10 + tick / 10, p, status, 0b101, 2, 0b101)
+    return TickRecord(0, "vid3", tick, 10 + tick / 10, p, status, 0b101, 2)
 
 
 ACCOUNT = Account(

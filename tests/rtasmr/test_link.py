@@ -30,7 +30,7 @@ PATIENCE_S = 10.0
 
 
 def record(i: int) -> TickRecord:
-    return TickRecord(0, "vid1", i, 100.0 + i / 10, i / 10_000, Status.OK, 7, 0, 7)
+    return TickRecord(0, "vid1", i, 100.0 + i / 10, i / 10_000, Status.OK, 7, 0)
 
 
 def records(n: int, first: int = 0) -> list[TickRecord]:

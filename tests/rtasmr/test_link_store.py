@@ -13,8 +13,7 @@ from rtasmr.types import Status
 
 def records(n: int, first: int = 0) -> list[TickRecord]:
     return [
-        TickRecord(0, "vid1", i, 100.0 + i / 10, i / 10_000, Status.OK, 7, 0, 7)
-        for i in range(first, first + n)
+        TickRecord(0, "vid1", i, 100.0 + i / 10, i / 10_000, Status.OK, 7, 0) for i in range(first, first + n)
     ]
 
 
@@ -30,7 +29,7 @@ def test_records_are_numbered_and_the_newest_are_kept():
     snapshot = store.read()
     assert [r.tick for r in snapshot.records] == [3, 4, 5, 6, 7]
     assert (snapshot.seq, snapshot.n_behind) == (8, 0)
-    assert (snapshot.start_s, snapshot.newest_tick_s) == (100.0, 100.7)
+    assert (snapshot.start_s, snapshot.records[-1].time_s) == (100.0, 100.7)
 
 
 def test_a_reader_gets_what_it_lacks(store: SnapshotStore):

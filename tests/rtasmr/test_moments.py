@@ -14,7 +14,7 @@ from rtasmr.types import Status
 
 
 def record(tick: int, p: float) -> TickRecord:
-    return TickRecord(0, "clip", tick, tick / 10, p, Status.OK, 0, -1, 0)
+    return TickRecord(0, "clip", tick, tick / 10, p, Status.OK, 0, -1)
 
 
 def account(*records: TickRecord) -> Account:

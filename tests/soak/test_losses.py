@@ -152,5 +152,5 @@ def next_after(times: list[float], moment: float) -> float:
 def first_tick(records: list[TickRecord], modality: Modality, after_s: float, *, is_valid: bool) -> float:
     bit = 1 << list(Modality).index(modality)
     return next(
-        (r.time_s for r in records if r.time_s >= after_s and bool(r.valid_bits & bit) is is_valid), np.nan
+        (r.time_s for r in records if r.time_s >= after_s and bool(r.modalities & bit) is is_valid), np.nan
     )

@@ -65,7 +65,6 @@ def record_of(k: int, *, band: bool = True) -> TickRecord:
         status=status,
         modalities=7,
         rating=NO_RATING if tick < 60 else (tick // 120) % 4,
-        valid_bits=7,
         p_low=max(p - width, 0.0),
         p_high=min(p + width, 1.0),
         outside=band and 420 <= tick < 470,

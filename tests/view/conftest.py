@@ -35,7 +35,7 @@ def _record(
 ) -> TickRecord:
     p = p if status is Status.OK else math.nan
     time_s = origin_s + tick / 10
-    return TickRecord(segment, label, tick, time_s, p, status, modalities, rating, modalities, *band, outside)
+    return TickRecord(segment, label, tick, time_s, p, status, modalities, rating, *band, outside)
 
 
 @pytest.fixture
