@@ -25,7 +25,7 @@ from rtasmr.discovery import (
 )
 from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.rate import RateState, RateVerdict
-from rtasmr.streams import Inlet
+from rtasmr.streams import Inlet, check_fit
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
 
@@ -167,7 +167,9 @@ class Acquisition:
             ambiguous, or streams do not fit together.
         """
         asked_for = {role for role, query in self._queries.items() if query is not None}
-        found = resolve_all(self._queries, self._wait_s, stop, needed=asked_for | set(self._require))
+        found = resolve_all(
+            self._queries, self._wait_s, stop, needed=asked_for | set(self._require), check=self._check
+        )
         if stop is not None and stop.is_set():
             return []
         missing = [role for role in self._require if role not in found]
@@ -200,6 +202,10 @@ class Acquisition:
         self._search = self._new_search(self._searcher, set(self._queries) - set(found))
         self._searcher.start()
         return [Joined(role, inlet.spec) for role, inlet in self._inlets.items()]
+
+    def _check(self, role: Role, found: FoundStream) -> None:
+        query = self._queries[role]
+        check_fit(found, role, "" if query is None else query.channel)
 
     def follow(self, leader: Acquisition) -> None:
         """Use the clock and the searching thread of another one, instead of `open`.

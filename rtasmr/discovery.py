@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -165,8 +165,9 @@ def resolve_all(
     stop: threading.Event | None = None,
     *,
     needed: Collection[Role] = (),
+    check: Callable[[Role, FoundStream], object] | None = None,
 ) -> dict[Role, FoundStream]:
-    """Find the streams of several roles at once and have them described.
+    """Find the streams of several roles at once, each described as soon as it is seen.
 
     Returns as soon as all are found and no second match has come for 0.3 s; a role whose stream has
     not come after ``wait_s`` seconds is left out. Where streams still appear at that moment, the search
@@ -182,6 +183,8 @@ def resolve_all(
         Ends the search at once, with nothing.
     needed : collection of Role
         If given, the search also ends when these are there and no other stream has come for 2 s.
+    check : callable, optional
+        Raises what a described stream cannot be used for: a run that cannot begin waits for nobody else.
 
     Raises
     ------
@@ -193,6 +196,7 @@ def resolve_all(
     settled = None
     stable = math.inf
     found: dict[Role, FoundStream] = {}
+    described: dict[tuple[Role, str], FoundStream] = {}
     changed = -math.inf
     with Resolver() as resolver:
         while True:
@@ -200,8 +204,17 @@ def resolve_all(
             before, found = found, {}
             for role, query in queries.items():
                 stream = resolver.find(role, query)
-                if stream is not None:
-                    found[role] = stream
+                if stream is None:
+                    continue
+                if (role, stream.uid) not in described:
+                    try:
+                        described[role, stream.uid] = describe(stream)
+                    except StreamLostError:  # it died just now
+                        resolver.forget(stream.uid)
+                        continue
+                    if check is not None:
+                        check(role, described[role, stream.uid])
+                found[role] = described[role, stream.uid]
             if found.keys() - before.keys():
                 changed = now
                 stable = now + STABLE_S if needed and found.keys() >= set(needed) else math.inf
@@ -214,7 +227,7 @@ def resolve_all(
                 break
             if stop.wait(_POLL_S):
                 return {}
-    return {role: describe(stream) for role, stream in found.items()}
+    return found
 
 
 def resolve(role: Role, query: Query | None = None, wait_s: float = 5.0) -> FoundStream | None:

@@ -261,6 +261,17 @@ def _columns(wire: StreamSpec, role: Role, channel: str) -> list[int]:
     return [pick_channel(wire, channel)]
 
 
+def check_fit(found: FoundStream, role: Role, channel: str = "") -> None:
+    """Check a described stream against its role before it is opened, as `Inlet` does.
+
+    Raises
+    ------
+    StreamError
+        If it does not fit.
+    """
+    _fit(found, role, TimeBase.from_streams([found.spec]), channel)
+
+
 def _fit(found: FoundStream, role: Role, timebase: TimeBase, channel: str) -> StreamSpec:
     """Check a stream against its role; return what the inlet delivers, with its rate in session time."""
     wire = found.spec

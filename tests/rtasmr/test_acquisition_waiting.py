@@ -11,6 +11,7 @@ import pylsl
 import pytest
 
 from rtasmr.acquisition import Acquisition, Joined
+from rtasmr.errors import StreamError
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import clip_spec, ppg_spec
 from rtasmr.types import Role
@@ -51,3 +52,23 @@ def test_who_joins_while_nobody_is_served_is_told_with_the_first_turn() -> None:
             ]
         finally:
             acquisition.close()
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "channel", "told"),
+    [
+        (10.0, "", "a regular rate of 20 to 50000 Hz as ppg stream"),
+        (50.0, "infrared", "a channel 'infrared'"),
+    ],
+)
+def test_a_stream_that_cannot_be_used_is_refused_before_the_others_are_there(
+    sfreq: float, channel: str, told: str
+) -> None:
+    """The clips never come, and half an hour would be waited for them."""
+    pulse = ppg_spec(sfreq, source_id=uuid.uuid4().hex)
+    query = f"source_id={pulse.source_id}" + (f",channel={channel}" if channel else "")
+    queries = {Role.PPG: query, Role.CLIP: f"source_id={uuid.uuid4().hex}"}
+    acquisition = Acquisition(queries, (Role.PPG, Role.CLIP), 1800.0, roles=tuple(queries))
+    with Outlet(pulse), pytest.raises(StreamError, match=told):
+        acquisition.open()
+    acquisition.close()
