@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.notes import joined, named
+from offline.notes import counted, joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.dataset import DataSet, rating_track
@@ -120,7 +120,7 @@ def _responder_rate(trials: list[RatedTrial]) -> Measured:
         return Measured(None, unit="%", note="nobody was shown such a clip")
     responders = {rated.trial.participant for rated in trials if rated.responds}
     silent = [participant for participant in shown if participant not in responders]
-    note = f"{len(responders)} of {len(shown)} participants rated above 0 at least once"
+    note = f"{len(responders)} of {counted(len(shown), 'participant')} rated above 0 at least once"
     return Measured(100.0 * len(responders) / len(shown), unit="%", note=joined(note, named("never", silent)))
 
 
@@ -149,7 +149,7 @@ def _active_duration(trials: list[RatedTrial]) -> Measured:
         by_person.setdefault(rated.trial.participant, []).append(rated.active_s)
     person_mean, person_sd = mean_and_sd(np.array([np.mean(times) for times in by_person.values()]))
     note = (
-        f"over the {len(active)} of {len(trials)} trials rated above 0 (the paper leaves open over what it "
-        f"averages); over the means of {len(by_person)} participants {person_mean:.2f} +- {person_sd:.2f} s"
+        f"over the {len(active)} of {counted(len(trials), 'trial')} rated above 0; over the means of "
+        f"{counted(len(by_person), 'participant')} {person_mean:.2f} +- {person_sd:.2f} s"
     )
     return Measured(mean, sd, unit="s", note=note)

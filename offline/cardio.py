@@ -18,7 +18,7 @@ from scipy.stats import spearmanr, ttest_rel
 from offline.beats import published_rate
 from offline.behaviour import RatedTrial
 from offline.correlation import fisher_z, n_guarded
-from offline.notes import joined, named
+from offline.notes import counted, joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.biopac import PpgRecording
@@ -255,7 +255,7 @@ def _paired_t(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[
 
 def _who(found: PulseComparison, unread: Sequence[int]) -> str:
     share = 100.0 * found.n_with_rate / found.n_windows if found.n_windows else 0.0
-    parts = [f"{len(found.participants)} participants", f"a pulse rate in {share:.1f} % of the windows"]
+    parts = [counted(len(found.participants), "participant"), f"a pulse rate in {share:.1f} % of the windows"]
     if found.left_out:
         told = ", ".join(f"{number:03d} ({reason})" for number, reason in found.left_out.items())
         parts.append(f"left out: {told}")

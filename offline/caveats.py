@@ -25,6 +25,7 @@ from offline.metrics import (
     n_changes,
     variance_explained,
 )
+from offline.notes import counted
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
 from offline.scores import asmr_trials
@@ -197,7 +198,9 @@ def within_asmr(predictions: Predictions) -> dict[str, Measured]:
         "balanced_accuracy": _or_reason(100 * float(balanced_accuracy(counts)), "%"),
         "mcc": Measured(float(matthews_correlation(counts)), unit="r", note="Matthews correlation"),
         "auc": _or_reason(auc(truth, p), "AUC", "all trials pooled"),
-        "auc_within_trial_mean": _or_reason(_mean(within), "AUC", f"{within.size} trials whose truth varies"),
+        "auc_within_trial_mean": _or_reason(
+            _mean(within), "AUC", f"{counted(within.size, 'trial')} whose truth varies"
+        ),
         "auc_within_trial_median": _or_reason(_median(within), "AUC"),
         "auc_elapsed_time": _or_reason(_mean(elapsed), "AUC", "elapsed time alone, the same trials"),
         "ece": Measured(expected_calibration_error(truth, p), unit="p", note="10 bins"),
@@ -223,7 +226,11 @@ def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
     """Return what the model says of ASMR trials in which the participant reported no tingle."""
     silent = non_responders(predictions.without_padding())
     n_asmr = len(asmr_trials(predictions).trials)
-    found = {"trials": Measured(float(len(silent.trials)), unit="count", note=f"of {n_asmr} ASMR trials")}
+    found = {
+        "trials": Measured(
+            float(len(silent.trials)), unit="count", note=f"of {counted(n_asmr, 'ASMR trial')}"
+        )
+    }
     if silent.trials:
         called = np.concatenate([trial.predicted for trial in silent.trials])
         as_asmr = video_level(silent).total()
@@ -231,7 +238,7 @@ def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
         found["video_level_specificity"] = Measured(
             100 * float(as_asmr.fn / as_asmr.n),
             unit="%",
-            note=f"{int(as_asmr.fn)} of {int(as_asmr.n)} recognised as trials without tingle",
+            note=f"{int(as_asmr.fn)} of {int(as_asmr.n)} recognised as without tingle",
         )
     return {f"non_responders.{name}": number for name, number in found.items()}
 

@@ -89,6 +89,20 @@ def judge_claims(results: Results) -> tuple[Claim, ...]:
     return (*claims, _pulse_claim(results))
 
 
+def claim_rows(results: Results) -> list[dict[str, str]]:
+    """Return every claim as words: ``claim``, ``says``, ``verdict``, ``why`` and the ids behind it."""
+    return [
+        {
+            "claim": claim.key,
+            "says": claim.says,
+            "verdict": claim.verdict.value,
+            "why": claim.why,
+            "numbers": " ".join(claim.ids),
+        }
+        for claim in judge_claims(results)
+    ]
+
+
 def _unjudged(ids: Sequence[str], results: Results) -> ClaimVerdict | None:
     reasons = (unjudged(number_id, results.config) for number_id in ids)
     return next((ClaimVerdict(reason.value) for reason in reasons if reason is not None), None)
@@ -265,12 +279,12 @@ def _specificity(read: Reader) -> _Finding:
 def _video_level(read: Reader) -> _Finding:
     specificity = read.note("caveat.non_responders.video_level_specificity")
     limits = "The truth is the kind of clip, not what the participant reported"
-    if read.value("caveat.non_responders.trials"):
-        limits += (
-            f". {read('caveat.non_responders.trials', 0)} ASMR trials hold no reported tingle: {specificity}"
-        )
+    n_silent = read.value("caveat.non_responders.trials")
+    if n_silent:
+        holds = "holds" if n_silent == 1 else "hold"
+        limits += f". {counted(n_silent, 'ASMR trial')} {holds} no reported tingle: {specificity}"
     return _Finding(
-        said=f"{read('video_level.accuracy')} % of {read('video_level.sequences', 0)} clips", limits=limits
+        said=f"{read('video_level.accuracy')} % of {read('video_level.sequences', 0)} trials", limits=limits
     )
 
 

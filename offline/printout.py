@@ -9,12 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from offline.claims import judge_claims
 from offline.labels import long_labels
 from offline.pulse_answer import pulse_answer
 from offline.remarks import remarks
 from offline.results import Number, PaperNumber, Results, Verdict, paper_numbers
 
-_PLAIN_WIDTH = 150  # a pipe or file has no width of its own; rows stay on one line
+_PLAIN_WIDTH = 180  # a pipe or file has no width of its own; rows stay on one line
 
 _NOT_IN_PAPER = PaperNumber("", None, "", "", "", decimals=2)
 
@@ -27,7 +28,7 @@ _STYLES = {
 
 
 def print_results(results: Results, console: Console | None = None) -> None:
-    """Print what the data are, Table 1, the video level and the caveats; plain where there is no terminal."""
+    """Print what the data are, the tables, the claims and the caveats; plain where there is no terminal."""
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, highlight=False)
     for label in long_labels(results.config):
@@ -43,6 +44,10 @@ def print_results(results: Results, console: Console | None = None) -> None:
         numbers = [n for n in results.numbers if n.id.startswith(prefix) and n.value is not None]
         if numbers:
             console.print(_comparison(title, numbers, plain=not console.is_terminal))
+    console.print("Claims of the paper", markup=False)
+    for i, claim in enumerate(judge_claims(results), start=1):
+        line = f"{i:2}. {claim.verdict}: {claim.says}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     for line in caveat_lines(results):
         console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
     answer, told = pulse_answer(results)
@@ -63,7 +68,7 @@ def _comparison(title: str, numbers: list[Number], *, plain: bool) -> Table:
     for heading in ("95% CI", "p", "d"):
         for source in ("paper", "here"):
             table.add_column(f"{heading} {source}", justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for number in numbers:
         paper = paper_numbers().get(number.id, _NOT_IN_PAPER)
         digits = paper.decimals

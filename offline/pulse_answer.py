@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -17,6 +18,9 @@ _WITHOUT = f"{PREFIX}without.brier_gain"
 _AMPLITUDE = f"{PREFIX}amplitude.correlation"
 _ALONE = f"{PREFIX}alone.correlation"
 _CONCORDANCE = f"{PREFIX}concordance"
+
+_MOST_DIGITS = 6
+"""Of a squared error; smaller changes are none."""
 
 _SOURCES: Mapping[str, str] = {
     _AMPLITUDE: "The amplitude of the pulse wave",
@@ -129,6 +133,8 @@ def _of_concordance(read: Reader) -> str:
 
 
 def _small(read: Reader, number_id: str) -> str:
-    """Write a number that may be many powers of ten below one, with its interval."""
-    low, high = read.ends(number_id)
-    return f"{read.number(number_id):+.2g} [{low:.2g}, {high:.2g}]"
+    """Write a number that may be far below one, with its interval; the largest has two digits or more."""
+    value, (low, high) = read.number(number_id), read.ends(number_id)
+    largest = max(abs(value), abs(low), abs(high))
+    digits = min(max(1 - math.floor(math.log10(largest)), 2), _MOST_DIGITS) if largest > 0 else 2
+    return f"{value:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.metrics import Scores, macro_f1
+from offline.notes import counted
 from offline.person_specific import PersonScores
 from offline.predictions import Predictions
 from offline.resampling import FEWEST_PARTICIPANTS, ParticipantBootstrap
@@ -70,7 +71,7 @@ def measure_pulse_gain(
     if shuffled:
         models = [_alike(fusion, model) for model in shuffled]
         other = PersonScores.of(models)
-        told = f"another's pulse for each person (mean of {len(models)} shuffles)"
+        told = f"another's pulse for each person (mean of {counted(len(models), 'shuffle')})"
 
         def gain(weights: NDArray[np.int64]) -> Scores:
             return np.asarray(other.brier(weights) - own.brier(weights))
@@ -154,8 +155,8 @@ def measure_amplitude(
         )
         return {f"{PREFIX}amplitude.correlation": Measured(None, unit="r", note=told)}
     note = (
-        f"of pulse amplitude over 5 s and report in {len(amplitudes.trials)} ASMR trials of {n_people} "
-        "people, less what all share and each trial's mean; 0 is chance"
+        f"of pulse amplitude over 5 s and report in {counted(len(amplitudes.trials), 'ASMR trial')} of "
+        f"{n_people} people, less what all share and each trial's mean; 0 is chance"
     )
     scores = PersonScores.of([amplitudes])
     interval = ParticipantBootstrap(amplitudes, rng, n_bootstrap, undefined=_UNDEFINED)

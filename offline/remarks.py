@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from offline.notes import counted
 from offline.reading import Reader, bound
 from offline.results import Results
 from rtasmr.types import ASMR_VIDEOS
@@ -100,12 +101,14 @@ def _within_asmr(read: Reader) -> Iterable[Remark]:
 
 
 def _non_responders(read: Reader) -> Iterable[Remark]:
-    if not read.value("caveat.non_responders.trials"):
+    n_trials = read.value("caveat.non_responders.trials")
+    if not n_trials:
         return
+    hold, their = ("holds", "its") if n_trials == 1 else ("hold", "their")
     yield Remark(
         "non-responders",
-        f"{read('caveat.non_responders.trials', 0)} ASMR trials hold no reported tingle; the model calls "
-        f"{read('caveat.non_responders.called_tingle', 1)} % of their frames tingle, "
+        f"{counted(n_trials, 'ASMR trial')} {hold} no reported tingle; the model calls "
+        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle, "
         f"{read.note('caveat.non_responders.video_level_specificity')}: the video level scores the kind of "
         "clip.",
         ("video_level.accuracy", "video_level.macro_f1"),
@@ -128,10 +131,11 @@ def _nature(read: Reader) -> Iterable[Remark]:
 
 
 def _references(read: Reader) -> Iterable[Remark]:
-    if read.has("caveat.padding.steps"):
+    n_padded = read.value("caveat.padding.steps")
+    if n_padded:
         yield Remark(
             "padding",
-            f"Scores count {read('caveat.padding.steps', 0)} padded steps "
+            f"Scores count {counted(n_padded, 'padded step')} "
             f"({read.note('caveat.padding.steps')}), where there is no clip, no pulse and no report. Without "
             f"them: accuracy {read('caveat.without_padding.accuracy')} %, macro F1 "
             f"{read('caveat.without_padding.macro_f1')} %.",
@@ -152,19 +156,23 @@ def _references(read: Reader) -> Iterable[Remark]:
 
 def _time_course(read: Reader) -> Iterable[Remark]:
     if read.has("caveat.onsets.reported"):
+        reported, met, spurious = (
+            read.number(f"caveat.onsets.{name}") for name in ("reported", "met", "spurious")
+        )
         yield Remark(
             "onsets",
-            f"After the first step participants report {read('caveat.onsets.reported', 0)} onsets of a "
-            f"tingle; {read('caveat.onsets.met', 0)} have a predicted onset within 5 s, and "
-            f"{read('caveat.onsets.spurious', 0)} predicted onsets meet none.",
+            f"After the first step participants report {counted(reported, 'onset')} of a tingle; {met:.0f} "
+            f"{'has' if met == 1 else 'have'} a predicted onset within 5 s, and "
+            f"{counted(spurious, 'predicted onset')} {'meets' if spurious == 1 else 'meet'} none.",
             ("figure6", "table1.macro_f1"),
         )
     if read.has("caveat.figure6.reported"):
+        n_onsets, n_padded = (read.number(f"caveat.figure6.{name}") for name in ("onsets", "padded_steps"))
+        padding = f" The last {n_padded:.0f} steps of the figure are zero padding." if n_padded else ""
         yield Remark(
             "figure-6",
             f"The participant of figure 6 reports a tingle in {read('caveat.figure6.reported', 1)} % of the "
-            f"steps that exist ({read('caveat.figure6.onsets', 0)} onsets after the first step); "
-            f"{read('caveat.figure6.padded_steps', 0)} steps at the end are zero padding.",
+            f"steps that exist, with {counted(n_onsets, 'onset')} after the first step.{padding}",
             ("figure6",),
         )
 
@@ -230,9 +238,9 @@ def _pulse_rate(read: Reader) -> Iterable[Remark]:
         yield Remark(
             "pulse-rate",
             "The published rule needs four peaks of 0.5 in the signal's own unit within 5 s. It gives "
-            f"p {_p(read, 'cardio.p')} on Fisher's z and {_p(read, 'cardio.raw_r.p')} on r itself, which the "
-            "authors' notebook calls significant or not; a beat detector that does not depend on the unit "
-            f"gives t = {read('cardio.robust.t', 3)}, p {_p(read, 'cardio.robust.p')}.",
+            f"p {_p(read, 'cardio.p')} on Fisher's z and p {_p(read, 'cardio.raw_r.p')} on r itself, by "
+            "which the authors' notebook says what is significant; a beat detector that does not depend on "
+            f"the unit gives t = {read('cardio.robust.t', 3)}, p {_p(read, 'cardio.robust.p')}.",
             ("cardio.",),
         )
 

@@ -32,6 +32,7 @@ from offline.report_tables import (
     reasons,
 )
 from offline.results import JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
+from offline.typeset import typeset
 
 REPORT_FILE = "report.html"
 
@@ -41,7 +42,7 @@ _ANSWER_TONES = {
     PulseAnswer.YES: "yes",
     PulseAnswer.NO_GAIN: "partly",
     PulseAnswer.NOT_USED: "partly",
-    PulseAnswer.NO: "no",
+    PulseAnswer.NO: "none",
     PulseAnswer.UNKNOWN: "none",
 }
 
@@ -145,13 +146,15 @@ def environment() -> dict[str, str]:
 
 
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("offline"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["typeset"] = typeset
+    return made
 
 
 def _what(results: Results) -> str:
@@ -180,7 +183,7 @@ def _headline(results: Results) -> str:
     told = f"{len(found)} of the paper's {len(ours)} numbers and figures were computed here"
     if counts:
         parts = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-        told += f". Of {counts.total()} that can be held against the paper's: {', '.join(parts)}"
+        told += f". Of {counts.total()} that can be held against the paper's: {'; '.join(parts)}"
     unjudged = sum(number.verdict in UNJUDGED for number in found)
     if unjudged:
         told += f". {unjudged} {'is' if unjudged == 1 else 'are'} shown, but not judged"

@@ -108,7 +108,9 @@ def _caption(name: str, fusion: Predictions | None) -> str:
             "Sound and picture are the same for all: where the curves are alike, the pulse changed nothing."
         )
     return {
-        "scores": "Table 1 as a picture. Beside it two rules that look at nothing but the kind of clip.",
+        "scores": "Table 1 as a picture. Its means are taken over the four folds, its intervals belong to "
+        "the score of all folds pooled (the bar across), which can lie away from the mean; the paper does "
+        "not print its own. Beside it two rules that look at nothing but the kind of clip.",
         "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",
         "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating.",
         "reliability": "Calibration within ASMR clips, padding left out.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -28,6 +29,9 @@ PAPER, OURS, RULE, REPORT = "0.35", "#0072B2", "#D55E00", "0.82"
 
 TINGLEGRAMS = "tinglegrams_"
 """Name of the drawing of all test trials of a clip, before the clip."""
+
+_POOLED: Mapping[str, Any] = {"marker": "|", "markersize": 15, "markeredgewidth": 2.4, "zorder": 4}
+"""The score of all folds together: a bar across its interval."""
 
 _ROW = 1.3  # height of a trial's band, its probability spanning 1
 _RULES = (
@@ -59,7 +63,7 @@ def _scores(results: Results) -> Figure:
     """Draw Table 1: the paper's, ours, and two rules that know nothing of the person."""
     names = (*FRAME_METRICS, NATURE_SPECIFICITY)
     rows = np.arange(len(names))[::-1]
-    figure = Figure(figsize=(8.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(8.6, 3.7), layout="constrained")
     axes = figure.subplots()
     numbers = {number.id: number for number in results.numbers}
     for row, name in zip(rows, names, strict=True):
@@ -68,22 +72,35 @@ def _scores(results: Results) -> Figure:
             _point(axes, paper.paper, paper.ci95, row + 0.14, PAPER, "o", hollow=True)
         if ours.value is not None:
             _point(axes, ours.value, ours.ci95, row - 0.14, OURS, "s", hollow=False)
+        pooled = numbers.get(f"caveat.pooled.{name}")
+        if pooled is not None and pooled.value is not None:
+            axes.plot(pooled.value, row - 0.14, color=OURS, **_POOLED)
         for rule, marker, _ in _RULES:
             number = numbers.get(f"caveat.{rule}.{name}")
             if number is not None and number.value is not None:
                 axes.plot(number.value, row, marker, color=RULE, markersize=7, zorder=3)
     axes.set_yticks(rows, [name.replace("_", " ").replace("f1", "F1") for name in names])
-    axes.set_xlabel("Score [%]: mean over four folds, line: 95 % interval of the score of all folds")
+    axes.set_xlabel("Score [%]")
     axes.set_xlim(right=101.5)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     handles = [
-        Line2D([], [], color=PAPER, marker="o", markerfacecolor="white", label="paper"),
-        Line2D([], [], color=OURS, marker="s", label="here"),
+        Line2D(
+            [],
+            [],
+            color=PAPER,
+            marker="o",
+            markerfacecolor="white",
+            linestyle="",
+            label="paper, mean of folds",
+        ),
+        Line2D([], [], color=PAPER, label="paper, 95 % interval"),
+        Line2D([], [], color=OURS, marker="s", linestyle="", label="here, mean of folds"),
+        Line2D([], [], color=OURS, label="here, all folds pooled, 95 % interval", **_POOLED),
         *(Line2D([], [], color=RULE, marker=mark, linestyle="", label=label) for _, mark, label in _RULES),
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False)
     return figure
 
 

@@ -122,20 +122,43 @@ class NumberTable:
         return ", ".join(f"{row.name} {row.paper}" for row in self.rows if row.paper) or "prints none"
 
 
-_PULSE_NAMES = {
-    "participants": "People in these comparisons",
-    "concordance": "Fusion: who of two people feels it",
-    "correlation": "Fusion: correlation with the person's own part",
-    "shuffled.concordance": "Another's pulse: who of two people feels it",
-    "shuffled.correlation": "Another's pulse: correlation with the person's own part",
-    "shuffled.brier_gain": "Another's pulse: rise of the squared error",
-    "shuffled.change": "Another's pulse: change of the probability",
-    "without.brier_gain": "Model without pulse: rise of the squared error",
-    "without.macro_f1_gain": "Model without pulse: loss of macro F1 [percentage points]",
-    "alone.correlation": "Model of the pulse alone: correlation with the person's own part",
-    "amplitude.correlation": "Pulse amplitude, no model: correlation with the person's own part",
+_NAMES: Mapping[str, str] = {
+    "dataset.trials_asmr_first_or_nature_first": "participants with the ASMR block first",
+    "caveat.pulse.participants": "people in these comparisons",
+    "caveat.pulse.concordance": "fusion: who of two people feels it",
+    "caveat.pulse.correlation": "fusion: correlation with the person's own part",
+    "caveat.pulse.shuffled.concordance": "another's pulse: who of two people feels it",
+    "caveat.pulse.shuffled.correlation": "another's pulse: correlation with the person's own part",
+    "caveat.pulse.shuffled.brier_gain": "another's pulse: rise of the squared error",
+    "caveat.pulse.shuffled.change": "another's pulse: change of the probability",
+    "caveat.pulse.without.brier_gain": "model without pulse: rise of the squared error",
+    "caveat.pulse.without.macro_f1_gain": "model without pulse: loss of macro F1 [percentage points]",
+    "caveat.pulse.alone.correlation": "model of the pulse alone: correlation with the person's own part",
+    "caveat.pulse.amplitude.correlation": "pulse amplitude, no model: correlation with the person's own part",
+    "caveat.within_asmr.always.accuracy": "accuracy of 'always a tingle' [%]",
+    "caveat.within_asmr.never.accuracy": "accuracy of 'never a tingle' [%]",
+    "caveat.within_asmr.called_tingle": "frames called tingle [%]",
+    "caveat.within_asmr.auc_within_trial_mean": "AUC within a trial, mean",
+    "caveat.within_asmr.auc_within_trial_median": "AUC within a trial, median",
+    "caveat.within_asmr.auc_elapsed_time": "AUC within a trial of elapsed time, mean",
+    "caveat.within_asmr.variance_by_clip_and_time": "variance explained by clip and time [%]",
+    "caveat.within_asmr.variance_by_clip_time_and_length": "variance explained by clip, time and length [%]",
+    "caveat.within_asmr.flips_per_minute": "changes of the call per minute",
+    "caveat.non_responders.called_tingle": "frames called tingle [%]",
+    "caveat.non_responders.video_level_specificity": "recognised as without tingle [%]",
+    "caveat.onsets.reported": "onsets reported",
+    "caveat.onsets.met": "onsets reported that a predicted one meets",
+    "caveat.onsets.spurious": "onsets predicted that meet none",
+    "caveat.figure6.reported": "figure 6: steps with a tingle reported [%]",
+    "caveat.figure6.called": "figure 6: steps called tingle [%]",
+    "caveat.figure6.onsets": "figure 6: onsets reported",
+    "caveat.figure6.padded_steps": "figure 6: padded steps",
+    "caveat.padding.steps": "padded steps",
 }
-"""What the numbers on the pulse are called, by the last parts of their ids."""
+"""What numbers are called whose ids do not say it."""
+
+_SAID_BY_THE_NAME = frozenset(("p", "count", "r", "t", "", "AUC", "frames", "samples"))
+"""Units that stand in no brackets."""
 
 
 def paper_tables(numbers: Mapping[str, Number], noted: Sequence[Remark]) -> list[NumberTable]:
@@ -224,19 +247,18 @@ def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequ
 
 
 def _name(number: Number, prefix: str) -> str:
+    if number.id in _NAMES:
+        return _NAMES[number.id]
     base = number.id if not prefix.endswith(".") else number.id.removeprefix(prefix)
-    if prefix == PULSE_PREFIX and base in _PULSE_NAMES:
-        return _PULSE_NAMES[base]
     words = base.removeprefix("caveat.").replace("_", " ").replace(".", ", ").split(" ")
     name = " ".join(_SPELLED.get(word, word) for word in words)
-    unit = {"p": "", "count": "", "r": "", "t": "", "": "", "AUC": ""}.get(number.unit, number.unit)
-    return f"{name} [{unit}]" if unit else name
+    return name if number.unit in _SAID_BY_THE_NAME else f"{name} [{number.unit}]"
 
 
 def _value(value: float | str | None, sd: float | None, digits: int) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
-    return show(value, digits) if sd is None else f"{show(value, digits)} ± {show(sd, digits)}"
+        return (value or "").replace("<", "< ")
+    return show(value, digits) if sd is None else f"{show(value, digits)} +- {show(sd, digits)}"
 
 
 def _p(p: float | None) -> str:
@@ -266,4 +288,4 @@ def _difference(number: Number, digits: int) -> str:
         return ""
     difference = round(number.value - number.paper, digits) + 0.0
     sign = "+" if difference > 0 else ""
-    return "0" if difference == 0 else f"{sign}{show(difference, digits)}".replace("-", "\N{MINUS SIGN}")
+    return "0" if difference == 0 else f"{sign}{show(difference, digits)}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
+from offline.claims import claim_rows
 from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, BASELINES, FUSION, PPG_ONLY, VIDEO_ONLY
 from offline.labels import short_label
 from offline.metrics import macro_f1
@@ -17,7 +18,7 @@ from offline.predictions import Predictions, load_origin, load_predictions, load
 from offline.pulse_gain import measure_pulse_gain
 from offline.report import write_report
 from offline.results import Measured, Results, compile_results, paper_fold_macro_f1, write_results
-from offline.scores import clip_level, fold_scores, frame_level
+from offline.scores import clip_level, fold_scores, frame_level, pooled_scores
 from offline.statistics import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
@@ -78,10 +79,10 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
     results = compile_results(
         measured,
         config,
-        reason="needs more than these predictions: run 'offline reproduce DATA'",
+        reason="needs more than these predictions; 'offline reproduce DATA' computes it",
     )
     save_predictions(out / "predictions.npz", list(models.values()), origin)
-    write_results(results, out)
+    write_results(results, out, claim_rows(results))
     write_report(results, out, models)
     return results
 
@@ -104,6 +105,7 @@ def measure_models(
     frame_rng, clip_rng, caveat_rng, pulse_rng = rng.spawn(4)
     found = {f"table1.{name}": number for name, number in frame_level(fusion, frame_rng).items()}
     found |= {f"video_level.{name}": number for name, number in clip_level(fusion, clip_rng).items()}
+    found |= {f"caveat.pooled.{name}": number for name, number in pooled_scores(fusion).items()}
     for name, prefix in BASELINES.items():
         if name in models:
             found |= {f"{prefix}.{key}": number for key, number in fold_scores(models[name]).items()}

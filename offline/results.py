@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -320,8 +320,10 @@ def _number(
     return Number(number_id, paper, ours.value, ours.sd, ours.ci95, ours.p, ours.cohen_d, unit, verdict, note)
 
 
-def write_results(results: Results, out: Path) -> None:
+def write_results(results: Results, out: Path, claims: Sequence[Mapping[str, str]] = ()) -> None:
     """Write ``results.json``, ``tables.csv`` and ``config.toml`` into the folder ``out``.
+
+    Claims (`offline.claims.claim_rows`), where there are any, stand in ``results.json`` and ``claims.csv``.
 
     Two runs of one configuration differ in ``created`` and ``machine`` only. Results of another
     configuration that stand there are kept as ``results.N.json``, with a warning that names the
@@ -340,25 +342,36 @@ def write_results(results: Results, out: Path) -> None:
         "config": dict(results.config),
         "numbers": [asdict(number) for number in results.numbers],
     }
+    if claims:
+        content["claims"] = [dict(claim) for claim in claims]
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     _keep_other_results(results, out / "results.json")
     with replacing(out / "results.json") as part:
         part.write_text(text, encoding="utf-8")
-    with replacing(out / "tables.csv") as part, part.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        names = [field.name for field in fields(Number) if field.name != "ci95"]
-        # Each row says what it rests on: rows are copied into other tables.
-        rows.writerow([*names, "ci95_low", "ci95_high", "made_with"])
-        label = short_label(results.config)
-        for number in results.numbers:
-            values = (getattr(number, name) for name in names)
-            rows.writerow([*values, *(number.ci95 or ("", "")), label])
+    names = [field.name for field in fields(Number) if field.name != "ci95"]
+    label = short_label(results.config)
+    _write_table(
+        out / "tables.csv",
+        (*names, "ci95_low", "ci95_high"),
+        [(*(getattr(n, name) for name in names), *(n.ci95 or ("", ""))) for n in results.numbers],
+        label,
+    )
+    if claims:
+        _write_table(out / "claims.csv", tuple(claims[0]), [tuple(c.values()) for c in claims], label)
     with replacing(out / "config.toml") as part:
         # JSON's strings, numbers and booleans are TOML's.
         lines = [
             f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in results.config.items()
         ]
         part.write_text("".join(lines), encoding="utf-8")
+
+
+def _write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object]], made_with: str) -> None:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        # Each row says what it rests on: rows are copied into other tables.
+        table.writerow([*names, "made_with"])
+        table.writerows([*row, made_with] for row in rows)
 
 
 def _keep_other_results(results: Results, path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
+from offline.claims import claim_rows
 from offline.compared import BASELINES, FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
 from offline.data_notes import DataNotes
@@ -189,7 +190,7 @@ def reproduce_study(
         reason="its model is not among --models, or the data for it are not there",
     )
     save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
-    write_results(results, out)
+    write_results(results, out, claim_rows(results))
     write_report(results, out, first, notes.all)
     if progress is not None:
         progress("report", 1.0)

@@ -15,6 +15,8 @@ from offline.atomic import replacing
 from offline.cardio import PulseComparison
 from offline.correlation import fisher_z
 from offline.labels import SIMULATED
+from offline.notes import counted
+from offline.typeset import MINUS, typeset
 from rtasmr.presentation_log import MAX_LEVEL
 
 ASMR_COLOUR, NATURE_COLOUR = "#D55E00", "#0072B2"
@@ -89,10 +91,10 @@ def _draw_comparison(axes: Axes, found: PulseComparison, title: str) -> None:
     axes.set_xlim(0.6, 2.4)
     axes.set_ylim(-1.05, 1.2)
     axes.set_yticks(np.linspace(-1.0, 1.0, 9))
-    told = f"{n} participants"
+    told = counted(n, "participant")
     if n > 0:
         difference = float(np.mean(fisher_z(found.asmr_r) - fisher_z(found.nature_r)))
-        told += f", ASMR - nature: mean z {difference:+.3f}"
+        told += typeset(f", ASMR {MINUS} nature: mean z {difference:+.3f}")
     axes.text(0.5, 0.98, told, ha="center", va="top", size=9, transform=axes.transAxes)
     axes.set_title(title, loc="left")
     axes.grid(axis="y", alpha=0.3)

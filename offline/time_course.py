@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from offline.caveats import by_video, pooled_steps, within_trial_auc
 from offline.metrics import accuracy, auc, brier, macro_f1
+from offline.notes import counted
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
 from offline.scores import asmr_trials, fold_scores
@@ -102,7 +103,11 @@ def padding_scores(predictions: Predictions) -> dict[str, Measured]:
     """Return how much padding there is, and the paper's scores without it."""
     n_padded = sum(trial.p.size - trial.n_real for trial in predictions.trials)
     n_trials = sum(trial.n_real < trial.p.size for trial in predictions.trials)
-    found = {"padding.steps": Measured(n_padded, unit="count", note=f"zero padding in {n_trials} trials")}
+    found = {
+        "padding.steps": Measured(
+            n_padded, unit="count", note=f"zero padding in {counted(n_trials, 'trial')}"
+        )
+    }
     found |= {
         f"without_padding.{name}": replace(number, note="mean and SD over folds, padding left out")
         for name, number in fold_scores(predictions.without_padding()).items()

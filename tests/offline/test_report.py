@@ -1,6 +1,8 @@
 """report.html: one file that says what the numbers say, wherever they come from."""
 
+import csv
 import html
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from offline.claims import ClaimVerdict, judge_claims
 from offline.data_notes import read_notes, write_notes
 from offline.predictions import Predictions, TrialPrediction, save_predictions
+from offline.printout import print_results
 from offline.remarks import remarks
 from offline.report import write_report, write_report_again
 from offline.reproduce import measure_models, reproduce_predictions
@@ -173,6 +176,96 @@ def test_simulated_data_and_random_encoders_are_named_everywhere(rng, tmp_path):
         )
 
 
+def test_a_random_encoder_on_real_data_is_told_in_every_output(rng, tmp_path, capsys):
+    names = ("fusion", "video_only", "audio_only", "xgboost")
+    save_predictions(tmp_path / "ours.npz", [model(rng, name) for name in names], {"encoder": "random:0"})
+    out = tmp_path / "R"
+    results = reproduce_predictions(tmp_path / "ours.npz", out)
+    word = "not judged: random encoder"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    first = page[page.index("<body>") : page.index("<nav")]
+    assert f"({word})" in seen(first)  # the banner, above everything else
+    saved = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    rows = {number["id"]: number["verdict"] for number in saved["numbers"]}
+    assert rows["table1.accuracy"] == rows["xgboost.macro_f1"] == rows["video_level.accuracy"] == word
+    assert rows["table2.video_only.accuracy"] == rows["table2.audio_only.p_vs_fusion"] == word
+    assert rows["table2.audio_only.accuracy"] in ("differs", "differs within its uncertainty")
+    claims = {claim["claim"]: claim["verdict"] for claim in saved["claims"]}
+    on_pictures = ("detection", "specificity", "video-level", "time-course", "ablation", "temporal", "pulse")
+    assert {claims[key] for key in on_pictures} == {word}
+    for name, key, said in (("tables.csv", "id", rows), ("claims.csv", "claim", claims)):
+        with (out / name).open(encoding="utf-8", newline="") as file:
+            assert {row[key]: row["verdict"] for row in csv.DictReader(file)} == said
+    print_results(results)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Image encoder with random weights (random:0)")
+    assert f" 6. {word}: The fusion BiLSTM detects" in printed
+    assert len(re.findall(rf"(?m)^ accuracy .*{word}", printed)) == 3  # Table 1, video level, XGBoost
+    for key in on_pictures:
+        assert f'id="claim-{key}"' in page
+    assert seen(page).count(f"◌ {word}") > len(on_pictures)
+
+
+def test_the_page_has_one_minus_sign_and_a_true_plus_minus(published):
+    text = seen(published[2])
+    assert "+-" not in text
+    assert re.findall(r"(?<![\w.-])-\.?\d", text) == []
+    assert "[\N{MINUS SIGN}0.38, 3.83]" in text
+    assert "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.0508" in published[2]
+
+
+def test_comparison_stays_out_of_the_caveats():
+    measured = {
+        "table2.video_only.p_vs_fusion": Measured(80 / 256, unit="p", note="exact: 80 of 256 resamples"),
+        "caveat.video_only.sign_flip_p": Measured(0.3, unit="p"),
+        "caveat.video_only.paired_t_p": Measured(0.3, unit="p"),
+        "ppg.continuity": Measured(80.0, unit="%", note="lost: 20 %"),
+    }
+    results = compile_results(measured, {"data": "study"}, reason="not run")
+    assert results["ppg.continuity"].note == "lost: 20 %; differs in value"
+    texts = [remark.text for remark in remarks(results)] + [claim.why for claim in judge_claims(results)]
+    assert any("exact: 80 of 256 resamples)" in text for text in texts)
+    assert any("lost: 20 %. Apart from the paper" in text for text in texts)
+    assert not any("differs in" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (1, "1 ASMR trial holds no reported tingle; the model calls 50.0 % of its frames"),
+        (2, "2 ASMR trials hold no reported tingle; the model calls 50.0 % of their frames"),
+    ],
+)
+def test_one_is_singular(n, told):
+    measured = {
+        "caveat.non_responders.trials": Measured(n, unit="count"),
+        "caveat.non_responders.called_tingle": Measured(50.0, unit="%"),
+        "caveat.onsets.reported": Measured(n, unit="count"),
+        "caveat.onsets.met": Measured(n, unit="count"),
+        "caveat.onsets.spurious": Measured(n, unit="count"),
+    }
+    text = " ".join(remark.text for remark in remarks(compile_results(measured, {}, reason="")))
+    assert told in text
+    assert ("1 onset of a tingle; 1 has a predicted" in text) is (n == 1)
+
+
+def test_nothing_is_said_of_padding_that_is_not_there(rng):
+    results = compile_results(measure_models({"fusion": model(rng)}, rng), {}, reason="")
+    assert results["caveat.padding.steps"].value == 0
+    assert not any("padded" in remark.text for remark in remarks(results))
+
+
+def test_pooled_score_has_a_mark_within_its_interval(published):
+    results, out, page = published
+    for name in ("accuracy", "macro_f1", "macro_recall"):
+        low, high = results[f"table1.{name}"].ci95
+        assert low <= results[f"caveat.pooled.{name}"].value <= high
+    # 75.13 % of all steps are right, 75.51 % on the mean of the folds
+    assert results["caveat.pooled.accuracy"].value == pytest.approx(75.13, abs=0.005)
+    assert "here, all folds pooled, 95 % interval" in (out / "figures" / "scores.svg").read_text("utf-8")
+    assert "its intervals belong to the score of all folds pooled (the bar across)" in seen(page)
+
+
 def test_every_test_trial_is_reached_from_the_list_of_trials(rng, tmp_path):
     models = {"fusion": model(rng)}
     results = compile_results(measure_models(models, rng), {"data": "study"}, reason="not run")
@@ -221,4 +314,4 @@ def test_saved_predictions_of_ours_get_a_report_too(rng, tmp_path):
     reproduce_predictions(tmp_path / "ours.npz", tmp_path / "R")
     text = seen((tmp_path / "R" / "report.html").read_text(encoding="utf-8"))
     assert "Needs 10 people" in text  # eight tell nothing
-    assert "Model of the pulse alone" in text
+    assert "model of the pulse alone: correlation" in text

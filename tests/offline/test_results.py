@@ -193,6 +193,18 @@ def test_numbers_have_the_fields_of_the_contract(tmp_path):
     assert all(list(number) == fields for number in content["numbers"])
 
 
+def test_claims_stand_beside_the_numbers(tmp_path):
+    claims = [
+        {"claim": "x", "says": "a, b", "verdict": "not judged: simulated", "why": "w", "numbers": "i j"}
+    ]
+    write_results(some_results({**CONFIG, "simulated": True}), tmp_path, claims)
+    assert json.loads((tmp_path / "results.json").read_text())["claims"] == claims
+    with (tmp_path / "claims.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row == {**claims[0], "made_with": "Simulated data: says nothing about people"}
+    read_results(tmp_path / "results.json")
+
+
 def test_two_runs_differ_in_time_and_machine_only(tmp_path):
     for name in ("a", "b"):
         write_results(some_results(), tmp_path / name)
