@@ -228,7 +228,8 @@ def _data_set_features(
             progress=report,
         )
     for note in extraction.notes:
-        typer.echo(f"warning: {note}", err=True)
+        if note not in dataset.warnings:
+            typer.echo(f"warning: {note}", err=True)
     label = short_label({"simulated": dataset.is_simulated, "encoder": encoder})
     told = f" ({label})" if label else ""
     typer.echo(f"{len(extraction.paths)} feature tables{told}: {out / 'trials'}")

@@ -12,12 +12,13 @@ from threadpoolctl import threadpool_limits
 
 from offline.cache import Entry
 from offline.feature_sets import picture_parameters
+from offline.film_entry import film_entry
 from offline.live_frames import pulse_frames, stimulus_frames
 from offline.paper_pictures import paper_pictures
-from offline.paper_pulse import paper_pulse
+from offline.paper_pulse import paper_pulse, pulse_notes
 from offline.paper_sound import paper_sound
 from offline.units import STIMULUS, Kind, Unit
-from rtasmr.biopac import read_ppg
+from rtasmr.biopac import PpgRecording, read_ppg
 from rtasmr.config import Provider
 from rtasmr.features.picture import Encode
 from rtasmr.grid import WARMUP_TICKS, n_published_frames
@@ -25,10 +26,10 @@ from rtasmr.inference import OnnxEncoder
 
 
 def compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
-    """Return the arrays of a unit, one row per tick from `Unit.first_tick`, NaN where invalid.
+    """Return the arrays of a unit, one row per tick from `Unit.first_tick`, NaN where invalid, and its notes.
 
     One array of shape (n_rows, n_columns) for a stimulus, one per clip for a pulse. Rows are missing where
-    the file ends early, the array where it holds nothing of a clip.
+    the file ends early, the array where it holds nothing of a clip. Notes do not name the file.
 
     Parameters
     ----------
@@ -60,10 +61,11 @@ def _compute(unit: Unit, encoder_folder: Path, provider: Provider) -> Entry:
             return _paper_pulse(unit)
         case Kind.LIVE_STIMULUS:
             frames = stimulus_frames(unit.path, unit.spec, _encoder(encoder_folder, provider))
-            notes = tuple(f"{unit.path.name}: holds no {m}; its features are invalid" for m in frames.absent)
-            return Entry({STIMULUS: frames.values[:, unit.columns]}, notes)
+            return Entry({STIMULUS: frames.values[:, unit.columns]})
         case Kind.LIVE_PULSE:
             return _live_pulse(unit)
+        case Kind.FILM:
+            return film_entry(unit.path)
 
 
 @cache
@@ -74,21 +76,17 @@ def _encoder(folder: Path, provider: Provider) -> Encode:
 
 def _paper_pulse(unit: Unit) -> Entry:
     recording = read_ppg(unit.path)
-    notes = list(recording.notes)
-    arrays: dict[str, NDArray[Any]] = {}
-    for clip in unit.clips:
-        pulse = paper_pulse(recording, clip)
-        if pulse.values is not None:
-            arrays[clip.video] = pulse.values[:, np.newaxis]
-        if pulse.note:
-            notes.append(f"{unit.path.name}: {pulse.note}")
-    return Entry(arrays, tuple(notes))
+    pulses = {clip.video: paper_pulse(recording, clip) for clip in unit.clips}
+    arrays = {
+        video: pulse.values[:, np.newaxis] for video, pulse in pulses.items() if pulse.values is not None
+    }
+    return Entry(arrays, (*_file_notes(recording, unit), *pulse_notes(pulses)))
 
 
 def _live_pulse(unit: Unit) -> Entry:
     recording = read_ppg(unit.path)
-    notes = list(recording.notes)
     arrays: dict[str, NDArray[Any]] = {}
+    missing: dict[str, str] = {}
     for clip in unit.clips:
         values = pulse_frames(recording, clip, unit.spec).values[:, unit.columns]
         arrays[clip.video] = values
@@ -96,8 +94,14 @@ def _live_pulse(unit: Unit) -> Entry:
         n_valid = np.count_nonzero(np.isfinite(values[WARMUP_TICKS:n_ticks]).any(axis=1))
         n_missing = n_ticks - WARMUP_TICKS - n_valid
         if n_missing:
-            notes.append(
-                f"{unit.path.name}: no valid pulse in {n_missing} of {n_ticks - WARMUP_TICKS} frames of "
-                f"{clip.video}"
-            )
+            missing[clip.video] = f"{n_missing} of {n_ticks - WARMUP_TICKS} frames of {clip.video}"
+    notes = _file_notes(recording, unit)
+    if missing:
+        told = f"no valid pulse in {len(missing)} of {len(unit.clips)} clips"
+        notes.append(f"{told} ({', '.join(missing.values())}); marked invalid there")
     return Entry(arrays, tuple(notes))
+
+
+def _file_notes(recording: PpgRecording, unit: Unit) -> list[str]:
+    """Return what reading found, without the file's name: entries are kept by content, not by name."""
+    return [note.removeprefix(f"{unit.path.name}: ") for note in recording.notes]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from offline.cache import FeatureCache, content_key, default_cache_folder
 from offline.encoders import provide_encoder
 from offline.feature_sets import check_set_name, feature_spec
+from offline.file_notes import file_notes
 from offline.plan import Showing, plan_work
 from offline.table_folder import TableFolder
 from offline.tables import TrialTable
@@ -22,6 +23,7 @@ from offline.workers import Done, run_units
 from rtasmr.card import read_encoder_card
 from rtasmr.config import Provider
 from rtasmr.dataset import DataSet
+from rtasmr.dataset_words import in_set
 from rtasmr.errors import DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import WARMUP_TICKS, n_published_frames
@@ -40,7 +42,8 @@ class Extraction:
     paths : tuple of Path
         Tables of this run, by participant and video.
     notes : tuple of str
-        Every repair, gap and file that could not be used; each names its file.
+        Every repair, gap and file that could not be used; each names its file, relative to the data set, and
+        says what was done.
     n_units : int
         Files times features that were needed.
     n_computed : int
@@ -164,24 +167,19 @@ def extract_tables(
     for number, done in run_units(plan.units, cache, encoder_folder, provider, jobs, scheduler):
         results[number] = done
         if progress is not None:
-            progress(f"{done.unit.path.name}: {done.unit.kind}", len(results) / len(plan.units))
-    notes = [*plan.notes, *(note for number in sorted(results) for note in _file_notes(results[number]))]
+            progress(f"{in_set(done.unit.path)}: {done.unit.kind}", len(results) / len(plan.units))
+    notes = file_notes(plan, results)
     paths = []
     for showing in plan.showings:
         stimulus = [results[number] for number in showing.stimulus_units]
         pulse = None if showing.pulse_unit is None else results[showing.pulse_unit]
-        if any(done.entry is None for done in stimulus):
+        if any(done.entry is None for done in (results[showing.film_unit], *stimulus)):
             folder.discard(showing.trial)
             continue
-        paths.append(_write_table(data, folder, showing, stimulus, pulse, spec, notes))
+        paths.append(_write_table(data, folder, showing, stimulus, pulse, spec))
     if not paths:
-        failed = [results[number].error for number in sorted(results) if not results[number].unit.is_pulse]
-        reason = next((error for error in failed if error), None) or next(iter(notes), "no trial was chosen")
+        reason = next(iter(notes), "no trial was chosen")
         raise DataError(f"{data.root} gave not one trial ({reason}); run 'offline check {data.root}'")
-    left_out = len(plan.showings) - len(paths)
-    if left_out:
-        notes.append(f"{left_out} of {len(plan.showings)} trials are left out: their stimulus cannot be used")
-    notes = list(dict.fromkeys(notes))
     folder.close(data.root.name, data.is_simulated, notes)
     return Extraction(
         paths=tuple(paths),
@@ -193,12 +191,6 @@ def extract_tables(
     )
 
 
-def _file_notes(done: Done) -> tuple[str, ...]:
-    if done.entry is None:
-        return (done.error,)
-    return done.entry.notes
-
-
 def _write_table(
     data: DataSet,
     folder: TableFolder,
@@ -206,20 +198,12 @@ def _write_table(
     stimulus: Sequence[Done],
     pulse: Done | None,
     spec: FeatureSpec,
-    notes: list[str],
 ) -> Path:
     """Write the table of one trial unless the one that is there has the same content."""
     trial, clip = showing.trial, showing.clip
     rating = rating_track(data.log(trial.participant), clip)
     n_ticks = WARMUP_TICKS + n_published_frames(clip.duration_s)
     parts = [*stimulus, *(() if pulse is None or pulse.entry is None else (pulse,))]
-    for done in stimulus:
-        n_missing = n_ticks - done.unit.first_tick - len(rows_of(done, clip.video))
-        if n_missing > 0:
-            notes.append(
-                f"{done.unit.path.name}: ends {n_missing} frames before {clip.video} does "
-                f"({done.unit.kind}); they are marked invalid"
-            )
     key = content_key(
         {
             "parts": [done.key for done in parts],

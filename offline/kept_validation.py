@@ -18,8 +18,8 @@ from offline.technical_validation import TechnicalValidation, measure_behaviour
 from rtasmr.dataset import DataSet
 from rtasmr.progress import Report
 
-VALIDATION_VERSION = 1
-"""Raised whenever our own code changes a number of the technical validation."""
+VALIDATION_VERSION = 2
+"""Raised whenever our own code changes a number or a note of the technical validation."""
 
 _CONTENT = "technical_validation_json"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,10 @@ class Frames:
     ----------
     values : ndarray of shape (n_ticks, n_features), float32
     valid : ndarray of shape (n_ticks, n_features), bool
-    absent : tuple of Modality
-        What the file does not hold at all.
     """
 
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    absent: tuple[Modality, ...] = ()
 
 
 def stimulus_frames(path: Path, spec: FeatureSpec, encode: Encode) -> Frames:
@@ -53,9 +50,7 @@ def stimulus_frames(path: Path, spec: FeatureSpec, encode: Encode) -> Frames:
     if info.has_picture:
         aligner.add_stream(Modality.PICTURE, ModalityFormat())
     extractor = FeatureExtractor(spec, encode)
-    frames = _collect(aligner, extractor, stimulus_chunks(path, label="clip"), spec.n_features)
-    tracks = {Modality.SOUND: info.has_sound, Modality.PICTURE: info.has_picture}
-    return replace(frames, absent=tuple(modality for modality, is_there in tracks.items() if not is_there))
+    return _collect(aligner, extractor, stimulus_chunks(path, label="clip"), spec.n_features)
 
 
 def pulse_frames(recording: PpgRecording, clip: Clip, spec: FeatureSpec) -> Frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.signal import resample
 
 from offline.feature_sets import PAPER_PULSE
 from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording
+from rtasmr.dataset_words import counted, of_clips
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS, n_published_frames
 from rtasmr.presentation_log import LOG_UNITS_PER_S, Clip
 
@@ -23,13 +25,21 @@ class PulseClip:
     Parameters
     ----------
     values : ndarray of shape (n_frames,), float32, or None
-        z-score, mean 0 and population SD 1.
-    note : str
-        What was unusual; empty where nothing was.
+        z-score, mean 0 and population SD 1; None where the pulse is flat or missing.
+    n_missing : int
+        Samples without a number.
+    gap_s : float
+        Longest stretch without a sample, in seconds.
     """
 
     values: NDArray[np.float32] | None
-    note: str = ""
+    n_missing: int = 0
+    gap_s: float = 0.0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether too much of it is missing."""
+        return self.gap_s > _MAX_GAP_S
 
 
 def paper_pulse(recording: PpgRecording, clip: Clip) -> PulseClip:
@@ -52,18 +62,42 @@ def paper_pulse(recording: PpgRecording, clip: Clip) -> PulseClip:
     times_s = recording.time_min[window] * 60.0
     samples = recording.samples[window, FILTERED_CHANNEL].astype(np.float64)
     known = np.isfinite(samples)
-    where = f"{clip.video} ({start_s:.1f} to {stop_s:.1f} s)"
+    n_missing = int(np.count_nonzero(~known))
     gap_s = _longest_gap(times_s[known], start_s, stop_s)
     if gap_s > _MAX_GAP_S:
-        return PulseClip(None, f"pulse missing for {gap_s:.2f} s of {where}; the clip is marked invalid")
-    note = ""
-    if not known.all():
+        return PulseClip(None, n_missing, gap_s)
+    if n_missing:
         samples = np.interp(np.arange(len(samples)), np.flatnonzero(known), samples[known])
-        note = f"{np.count_nonzero(~known)} missing samples in {where}; interpolated"
     if samples.min() == samples.max():
-        return PulseClip(None, f"pulse flat at {samples[0]:g} throughout {where}; the clip is marked invalid")
+        return PulseClip(None, n_missing, gap_s)
     resampled = resample(samples, n_published_frames(clip.duration_s))
-    return PulseClip(((resampled - resampled.mean()) / resampled.std()).astype(np.float32), note)
+    scaled = ((resampled - resampled.mean()) / resampled.std()).astype(np.float32)
+    return PulseClip(scaled, n_missing, gap_s)
+
+
+def pulse_notes(pulses: Mapping[str, PulseClip]) -> list[str]:
+    """Return what was unusual about the pulse of a session and what was done, a sentence per fact.
+
+    Parameters
+    ----------
+    pulses : mapping of str to PulseClip
+        By video, in the order shown.
+    """
+    lost = [video for video, pulse in pulses.items() if pulse.is_lost]
+    flat = [video for video, pulse in pulses.items() if pulse.values is None and not pulse.is_lost]
+    mended = [video for video, pulse in pulses.items() if pulse.values is not None and pulse.n_missing]
+    notes = []
+    if lost:
+        gap_s = max(pulses[video].gap_s for video in lost)
+        told = f"pulse missing for up to {gap_s:.2f} s in {of_clips(lost, len(pulses))}"
+        notes.append(f"{told}; marked invalid there")
+    if flat:
+        notes.append(f"pulse flat in {of_clips(flat, len(pulses))}; marked invalid there")
+    if mended:
+        n_missing = sum(pulses[video].n_missing for video in mended)
+        samples = counted(n_missing, "missing sample")
+        notes.append(f"{samples} in {of_clips(mended, len(pulses))}; interpolated")
+    return notes
 
 
 def _window(time_min: NDArray[np.float64], start_s: float, stop_s: float) -> NDArray[np.intp]:

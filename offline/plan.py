@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from offline.units import Kind, Unit
 from rtasmr.dataset import DataSet, stimulus_file_name
-from rtasmr.errors import DataError
+from rtasmr.dataset_words import missing_pulse, missing_stimulus
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import CLIP_DURATION_S, n_published_frames
 from rtasmr.presentation_log import Clip
@@ -18,11 +18,13 @@ from rtasmr.types import TrialId
 class Showing:
     """One trial, and the numbers of the units that its table is made of.
 
-    ``stimulus_units`` are all needed; ``pulse_unit`` is None where there is no recording.
+    ``stimulus_units`` are all needed, and ``film_unit`` says whether they count; ``pulse_unit`` is None where
+    there is no recording.
     """
 
     trial: TrialId
     clip: Clip
+    film_unit: int
     stimulus_units: tuple[int, ...]
     pulse_unit: int | None
 
@@ -66,6 +68,7 @@ def plan_work(
     }
     notes: list[str] = []
     units: list[Unit] = []
+    films: dict[str, int] = {}
     stimulus_units: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def number_of(unit: Unit) -> int:
@@ -75,11 +78,11 @@ def plan_work(
     for video in sorted({trial.video for trial in clips}):
         shown = [clip for trial, clip in clips.items() if trial.video == video]
         lengths = {n_published_frames(clip.duration_s) for clip in shown}
-        try:
-            path = data.stimulus(video)
-        except DataError as error:
-            notes.append(f"{error}; its trials are left out")
+        path = data.stimulus_files.get(video)
+        if path is None:
+            notes.append(missing_stimulus(stimulus_file_name(video), video))
             continue
+        films[video] = number_of(Unit(Kind.FILM, path, spec))
         if spec.causal:
             number = number_of(Unit(Kind.LIVE_STIMULUS, path, spec))
             stimulus_units |= {(video, n): (number,) for n in lengths}
@@ -93,7 +96,7 @@ def plan_work(
     for participant in sorted({trial.participant for trial in clips}):
         pulse_path = data.ppg_files.get(participant)
         if pulse_path is None:
-            notes.append(f"participant {participant:03d} has no PPG export; the pulse is marked invalid")
+            notes.append(missing_pulse(participant))
             continue
         kind = Kind.LIVE_PULSE if spec.causal else Kind.PAPER_PULSE
         # All clips of the session, whatever is chosen now: the file is read as a whole anyway.
@@ -103,5 +106,6 @@ def plan_work(
     for trial, clip in sorted(clips.items()):
         stimulus = stimulus_units.get((trial.video, n_published_frames(clip.duration_s)))
         if stimulus is not None:
-            showings.append(Showing(trial, clip, stimulus, pulse_units.get(trial.participant)))
+            pulse = pulse_units.get(trial.participant)
+            showings.append(Showing(trial, clip, films[trial.video], stimulus, pulse))
     return Plan(tuple(units), tuple(showings), tuple(notes))

@@ -32,7 +32,9 @@ from offline.notes import joined, named
 from offline.processes import worker_pool
 from offline.results import Measured
 from offline.study_figures import draw_pulse_rates, draw_ratings
+from rtasmr.biopac import read_ppg
 from rtasmr.dataset import DataSet
+from rtasmr.dataset_words import missing_pulse, named_in_set, pulse_left_out
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.progress import Report
@@ -173,15 +175,16 @@ def _pulse_sessions(
 
 def read_session(dataset: DataSet, participant: int, trials: list[RatedTrial]) -> PulseSession | str:
     """Read one recording and take all measures from it; return why, where it can not be read."""
+    path = dataset.ppg_files.get(participant)
+    if path is None:
+        return missing_pulse(participant)
     try:
-        recording = dataset.ppg(participant)
+        recording = read_ppg(path)
     except DataError as error:
-        return str(error)
+        return named_in_set(path, f"{error}; {pulse_left_out(participant)}")
     if recording.sfreq < MIN_SFREQ:
-        return (
-            f"{dataset.ppg_files[participant].name}: expected at least {MIN_SFREQ:g} samples/s, got "
-            f"{recording.sfreq:g}; its pulse is left out"
-        )
+        told = f"expected at least {MIN_SFREQ:g} samples/s, got {recording.sfreq:g}"
+        return named_in_set(path, f"{told}; participant {participant:03d} is left out of the pulse analyses")
     time_s = MINUTE_S * recording.time_min
     n_samples = 0
     stretches = []
@@ -208,7 +211,7 @@ def read_session(dataset: DataSet, participant: int, trials: list[RatedTrial]) -
             PulseTrial(rated, robust_rates(recording, rated, faulty), rating)
             for rated, rating in zip(trials, ratings, strict=True)
         ),
-        recording.notes,
+        tuple(named_in_set(path, note) for note in recording.notes),
     )
 
 

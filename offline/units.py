@@ -30,6 +30,8 @@ class Kind(StrEnum):
     PAPER_PULSE = "paper-pulse"
     LIVE_STIMULUS = "live-stimulus"
     LIVE_PULSE = "live-pulse"
+    FILM = "film"
+    """Whether a stimulus can be used and how far it goes; fills no column."""
 
 
 MODALITIES: Mapping[Kind, tuple[Modality, ...]] = {
@@ -40,8 +42,15 @@ MODALITIES: Mapping[Kind, tuple[Modality, ...]] = {
     Kind.LIVE_PULSE: (Modality.PPG,),
 }
 
-VERSIONS: Mapping[Kind, int] = {**dict.fromkeys(Kind, 2), Kind.PAPER_PICTURE: 1, Kind.LIVE_STIMULUS: 3}
-"""Raised whenever our own code changes a value."""
+VERSIONS: Mapping[Kind, int] = {
+    Kind.PAPER_PICTURE: 1,
+    Kind.PAPER_SOUND: 2,
+    Kind.PAPER_PULSE: 3,
+    Kind.LIVE_STIMULUS: 3,
+    Kind.LIVE_PULSE: 3,
+    Kind.FILM: 1,
+}
+"""Raised whenever our own code changes a value or a note."""
 
 LIBRARIES: Mapping[Kind, tuple[str, ...]] = {
     Kind.PAPER_PICTURE: ("av", "pillow"),
@@ -49,6 +58,7 @@ LIBRARIES: Mapping[Kind, tuple[str, ...]] = {
     Kind.PAPER_PULSE: ("numpy", "polars", "scipy"),
     Kind.LIVE_STIMULUS: ("av", "librosa", "numpy", "pillow", "scipy"),
     Kind.LIVE_PULSE: ("numpy", "polars", "scipy"),
+    Kind.FILM: ("av",),
 }
 """Distributions whose new version may change a value."""
 
@@ -116,6 +126,8 @@ class Unit:
                 return dict(PAPER_PULSE)
             case Kind.LIVE_STIMULUS:
                 return {**_stimulus_parameters(self.spec), "encoder_sha256": self.spec.encoder_sha256}
+            case Kind.FILM:
+                return {}
             case Kind.LIVE_PULSE:
                 return {
                     **self.spec.parameters,

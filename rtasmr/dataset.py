@@ -13,6 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rtasmr.biopac import PpgRecording, read_ppg
+from rtasmr.dataset_words import (
+    log_left_out,
+    missing_pulse,
+    missing_stimulus,
+    named_in_set,
+    pulse_file_name,
+)
 from rtasmr.errors import DataError
 from rtasmr.presentation_log import Clip, Press, SessionLog, participant_of, rating_track, read_log
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS, TrialId
@@ -61,6 +68,8 @@ class DataSet:
         By participant, in ascending order.
     unreadable_logs : mapping of int to str
         Why the log of a participant could not be read; they are not among `participants`.
+    log_files : mapping of int to Path
+        The log that counts for each participant, readable or not.
     ppg_files : mapping of int to Path
     stimulus_files : mapping of str to Path
         By video, ``vid1`` to ``vid8``; a missing file is left out.
@@ -69,12 +78,14 @@ class DataSet:
     simulation : mapping or None
         Content of ``SIMULATED.json``; None for a real set.
     warnings : tuple of str
-        Everything in names and logs that was missing or unusual.
+        Everything in names and logs that was missing or unusual, and what is done about it. Files are
+        named relative to ``root``.
     """
 
     root: Path
     logs: Mapping[int, SessionLog]
     unreadable_logs: Mapping[int, str]
+    log_files: Mapping[int, Path]
     ppg_files: Mapping[int, Path]
     stimulus_files: Mapping[str, Path]
     missing: tuple[str, ...]
@@ -98,19 +109,25 @@ class DataSet:
             raise DataError(f"{root}: no such folder; name the folder that holds log/, ppg/ and stim/")
         warnings: list[str] = []
         files = {name: _folder_files(root, name, warnings) for name in FOLDERS}
-        logs, unreadable = _read_logs(files["log"], warnings)
+        log_files = _find_logs(files["log"], warnings)
+        logs, unreadable = _read_logs(log_files, warnings)
         if not logs:
             reason = next(iter(unreadable.values()), "no file is named like 021-1-20211022-d28c98dd.log")
             raise DataError(f"{root / 'log'}: no log could be read ({reason})")
         ppg_files = _find_ppg(files["ppg"], warnings)
         stimulus_files = _find_stimuli(files["stim"], warnings)
         missing = (
-            *(f"ppg/{number:03d}_csv.txt" for number in logs if number not in ppg_files),
+            *(pulse_file_name(number) for number in logs if number not in ppg_files),
             *(f"stim/{stimulus_file_name(video)}" for video in VIDEOS if video not in stimulus_files),
         )
-        warnings.extend(f"{name}: missing" for name in missing)
+        warnings.extend(missing_pulse(number) for number in logs if number not in ppg_files)
         warnings.extend(
-            f"{path.name}: participant {participant:03d} has no log that can be read"
+            missing_stimulus(stimulus_file_name(video), video)
+            for video in VIDEOS
+            if video not in stimulus_files
+        )
+        warnings.extend(
+            named_in_set(path, f"participant {participant:03d} has no log that can be read; not used")
             for participant, path in ppg_files.items()
             if participant not in logs
         )
@@ -120,7 +137,17 @@ class DataSet:
         download = _read_marker(root / DOWNLOAD_MARKER, "download the set again")
         if download is not None and not download.get("complete", False):
             warnings.append(f"{DOWNLOAD_MARKER}: the download was not finished; run it again")
-        return cls(root, logs, unreadable, ppg_files, stimulus_files, missing, simulation, tuple(warnings))
+        return cls(
+            root,
+            logs,
+            unreadable,
+            log_files,
+            ppg_files,
+            stimulus_files,
+            missing,
+            simulation,
+            tuple(warnings),
+        )
 
     @property
     def participants(self) -> tuple[int, ...]:
@@ -144,7 +171,7 @@ class DataSet:
     def ppg(self, participant: int) -> PpgRecording:
         """Read the pulse wave of a participant (about half a second).
 
-        A clip that the recording does not cover is named in the notes.
+        A clip that the recording does not cover is named in the notes, the file relative to ``root``.
 
         Raises
         ------
@@ -156,12 +183,13 @@ class DataSet:
             raise DataError(f"{self.root / 'ppg'}: no {participant:03d}_csv.txt; it holds {held}")
         path = self.ppg_files[participant]
         recording = read_ppg(path)
+        notes = [named_in_set(path, note) for note in recording.notes]
         log = self.logs.get(participant)
         short = [clip.video for clip in log.clips if clip.stop_s > recording.stop_s] if log else []
-        if not short:
-            return recording
-        note = f"{path.name}: ends at {recording.stop_s:.1f} s, before the end of {', '.join(short)}"
-        return replace(recording, notes=(*recording.notes, note))
+        if short:
+            told = f"ends at {recording.stop_s:.1f} s, before the end of {', '.join(short)}"
+            notes.append(named_in_set(path, told))
+        return replace(recording, notes=tuple(notes))
 
     def stimulus(self, video: str) -> Path:
         """Return the file of a stimulus, ``vid1`` to ``vid8``, or raise `DataError`."""
@@ -202,30 +230,35 @@ def _folder_files(root: Path, name: str, warnings: list[str]) -> list[Path]:
     return files
 
 
-def _read_logs(files: list[Path], warnings: list[str]) -> tuple[dict[int, SessionLog], dict[int, str]]:
-    logs: dict[int, SessionLog] = {}
-    unreadable: dict[int, str] = {}
+def _find_logs(files: list[Path], warnings: list[str]) -> dict[int, Path]:
+    """Return the log of each participant, the later where there are several, by participant."""
     chosen: dict[int, Path] = {}
     for path in files:
         participant = participant_of(path) if path.suffix.lower() == ".log" else None
         if participant is None:
-            warnings.append(f"{path.name}: not named like 021-1-20211022-d28c98dd.log; ignored")
+            warnings.append(named_in_set(path, "not named like 021-1-20211022-d28c98dd.log; ignored"))
             continue
         if participant in chosen:
-            earlier = chosen[participant].name
-            warnings.append(
-                f"{earlier}: not used; participant {participant:03d} has a later log, {path.name}, which is"
-            )
+            told = f"participant {participant:03d} has a later log, {path.name}, which is"
+            warnings.append(named_in_set(chosen[participant], f"not used; {told}"))
         chosen[participant] = path
-    for participant, path in sorted(chosen.items()):
+    return dict(sorted(chosen.items()))
+
+
+def _read_logs(
+    files: Mapping[int, Path], warnings: list[str]
+) -> tuple[dict[int, SessionLog], dict[int, str]]:
+    logs: dict[int, SessionLog] = {}
+    unreadable: dict[int, str] = {}
+    for participant, path in files.items():
         try:
             log = read_log(path)
         except DataError as error:
-            unreadable[participant] = str(error)
-            warnings.append(str(error))
+            unreadable[participant] = named_in_set(path, str(error))
+            warnings.append(f"{unreadable[participant]}; {log_left_out(participant)}")
             continue
-        logs[participant] = log
-        warnings.extend(log.notes)
+        logs[participant] = replace(log, notes=tuple(named_in_set(path, note) for note in log.notes))
+        warnings.extend(logs[participant].notes)
     return logs, unreadable
 
 
@@ -234,11 +267,10 @@ def _find_ppg(files: list[Path], warnings: list[str]) -> dict[int, Path]:
     for path in files:
         match = _PPG_NAME.fullmatch(path.name)
         if match is None:
-            warnings.append(f"{path.name}: not named like 021_csv.txt; ignored")
+            warnings.append(named_in_set(path, "not named like 021_csv.txt; ignored"))
         elif int(match[1]) in found:
-            warnings.append(
-                f"{path.name}: not used; {found[int(match[1])].name}, which is, holds the same participant"
-            )
+            told = f"not used; {found[int(match[1])].name}, which is, holds the same participant"
+            warnings.append(named_in_set(path, told))
         else:
             found[int(match[1])] = path
     return dict(sorted(found.items()))
@@ -248,12 +280,8 @@ def _find_stimuli(files: list[Path], warnings: list[str]) -> dict[str, Path]:
     by_name = {path.name.lower(): path for path in files}
     names = {video: stimulus_file_name(video).lower() for video in VIDEOS}
     found = {video: by_name[name] for video, name in names.items() if name in by_name}
-    warnings.extend(
-        f"{path.name}: not named like {stimulus_file_name(VIDEOS[0])} or {stimulus_file_name(VIDEOS[-1])}; "
-        "ignored"
-        for path in files
-        if path not in found.values()
-    )
+    told = f"not named like {stimulus_file_name(VIDEOS[0])} or {stimulus_file_name(VIDEOS[-1])}; ignored"
+    warnings.extend(named_in_set(path, told) for path in files if path not in found.values())
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,19 +12,14 @@ from numpy.typing import NDArray
 
 from rtasmr.biopac import PpgRecording
 from rtasmr.dataset import SIMULATION_MARKER, DataSet
+from rtasmr.dataset_words import counted, in_set, named_in_set, pulse_left_out, stimulus_left_out
 from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
-from rtasmr.features.spec import SOUND_SFREQ
-from rtasmr.grid import CLIP_DURATION_S, FRAME_RATE_HZ
-from rtasmr.media import iter_pictures, iter_sound, probe
 from rtasmr.presentation_log import Clip
+from rtasmr.stimulus import examine_stimulus
 
 FLAT_SHARE = 0.01
 """Share of samples at one end of the range above which a recording is called saturated."""
-
-
-END_OF_TIME_S = 1e9
-"""Later than any image; what is on screen then is the last one."""
 
 
 class Level(StrEnum):
@@ -85,30 +78,26 @@ def iter_findings(root: Path) -> Iterator[Finding]:
 def _check_names_and_logs(dataset: DataSet) -> Iterator[Finding]:
     if dataset.is_simulated:
         yield Finding(SIMULATION_MARKER, Level.WARNING, "simulated data; says nothing about people")
-    for name in dataset.missing:
-        yield Finding(name, Level.ERROR, "missing")
-    for participant, text in dataset.unreadable_logs.items():
-        yield Finding(f"log/{participant:03d}", Level.ERROR, text)
-    told = {*(f"{name}: missing" for name in dataset.missing), *dataset.unreadable_logs.values()}
-    for text in dataset.warnings:
-        if text not in told:
-            name, _, rest = text.partition(": ")
-            yield Finding(name, Level.WARNING, rest)
+    unusable = {*dataset.missing, *(in_set(dataset.log_files[number]) for number in dataset.unreadable_logs)}
+    told = [text.partition(": ") for text in dataset.warnings]
+    told.sort(key=lambda parts: parts[0] not in unusable)  # what costs most comes first
+    for name, _, text in told:
+        yield Finding(name, Level.ERROR if name in unusable else Level.WARNING, text)
     for participant, log in dataset.logs.items():
-        text = f"{len(log.clips)} clips, {len(log.presses)} rating keys"
+        text = f"{counted(len(log.clips), 'clip')}, {counted(len(log.presses), 'rating key')}"
         level = Level.OK if log.presses else Level.WARNING
-        yield Finding(f"log/{participant:03d}", level, text)
+        yield Finding(in_set(dataset.log_files[participant]), level, text)
 
 
 def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
     path = dataset.ppg_files[participant]
-    name = f"ppg/{path.name}"
+    name = in_set(path)
     try:
         with fill(path):
             recording = dataset.ppg(participant)
     except DataError as error:
-        return Finding(name, Level.ERROR, _without_path(error, path))
-    notes = [note.removeprefix(f"{path.name}: ") for note in recording.notes]
+        return Finding(name, Level.ERROR, f"{_without_path(error, path)}; {pulse_left_out(participant)}")
+    notes = [note.removeprefix(f"{name}: ") for note in recording.notes]
     clips = dataset.log(participant).clips
     for column, label in enumerate(("CH1", "CH2")):
         samples = recording.samples[:, column]
@@ -142,55 +131,14 @@ def _is_flat(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) 
 def _check_stimulus(path: Path, video: str, fill: Fill) -> Finding:
     try:
         with fill(path):
-            level, text = _check_film(path, video)
+            film = examine_stimulus(path)
     except DataError as error:
-        level, text = Level.ERROR, _without_path(error, path)
-    return Finding(f"stim/{path.name}", level, text)
-
-
-def _check_film(path: Path, video: str) -> tuple[Level, str]:
-    """Look at the container, then decode what it holds."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-        n_bytes = path.stat().st_size
-    except OSError as error:
-        return Level.ERROR, f"can not be read ({error.strerror})"
-    if head[:4] != b"RIFF" or head[8:12] != b"AVI ":
-        try:
-            level, text = _check_decoding(path, video)
-        except DataError:
-            return Level.ERROR, "not an AVI file"
-        return Level.WARNING if level is Level.OK else level, f"{text}; not an AVI file, read all the same"
-    # A broken download shows in the header, whatever still decodes.
-    declared = 8 + int(struct.unpack("<I", head[4:8])[0])
-    if n_bytes < declared:
-        return Level.ERROR, f"cut off: {n_bytes} of {declared} bytes"
-    return _check_decoding(path, video)
-
-
-def _check_decoding(path: Path, video: str) -> tuple[Level, str]:
-    """Decode a stimulus to its end: a header may promise more than there is."""
-    info = probe(path)
-    if info.fps is None or not info.has_sound:
-        lacking = "pictures" if info.fps is None else "sound"
-        return (
-            Level.ERROR,
-            f"{video}, no {lacking}: every stimulus has sound and pictures; get the file again",
-        )
-    sound_s = sum(map(len, iter_sound(path))) / SOUND_SFREQ
-    # Decodes all images and converts the last one only.
-    shown = deque(iter_pictures(path, resize=False, shown_at=np.array([END_OF_TIME_S])), maxlen=1)
-    picture_s = shown[0][0] + 1 / info.fps if shown else 0.0
-    held = (
-        f"{video}, pictures {picture_s:.1f} s ({info.width}x{info.height}, {info.fps:g} fps), "
-        f"sound {sound_s:.1f} s"
-    )
-    if min(picture_s, sound_s) < CLIP_DURATION_S - 1 / FRAME_RATE_HZ:
-        return Level.WARNING, f"{held}: shorter than a clip of {CLIP_DURATION_S:g} s"
-    return Level.OK, held
+        text = f"{_without_path(error, path)}; {stimulus_left_out(video)}"
+        return Finding(in_set(path), Level.ERROR, text)
+    level = Level.WARNING if film.is_short or film.remark else Level.OK
+    return Finding(in_set(path), level, film.told(video))
 
 
 def _without_path(error: DataError, path: Path) -> str:
     """Return an error's text without the place of the file, which the finding names."""
-    return str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+    return named_in_set(path, str(error)).removeprefix(f"{in_set(path)}: ")

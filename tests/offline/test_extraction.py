@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -27,6 +29,7 @@ from offline.units import Kind
 from offline.workers import run_units
 from rtasmr.card import EncoderCard, write_card
 from rtasmr.dataset import DataSet, rating_track
+from rtasmr.dataset_check import Level, check
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FEATURE_NAMES
 from rtasmr.inference import OnnxEncoder
@@ -242,8 +245,9 @@ def test_a_stimulus_that_cannot_be_read_costs_its_own_trials_only(extract, study
     (study / "stim" / "nature2.avi").write_bytes(b"no video")
     extraction = extract()
     assert [path.stem for path in extraction.paths] == ["001_vid2", "003_vid2"]
-    assert sum("nature2.avi" in note for note in extraction.notes) == 1
-    assert any("2 of 4 trials are left out" in note for note in extraction.notes)
+    (note,) = extraction.notes
+    assert note.startswith("stim/nature2.avi: expected a readable video or sound file")
+    assert note.endswith("; vid6 is left out for all participants")
     # The table of the file that was there before would say something about a file that is gone.
     assert sorted(path.stem for path in (tmp_path / "out" / "trials").iterdir()) == ["001_vid2", "003_vid2"]
 
@@ -254,8 +258,12 @@ def test_without_its_pulse_a_trial_goes_with_the_pulse_marked_invalid(extract, s
     (study / "ppg" / "003_csv.txt").write_bytes(b"empty of numbers\n")
     extraction = extract(set_name=set_name)
     assert len(extraction.paths) == 4
-    assert any("participant 001 has no PPG export" in note for note in extraction.notes)
-    assert any("003_csv.txt" in note for note in extraction.notes)
+    without = "participant {} is left out of the pulse analyses, the pulse marked invalid"
+    missing, empty = extraction.notes
+    assert missing == f"ppg/001_csv.txt: missing; {without.format('001')}"
+    assert missing in DataSet.open(study).warnings  # the same words, so that nobody reads it twice
+    assert empty.startswith("ppg/003_csv.txt: no row of time and 2 channels")
+    assert empty.endswith(without.format("003"))
     for participant in PARTICIPANTS:
         loaded = table(tmp_path, TrialId(participant, "vid6"))
         assert not loaded.valid[:, -1].any()
@@ -270,7 +278,9 @@ def test_a_recording_that_ends_early_is_named_by_clip(extract, study, tmp_path, 
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join(lines[: round(2000 * stop_s)]) + b"\n")
     extraction = extract(set_name=set_name, participants=[3])
-    assert any("003_csv.txt" in note and "vid6" in note for note in extraction.notes)
+    (note,) = [note for note in extraction.notes if "vid6" in note]
+    assert note.startswith("ppg/003_csv.txt: ")
+    assert note.endswith("marked invalid there")
     valid = table(tmp_path, TrialId(3, "vid6")).valid[:, -1]
     assert not valid[260:].any()
     assert valid[:240].all() == (set_name == "live")
@@ -283,6 +293,58 @@ def test_a_stimulus_that_ends_early_leaves_its_last_rows_invalid(study, encoder_
     # Asked for more than the file holds: 60.03 s of sound are 551 frames from 5 s on.
     entry = compute(replace(unit, n_frames=700), encoder_folder, "cpu")
     assert len(entry.arrays["values"]) == 551
+
+
+@pytest.mark.parametrize("set_name", ["paper", "live"])
+def test_a_film_that_was_cut_off_is_told_as_the_check_tells_it(extract, study, tmp_path, set_name):
+    film = study / "stim" / "nature2.avi"
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    (found,) = [finding for finding in check(study) if finding.file == "stim/nature2.avi"]
+    extraction = extract(set_name=set_name, videos=["vid6"])
+    assert extraction.notes == (f"stim/nature2.avi: {found.text}",)
+    assert found.level is Level.WARNING
+    seconds = float(re.search(r"pictures ([0-9.]+) of 60 s", found.text)[1])
+    assert 20 < seconds < 40
+    loaded = table(tmp_path, TrialId(3, "vid6"))
+    shown = loaded.valid[:, 0]
+    n_shown = round(10 * (seconds - 5))
+    assert shown[: n_shown - 20].all()
+    assert not shown[n_shown + 10 :].any()
+    assert extract(set_name=set_name, videos=["vid6"]).notes == extraction.notes  # from the cache as well
+
+
+def test_a_film_without_sound_is_left_out_by_all(extract, study):
+    film, mute = study / "stim" / "nature2.avi", study / "mute.avi"
+    with av.open(str(film)) as source, av.open(str(mute), "w") as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    mute.replace(film)
+    (found,) = [finding for finding in check(study) if finding.file == "stim/nature2.avi"]
+    assert found.level is Level.ERROR
+    assert found.text.startswith("no sound")
+    for set_name in ("paper", "live"):
+        extraction = extract(set_name, set_name)
+        assert extraction.notes == (f"stim/nature2.avi: {found.text}",)
+        assert [path.stem for path in extraction.paths] == ["001_vid2", "003_vid2"]
+
+
+def test_a_kept_note_names_the_file_that_is_read_now(extract, study):
+    """Two recordings of the same bytes share an entry of the cache, not a name."""
+    flat = b"x.acq\n0.5 ms/sample\n2 channels\nPPG\nmV\nPPG\nmV\nmin\tCH1\tCH2\n"
+    clips = DataSet.open(study).log(1).clips
+    stop_min = max(clip.stop_s for clip in clips) / 60 + 1
+    flat += b"".join(b"%.6f\t1\t1\n" % (i / 6000) for i in range(round(6000 * stop_min)))
+    logs = sorted((study / "log").iterdir())
+    logs[1].write_bytes(logs[0].read_bytes())
+    for name in ("001_csv.txt", "003_csv.txt"):
+        (study / "ppg" / name).write_bytes(flat)
+    notes = extract().notes
+    for participant in PARTICIPANTS:
+        told = f"ppg/{participant:03d}_csv.txt: pulse flat in all 8 clips; marked invalid there"
+        assert sum(note == told for note in notes) == 1, notes
 
 
 def test_nothing_chosen_and_nothing_usable_are_errors(extract, study):

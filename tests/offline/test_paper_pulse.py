@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from offline.paper_pulse import paper_pulse
+from offline.paper_pulse import PulseClip, paper_pulse, pulse_notes
 from rtasmr.biopac import PpgRecording, read_ppg
 from rtasmr.presentation_log import Clip, read_log
 
@@ -31,7 +31,7 @@ def test_a_sine_of_whole_cycles_comes_out_as_itself(clip, n_frames):
     t = seconds() - 15.0
     pulse = paper_pulse(recording(3.0 + 0.2 * np.sin(2 * np.pi * 50 / length * t)), clip)
     at = np.arange(n_frames) / 10
-    assert pulse.note == ""
+    assert pulse_notes({"vid3": pulse}) == []
     assert pulse.values is not None
     assert pulse.values.dtype == np.float32
     np.testing.assert_allclose(pulse.values, np.sqrt(2) * np.sin(2 * np.pi * 50 / length * at), atol=1e-4)
@@ -83,8 +83,7 @@ def test_times_printed_in_steps_of_6_ms_are_taken_as_they_are(rng):
 def test_a_flat_clip_has_no_z_score(level):
     pulse = paper_pulse(recording(np.full(80 * SFREQ, level)), CLIP)
     assert pulse.values is None
-    assert "flat" in pulse.note
-    assert "vid3" in pulse.note
+    assert pulse_notes({"vid3": pulse}) == ["pulse flat in the only clip (vid3); marked invalid there"]
 
 
 def test_a_short_loss_is_interpolated_and_a_long_one_is_named():
@@ -95,18 +94,35 @@ def test_a_short_loss_is_interpolated_and_a_long_one_is_named():
     long[40 * SFREQ : 40 * SFREQ + 400] = np.nan
     mended = paper_pulse(recording(short), CLIP)
     assert mended.values is not None
-    assert "100 missing samples" in mended.note
+    assert pulse_notes({"vid3": mended}) == ["100 missing samples in the only clip (vid3); interpolated"]
     np.testing.assert_allclose(mended.values, whole, atol=0.02)
     lost = paper_pulse(recording(long), CLIP)
     assert lost.values is None
-    assert "missing for 0.20 s" in lost.note
+    assert pulse_notes({"vid3": lost}) == [
+        "pulse missing for up to 0.20 s in the only clip (vid3); marked invalid there"
+    ]
 
 
 @pytest.mark.parametrize("stop_s", [5.0, 60.0])
 def test_a_recording_that_ends_early_is_not_stretched(stop_s):
     pulse = paper_pulse(recording(np.sin(seconds(stop_s))), CLIP)
     assert pulse.values is None
-    assert "missing" in pulse.note
+    assert pulse.is_lost
+
+
+def test_clips_with_the_same_fault_stand_in_one_sentence():
+    whole = PulseClip(np.zeros(550, np.float32))
+    flat, mended = PulseClip(None), PulseClip(whole.values, n_missing=1)
+    lost = [PulseClip(None, n_missing=200, gap_s=gap_s) for gap_s in (0.15, 55.0)]
+    pulses = dict(zip(("vid4", "vid1", "vid2", "vid3"), (flat, lost[0], whole, lost[1]), strict=True))
+    assert pulse_notes(pulses | {"vid5": mended}) == [
+        "pulse missing for up to 55.00 s in 2 of 5 clips (vid1, vid3); marked invalid there",
+        "pulse flat in 1 of 5 clips (vid4); marked invalid there",
+        "1 missing sample in 1 of 5 clips (vid5); interpolated",
+    ]
+    assert pulse_notes({f"vid{k}": flat for k in range(1, 9)}) == [
+        "pulse flat in all 8 clips; marked invalid there"
+    ]
 
 
 def test_the_published_values(shared_data):
@@ -117,5 +133,5 @@ def test_the_published_values(shared_data):
     with np.load(reference / "expected.npz") as expected:
         for clip in log.clips:
             pulse = paper_pulse(recorded, clip)
-            assert pulse.note == ""
+            assert pulse.n_missing == 0
             np.testing.assert_allclose(pulse.values, expected[f"P_{clip.video}"], atol=1e-4)

@@ -132,7 +132,10 @@ def test_a_recording_too_slow_for_a_pulse_is_named(damaged_set: Path):
     told = read_session(
         dataset, 1, [rated for rated in rated_trials(dataset) if rated.trial.participant == 1]
     )
-    assert told == "001_csv.txt: expected at least 50 samples/s, got 1; its pulse is left out"
+    assert told == (
+        "ppg/001_csv.txt: expected at least 50 samples/s, got 1; participant 001 is left out of the pulse "
+        "analyses"
+    )
 
 
 def test_no_process_at_all_is_refused(simulated_set: Path):

@@ -86,6 +86,11 @@ def test_missing_files_are_named(tiny_set: Path) -> None:
     (tiny_set / "stim" / "nature1.avi").unlink()
     dataset = DataSet.open(tiny_set)
     assert dataset.missing == ("ppg/021_csv.txt", "stim/nature1.avi")
+    assert [text for text in dataset.warnings if "missing" in text] == [
+        "ppg/021_csv.txt: missing; participant 021 is left out of the pulse analyses, the pulse marked "
+        "invalid",
+        "stim/nature1.avi: missing; vid5 is left out for all participants",
+    ]
     with pytest.raises(DataError, match=r"no 021_csv\.txt; it holds 001"):
         dataset.ppg(21)
     with pytest.raises(DataError, match=r"nature1\.avi \(vid5\) is missing"):
@@ -98,7 +103,11 @@ def test_a_broken_log_costs_its_participant_only_and_is_named(tiny_set: Path) ->
     assert dataset.participants == (1, 21)
     with pytest.raises(DataError, match=r"003-1-20211022-00000000\.log: no header row"):
         dataset.log(3)
-    assert any("003-1" in warning for warning in dataset.warnings)
+    (told,) = [text for text in dataset.warnings if "003-1" in text]
+    assert told == (
+        "log/003-1-20211022-00000000.log: no header row that starts with 'Subject'; not a Presentation log; "
+        "participant 003 is left out"
+    )
 
 
 def test_an_unknown_participant_is_refused(tiny_set: Path) -> None:
@@ -111,8 +120,8 @@ def test_misnamed_files_are_named_and_hidden_ones_ignored(tiny_set: Path) -> Non
     (tiny_set / "ppg" / "notes.txt").write_text("x")
     (tiny_set / "log" / ".DS_Store").write_text("x")
     warnings = " ".join(DataSet.open(tiny_set).warnings)
-    assert "pilot.log: not named like" in warnings
-    assert "notes.txt: not named like" in warnings
+    assert "log/pilot.log: not named like" in warnings
+    assert "ppg/notes.txt: not named like" in warnings
     assert "DS_Store" not in warnings
 
 
@@ -125,7 +134,8 @@ def test_of_two_logs_of_one_participant_the_later_is_read_and_said(tiny_set: Pat
 
 
 def test_a_recording_that_ends_before_a_clip_names_the_clip(tiny_set: Path) -> None:
-    assert "ends at 0.0 s, before the end of vid1, vid5" in DataSet.open(tiny_set).ppg(1).notes[-1]
+    told = "ppg/001_csv.txt: ends at 0.0 s, before the end of vid1, vid5"
+    assert DataSet.open(tiny_set).ppg(1).notes[-1] == told
 
 
 def test_an_unreadable_marker_is_refused(tiny_set: Path) -> None:

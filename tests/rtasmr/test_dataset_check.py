@@ -17,8 +17,10 @@ from rtasmr.types import VIDEOS
 
 SHOWN = "".join(f"021\t{k}\tVideo\t{video}\t{600_000 * k}\n" for k, video in enumerate(VIDEOS, start=1))
 LOG = f"Subject\tTrial\tEvent Type\tCode\tTime\n{SHOWN}021\t9\tResponse\t3\t800000\n"
+LOG_FILE = "log/021-1-20211022-d28c98dd.log"
 SLOW_PPG = Finding("ppg/021_csv.txt", Level.WARNING, "sampled at 10 Hz, the data set has 2000 Hz")
 """Of the small set: seven minutes at 2000 Hz would take longer to write than to check."""
+USED = "; used as far as it goes, later frames of vid3 are marked invalid"
 SFREQ = 8000
 
 
@@ -81,7 +83,7 @@ def errors(findings: list[Finding]) -> dict[str, str]:
 def test_a_whole_set_is_whole(whole_set: Path) -> None:
     findings = check(whole_set)
     assert [finding for finding in findings if finding.level is not Level.OK] == [SLOW_PPG]
-    assert Finding("log/021", Level.OK, "8 clips, 1 rating keys") in findings
+    assert Finding(LOG_FILE, Level.OK, "8 clips, 1 rating key") in findings
     text = "vid8, pictures 60.0 s (16x16, 1 fps), sound 60.0 s"
     assert Finding("stim/nature4.avi", Level.OK, text) in findings
     assert len(findings) == 10
@@ -90,17 +92,25 @@ def test_a_whole_set_is_whole(whole_set: Path) -> None:
 def test_every_broken_file_is_named(broken_set: Path) -> None:
     (broken_set / "ppg" / "021_csv.txt").write_text("nothing")
     stim = broken_set / "stim"
-    n_bytes = (stim / "ASMR1.avi").stat().st_size
-    (stim / "ASMR1.avi").write_bytes((stim / "ASMR1.avi").read_bytes()[:-1])
+    whole = (stim / "ASMR1.avi").read_bytes()
+    (stim / "ASMR1.avi").write_bytes(whole[:-1])
     (stim / "ASMR2.avi").write_bytes(b"no film")
     (stim / "ASMR3.avi").unlink()
     (stim / "ASMR4.avi").write_bytes(b"RIFF\x08\x00\x00\x00AVI data")
-    found = errors(check(broken_set))
-    assert set(found) == {"ppg/021_csv.txt", *(f"stim/ASMR{k}.avi" for k in (1, 2, 3, 4))}
-    assert found["stim/ASMR1.avi"] == f"cut off: {n_bytes - 1} of {n_bytes} bytes"
-    assert found["stim/ASMR2.avi"] == "not an AVI file"
-    assert found["stim/ASMR3.avi"] == "missing"
-    assert found["stim/ASMR4.avi"].startswith("expected a readable video or sound file")
+    findings = check(broken_set)
+    (cut,) = [finding for finding in findings if finding.file == "stim/ASMR1.avi"]
+    assert cut.level is Level.WARNING
+    held = "pictures 60.0 s (16x16, 1 fps), sound 60.0 s"
+    assert cut.text == f"vid1, cut off ({len(whole) - 1} of {len(whole)} bytes), {held}"
+    found = errors(findings)
+    assert set(found) == {"ppg/021_csv.txt", *(f"stim/ASMR{k}.avi" for k in (2, 3, 4))}
+    assert found["ppg/021_csv.txt"].endswith(
+        "participant 021 is left out of the pulse analyses, the pulse marked invalid"
+    )
+    assert found["stim/ASMR3.avi"] == "missing; vid3 is left out for all participants"
+    for name in ("stim/ASMR2.avi", "stim/ASMR4.avi"):
+        assert found[name].startswith("expected a readable video or sound file, got: ")
+        assert found[name].endswith(f"; vid{name[9]} is left out for all participants")
 
 
 @pytest.mark.parametrize(
@@ -108,8 +118,9 @@ def test_every_broken_file_is_named(broken_set: Path) -> None:
     [
         (60, 0, Level.ERROR, "no sound"),
         (0, 60, Level.ERROR, "no pictures"),
-        (57, 60, Level.WARNING, "pictures 57.0 s (16x16, 1 fps), sound 60.0 s: shorter than a clip of 60 s"),
-        (60, 57, Level.WARNING, "pictures 60.0 s (16x16, 1 fps), sound 57.0 s: shorter than a clip of 60 s"),
+        (57, 60, Level.WARNING, f"pictures 57.0 of 60 s (16x16, 1 fps), sound 60.0 s{USED}"),
+        (60, 57, Level.WARNING, f"pictures 60.0 s (16x16, 1 fps), sound 57.0 of 60 s{USED}"),
+        (4, 60, Level.ERROR, "pictures 4.0 s, sound 60.0 s: nothing after the first 5 s of a clip"),
     ],
 )
 def test_a_stimulus_is_decoded(
@@ -118,7 +129,7 @@ def test_a_stimulus_is_decoded(
     write_film(broken_set / "stim" / "ASMR3.avi", picture_s, sound_s)
     (finding,) = [f for f in check(broken_set) if f.file == "stim/ASMR3.avi"]
     assert finding.level is level
-    assert finding.text.startswith(f"vid3, {text}")
+    assert finding.text.removeprefix("vid3, ").startswith(text)
 
 
 def test_a_film_in_another_container_is_said(broken_set: Path, tmp_path: Path) -> None:
@@ -126,7 +137,7 @@ def test_a_film_in_another_container_is_said(broken_set: Path, tmp_path: Path) -
     shutil.copy(film, broken_set / "stim" / "ASMR3.avi")
     (finding,) = [f for f in check(broken_set) if f.file == "stim/ASMR3.avi"]
     assert finding.level is Level.WARNING
-    assert finding.text.endswith("not an AVI file, read all the same")
+    assert finding.text.startswith("vid3, not an AVI file, read all the same, pictures 60.0 s")
 
 
 def test_what_is_no_file_or_not_ours_is_named(broken_set: Path) -> None:
@@ -137,13 +148,13 @@ def test_what_is_no_file_or_not_ours_is_named(broken_set: Path) -> None:
     found = {f.file: (f.level, f.text) for f in check(broken_set)}
     assert found[f"log/{log.name}"] == (Level.WARNING, "a folder, not a file; ignored")
     assert found["ppg/022_csv.txt"] == (Level.WARNING, "a link to nothing, not a file; ignored")
-    assert found["ASMR1.mp4"] == (Level.WARNING, "not named like ASMR1.avi or nature4.avi; ignored")
+    assert found["stim/ASMR1.mp4"] == (Level.WARNING, "not named like ASMR1.avi or nature4.avi; ignored")
 
 
 def test_a_log_without_any_rating_looks_wrong(broken_set: Path) -> None:
     path = next((broken_set / "log").iterdir())
     path.write_text("".join(row for row in LOG.splitlines(keepends=True) if "Response" not in row))
-    assert Finding("log/021", Level.WARNING, "8 clips, 0 rating keys") in check(broken_set)
+    assert Finding(LOG_FILE, Level.WARNING, "8 clips, 0 rating keys") in check(broken_set)
 
 
 def test_a_pulse_that_is_flat_in_one_clip_names_it(broken_set: Path) -> None:
@@ -173,7 +184,7 @@ def test_names_and_logs_come_before_anything_is_read(broken_set: Path) -> None:
     findings = iter_findings(broken_set)
     first = [next(findings).file for _ in range(3)]
     shutil.rmtree(broken_set / "stim")  # not looked into so far
-    assert first == ["stim/nature1.avi", "log/003", "log/021"]
+    assert first == ["log/003-1-20211022-00000000.log", "stim/nature1.avi", LOG_FILE]
 
 
 def test_a_flat_and_a_saturated_pulse_are_named(broken_set: Path) -> None:
