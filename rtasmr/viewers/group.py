@@ -28,7 +28,6 @@ POLL_S = 0.008
 ATTEND_S = 0.005
 """What a turn spends on pulse readings and windows, which no tick waits for: viewers take turns."""
 
-
 UNWATCHED_S = 1.0
 """How often the state for a window is renewed while no window is open: it costs more than a tick's share."""
 
@@ -146,7 +145,19 @@ class Group:
         self.ticks = Durations()
 
     def run(self) -> None:
-        """Run until all viewers are through or the run is stopped."""
+        """Run until all viewers are through or the run is stopped.
+
+        What is no error of a viewer's own leaves every window with state ``failed`` and is raised.
+        """
+        try:
+            self._serve()
+        except BaseException as error:
+            for member in self._members:
+                if member.runs:
+                    member.engine.fail(error)
+            raise
+
+    def _serve(self) -> None:
         while not self._stopping.is_set() and any(member.runs for member in self._members):
             served = self._turn()
             self._attend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 
 import numpy as np
@@ -18,6 +19,8 @@ from rtasmr.served import ServedModel
 from rtasmr.timing import TickTimer
 from rtasmr.types import Chunk, Modality, Role
 from rtasmr.viewers.batch import BatchedModel, answer_together
+from rtasmr.viewers.config import Viewer
+from rtasmr.viewers.group import Group, Member
 
 SFREQ = 250.0
 DURATION_S = 9
@@ -67,6 +70,25 @@ def test_one_that_fails_does_not_hold_up_the_others():
     assert isinstance(failed, StreamError)
     assert last == []
     assert model.passes == {(2, 3): 1, (1, 3): 2}
+
+
+def test_what_is_nobodys_own_error_is_shown_in_every_window():
+    class Shown:
+        error: BaseException | None = None
+
+        def fail(self, error):
+            self.error = error
+
+    class Broken:
+        def pull(self):
+            raise OSError("no socket")
+
+    engines = [Shown(), Shown()]
+    viewers = [Viewer(code, "type=PPG") for code in "ab"]
+    members = [Member(v, None, e, lambda: True) for v, e in zip(viewers, engines, strict=True)]
+    with pytest.raises(OSError, match="no socket") as raised:
+        Group(Broken(), members, None, threading.Event()).run()
+    assert [engine.error for engine in engines] == [raised.value] * 2
 
 
 def test_shared_features_are_computed_once_whoever_asks(rng):
