@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offline import metrics
-from offline.metrics import Counts
-from offline.predictions import Predictions
+from offline.caveats import clip_rule, never_rule, pooled_steps
+from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
+from offline.scores import asmr_trials
+from offline.statistics import trial_counts
+from offline.streaming import serving_threshold
 from offline.tables import TrialTable
 from offline.training import TrainedModel, network_scores
 from rtasmr.types import TrialId
 
-RULES: dict[str, Callable[[TrialTable], bool]] = {
-    "rule_asmr_clip": lambda table: table.trial.is_asmr,
-    "rule_always": lambda _: True,
-    "rule_never": lambda _: False,
-}
+RULES = {"rule_asmr_clip": clip_rule, "rule_always": lambda _: 1.0, "rule_never": never_rule}
 """Rules that know the kind of clip at most; a model has to beat them within ASMR clips."""
 
 METRICS = {
@@ -52,27 +51,20 @@ def held_back_scores(trained: TrainedModel, tables: Sequence[TrialTable]) -> dic
     clips. They flatter: the same participants chose epoch, calibration and threshold.
     """
     p = held_back_probabilities(trained, tables)
-    held_back = [table for table in tables if table.trial in p]
-    calls: dict[str, Callable[[TrialTable], NDArray[np.bool_]]] = {
-        "live": lambda table: p[table.trial] >= trained.threshold
-    }
-    for name, rule in RULES.items():
-        calls[name] = lambda table, rule=rule: np.full(table.n_frames, rule(table))  # type: ignore[misc]
-    people = ", ".join(f"{number:03d}" for number in sorted({trial.participant for trial in p}))
+    threshold = serving_threshold(trained.threshold)
+    said = Predictions(
+        "live",
+        tuple(
+            TrialPrediction(table.trial, 1, p[table.trial], table.rating, table.n_frames, threshold)
+            for table in tables
+            if table.trial in p
+        ),
+    )
+    people = ", ".join(f"{number:03d}" for number in said.participants)
     source = "simulated" if trained.simulated else "recorded"
     note = f"streaming score on {source} participants held back ({people}), who also chose the epoch"
-    measured: dict[str, Measured] = {}
-    for name, call in calls.items():
-        for scope, subset in (("", held_back), ("within_asmr.", [t for t in held_back if t.trial.is_asmr])):
-            if not subset:
-                continue
-            counts = Counts.stack([(table.label, call(table)) for table in subset]).total()
-            for metric, function in METRICS.items():
-                value = float(function(counts))
-                measured[f"{name}.{scope}{metric}"] = Measured(
-                    None if np.isnan(value) else 100 * value, unit="%", note=note
-                )
-    return measured
+    models = [said, *(said.with_rule(name, rule) for name, rule in RULES.items())]
+    return {key: number for model in models for key, number in _scores(model, model.model, note).items()}
 
 
 def validated_scores(predictions: Sequence[Predictions], simulated: bool) -> dict[str, Measured]:
@@ -82,18 +74,23 @@ def validated_scores(predictions: Sequence[Predictions], simulated: bool) -> dic
     """
     source = "simulated" if simulated else "recorded"
     note = f"streaming score, nested validation, {source} people and clips that no training saw"
+    return {
+        key: number
+        for model in predictions
+        for key, number in _scores(model, f"nested.{model.model}", note).items()
+    }
+
+
+def _scores(predictions: Predictions, name: str, note: str) -> dict[str, Measured]:
+    """Return the scores over all clips and, where there are any, within ASMR clips."""
     measured: dict[str, Measured] = {}
-    for model in predictions:
-        for scope, trials in (
-            ("", model.trials),
-            ("within_asmr.", [trial for trial in model.trials if trial.is_asmr]),
-        ):
-            counts = Counts.stack([(trial.truth, trial.predicted) for trial in trials]).total()
-            values = {metric: float(function(counts)) for metric, function in METRICS.items()}
-            truth = np.concatenate([trial.truth for trial in trials])
-            values["auc"] = metrics.auc(truth, np.concatenate([trial.p for trial in trials]))
-            for metric, value in values.items():
-                measured[f"nested.{model.model}.{scope}{metric}"] = Measured(
-                    None if np.isnan(value) else 100 * value, unit="%", note=note
-                )
+    for scope, model in (("", predictions), ("within_asmr.", asmr_trials(predictions))):
+        if not model.trials:
+            continue
+        counts = trial_counts(model).total()
+        values = {metric: float(function(counts)) for metric, function in METRICS.items()}
+        values["auc"] = metrics.auc(*pooled_steps(model))
+        for metric, value in values.items():
+            known = None if np.isnan(value) else 100 * value
+            measured[f"{name}.{scope}{metric}"] = Measured(known, unit="%", note=note)
     return measured

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.caveats import flips_per_minute
+from offline.caveats import flips_per_minute, pooled_steps
 from offline.events import EventScores, response_counts
 from offline.metrics import (
     CalibrationBins,
@@ -142,7 +142,7 @@ def score_row(
             p=person.p,
         )
     scores[KIND] = _kind(only_answered(real), kind_rng, n_bootstrap)
-    truth, p = _steps(pooled.trials)
+    truth, p = pooled_steps(pooled)
     return ScoreRow(scores, person, calibration_bins(truth, p, CALIBRATION_BINS))
 
 
@@ -156,6 +156,7 @@ def _pooled_scores(
     elapsed = np.array([auc(trial.truth, np.arange(trial.p.size, dtype=np.float64)) for trial in trials])
     calls = np.array([[trial.predicted.sum(), trial.p.size] for trial in trials])
     n_varying = int(np.isfinite(ranks.by_trial).sum())
+    base_rate = float(pooled_steps(predictions)[0].mean())
 
     def called(weights: NDArray[np.int64]) -> Scores:
         sums = weights @ calls
@@ -170,9 +171,7 @@ def _pooled_scores(
         ),
         MCC: interval(lambda w: matthews_correlation(Counts.from_array(w @ counts)), "r"),
         AUC: interval(ranks.pooled, "AUC", "all moments pooled"),
-        AUPRC: interval(
-            PrecisionScore(trials), "AUPRC", f"{np.mean(_steps(trials)[0]):.3f} is chance: the base rate"
-        ),
+        AUPRC: interval(PrecisionScore(trials), "AUPRC", f"{base_rate:.3f} is chance: the base rate"),
         WITHIN: interval(ranks.within_trial, "AUC", f"over time, {n_varying} trials whose truth varies"),
         OVER_ELAPSED: interval(over_elapsed, "AUC", "within trials, more than elapsed time has"),
         "called": interval(called, "%", "share of ticks called tingle"),
@@ -244,7 +243,3 @@ def _kind(predictions: Predictions, rng: np.random.Generator, n_bootstrap: int) 
     ranks = RankScores(higher * pairs, pairs)
     interval = ParticipantBootstrap(predictions, rng, n_bootstrap)
     return interval(ranks.pooled, "AUC", "mean probability of a trial: ASMR against nature clips")
-
-
-def _steps(trials: tuple[TrialPrediction, ...]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    return np.concatenate([t.truth for t in trials]), np.concatenate([t.p for t in trials])
