@@ -101,7 +101,7 @@ def train_live_model(
     scores["rating_lag_s"] = model.config.label_shift_frames / FRAME_RATE_HZ
     scores = {name: value for name, value in scores.items() if np.isfinite(value)}
     measured = held_back_scores(model, tables)
-    origin = _origin(model, tables, seed)
+    origin = _origin(model, tables, seed, card)
     if validated is not None:
         _export_folds(validated, models, model_id, card)
         measured |= validated_scores(validated.predictions, model.simulated)
@@ -124,8 +124,11 @@ def train_live_model(
     return folder, results
 
 
-def _origin(model: TrainedModel, tables: list[TrialTable], seed: int) -> dict[str, Any]:
+def _origin(
+    model: TrainedModel, tables: list[TrialTable], seed: int, encoder: EncoderCard | None
+) -> dict[str, Any]:
     return {
+        "encoder": "" if encoder is None else encoder.weights,
         "simulated": model.simulated,
         "seed": seed,
         "digest": model.data_digest,

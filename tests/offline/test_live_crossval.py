@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from offline.export import export_encoder, load_encoder
+from offline.labels import short_label
 from offline.live_crossval import LivePlan, choose, validate
 from offline.live_families import FAMILIES, family_config
 from offline.live_model import train_live_model
@@ -179,6 +181,19 @@ def test_a_run_leaves_model_folds_predictions_and_results_and_goes_on_where_it_s
     last = model.predict(values[-80:], valid[-80:])[-11:, 0]
     np.testing.assert_allclose(saved["live"].trials[0].p[-11:], last, atol=1e-5)
     assert any(number.id == "nested.live.within_asmr.auc" for number in results.numbers)
+
+
+def test_results_of_a_random_encoder_say_so(full_study, tmp_path):
+    encoder = load_encoder("random:1")
+    export_encoder(encoder, tmp_path / "F" / "models")
+    spec = replace(full_study[0].spec, encoder_sha256=encoder.weights_sha256)
+    for table in full_study:
+        replace(table, spec=spec).save(tmp_path / "F")
+    plan = replace(QUICK, families=("boosting",))
+    _, results = train_live_model(tmp_path / "F", tmp_path / "R", "live", TINY, 1, plan=plan)
+    for config in (results.config, load_origin(tmp_path / "R" / "predictions.npz")):
+        assert config["encoder"] == "random:1"
+        assert "image encoder with random weights" in short_label(config)
 
 
 def test_tables_of_whole_clips_train_no_live_model(full_study, tmp_path):
