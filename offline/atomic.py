@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rtasmr.errors import DataError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -32,3 +35,21 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_when_full(todo: str) -> Iterator[None]:
+    """Turn a full disk, met inside the block, into one line that ends with ``make room, then`` and ``todo``.
+
+    Raises
+    ------
+    DataError
+        There is no room on the disk, or none that this user may take.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise DataError(f"{where}can not be written ({error.strerror}); make room, then {todo}") from error

@@ -342,6 +342,7 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Compute every number of the paper beside the published one, with a report of what each is worth."""
+    from offline.atomic import told_when_full
     from offline.printout import print_results
     from offline.processes import run_apart
     from offline.reproduce import reproduce_predictions
@@ -359,18 +360,21 @@ def reproduce(
         kind, path = downloaded_source()
         data, predictions = (path, None) if kind == "data" else (None, path)
         typer.echo(f"reproducing the downloaded {kind}: {path}", err=True)
-    if predictions is not None:
-        results = reproduce_predictions(predictions, out, drawn[0])
-    else:
-        settings = StudySettings(
-            protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache, scheduler
-        )
-        if data is None:
-            # In a process of its own: what it takes of memory is free again for the training.
-            shape = _size(size or "1280x720")
-            data = run_apart(_simulate_study, out, participants or 34, drawn[0], scenario or "tingle", shape)
-        with progress("reproduce") as report:
-            results = reproduce_study(data, out, settings, report, _tell_note)
+    with told_when_full("run the same command again: finished work is kept"):
+        if predictions is not None:
+            results = reproduce_predictions(predictions, out, drawn[0])
+        else:
+            settings = StudySettings(
+                protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache, scheduler
+            )
+            if data is None:
+                # In a process of its own: what it takes of memory is free again for the training.
+                shape = _size(size or "1280x720")
+                data = run_apart(
+                    _simulate_study, out, participants or 34, drawn[0], scenario or "tingle", shape
+                )
+            with progress("reproduce") as report:
+                results = reproduce_study(data, out, settings, report, _tell_note)
     if json_:
         sys.stdout.write((out / "results.json").read_text(encoding="utf-8"))
     else:
@@ -386,9 +390,12 @@ def report(
     results: Annotated[Path, typer.Argument(help="Folder that 'offline reproduce' wrote.")],
 ) -> None:
     """Write report.html again from saved results and predictions; nothing is computed anew."""
+    from offline.atomic import told_when_full
     from offline.report import write_report_again
 
-    typer.echo(f"report: {write_report_again(results)}")
+    with told_when_full("run the same command again"):
+        path = write_report_again(results)
+    typer.echo(f"report: {path}")
 
 
 def _simulate_study(out: Path, participants: int, seed: int, scenario: str, size: tuple[int, int]) -> Path:

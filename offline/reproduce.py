@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
-from offline.claims import claim_rows
 from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, BASELINES, FUSION, PPG_ONLY, VIDEO_ONLY
+from offline.finishing import write_everything
 from offline.labels import short_label
 from offline.metrics import macro_f1
-from offline.predictions import Predictions, load_origin, load_predictions, load_published, save_predictions
+from offline.predictions import Predictions, load_origin, load_predictions, load_published
 from offline.pulse_gain import measure_pulse_gain
-from offline.report import write_report
-from offline.results import Measured, Results, compile_results, paper_fold_macro_f1, write_results
+from offline.results import Measured, Results, compile_results, paper_fold_macro_f1
 from offline.scores import clip_level, fold_scores, frame_level, pooled_scores
 from offline.statistics import (
     N_BOOTSTRAP,
@@ -81,9 +80,7 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
         config,
         reason="needs more than these predictions; 'offline reproduce DATA' computes it",
     )
-    save_predictions(out / "predictions.npz", list(models.values()), origin)
-    write_results(results, out, claim_rows(results))
-    write_report(results, out, models)
+    write_everything(results, out, models, origin)
     return results
 
 

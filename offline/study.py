@@ -13,25 +13,24 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
-from offline.claims import claim_rows
 from offline.compared import BASELINES, FUSION, MODALITIES, check_models
 from offline.crossval import CrossValidation, cross_validate
 from offline.data_notes import DataNotes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
 from offline.encoders import provide_encoder
 from offline.extract import extract_tables
+from offline.finishing import write_everything
 from offline.kept_validation import validate_behaviour
 from offline.labels import short_label
-from offline.predictions import Predictions, save_predictions
+from offline.predictions import Predictions
 from offline.processes import open_pool, run_apart
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
 from offline.pulse_amplitude import pulse_amplitudes
 from offline.pulse_gain import measure_amplitude
-from offline.report import write_report
 from offline.report_tables import AS_WRITTEN as SECOND
 from offline.report_tables import SEEDS
 from offline.reproduce import draw_figure_6, measure_models
-from offline.results import Measured, Results, compile_results, paper_numbers, write_results
+from offline.results import Measured, Results, compile_results, paper_numbers
 from offline.scores import fold_scores
 from offline.simulation import simulate
 from offline.simulation.study import NOTICE, Scenario
@@ -189,9 +188,7 @@ def reproduce_study(
         config,
         reason="its model is not among --models, or the data for it are not there",
     )
-    save_predictions(out / "predictions.npz", list(first.values()), origin_of(config))
-    write_results(results, out, claim_rows(results))
-    write_report(results, out, first, notes.all)
+    write_everything(results, out, first, origin_of(config), notes.all)
     if progress is not None:
         progress("report", 1.0)
     return results
@@ -332,8 +329,9 @@ def _config(dataset: DataSet, settings: StudySettings, encoder_folder: Path) -> 
         config |= {
             "scenario": str(dataset.simulation.get("scenario", "")),
             "simulation_seed": str(dataset.simulation.get("seed", "")),
-            "notice": NOTICE,
         }
+    if dataset.is_simulated:
+        config["notice"] = NOTICE
     encoder = settings.encoder
     return config | {
         "protocol": settings.protocol,

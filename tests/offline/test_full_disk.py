@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from offline.cache import Entry, FeatureCache
 from offline.encoders import provide_encoder
 from offline.export import export_encoder, load_encoder
 from offline.feature_sets import feature_spec
+from offline.predictions import Predictions, TrialPrediction, save_predictions
 from offline.table_folder import TableFolder
 from offline.tables import TrialTable
 from rtasmr.errors import DataError, ModelError
 from rtasmr.grid import WARMUP_TICKS
-from rtasmr.types import TrialId
+from rtasmr.types import VIDEOS, TrialId
 
 DISK_BYTES = 2**20
 TRIAL = TrialId(1, "vid3")
@@ -111,3 +114,50 @@ def test_a_file_is_as_before_when_its_successor_does_not_fit(disk: Path) -> None
         part.write_bytes(bytes(100_000))
     assert path.read_text() == "first"
     assert files(disk) == ["ballast", "results.json"]
+
+
+def run_offline(*words: object, most_blocks: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command that may write no file of more than so many blocks of 512 bytes."""
+    limit = "" if most_blocks is None else f"ulimit -f {most_blocks}; "
+    command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "offline", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_a_report_that_does_not_fit_is_finished_from_what_is_saved(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """The report is the largest file: a limit just below its size lets all others through."""
+    trials = [
+        TrialPrediction(
+            TrialId(i % 4 + 1, video),
+            i % 4 + 1,
+            rng.random(40).astype(np.float32),
+            rng.integers(0, 2, 40).astype(np.int8),
+            40,
+        )
+        for i, video in enumerate(VIDEOS)
+    ]
+    saved = tmp_path / "mine.npz"
+    save_predictions(saved, [Predictions("fusion", tuple(trials))])
+    words = ("reproduce", "--predictions", saved, "--out")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert run_offline(*words, whole).returncode == 0
+    sizes = sorted((path.stat().st_size, path.name) for path in whole.rglob("*") if path.is_file())
+    assert sizes[-1][1] == "report.html"
+    cut.mkdir()
+    (cut / "report.html").write_text("of another run")
+    ended = run_offline(*words, cut, most_blocks=sizes[-1][0] // 512 - 1)
+    assert ended.returncode == 1
+    told = f"error: {cut}/report.html: can not be written (File too large); make room, then "
+    todo = f"'offline report {cut}' writes the report from what is saved there"
+    assert ended.stderr.splitlines()[-1] == told + todo
+    assert set(files(whole)) - set(files(cut)) == {"report.html"}
+    assert run_offline("report", cut).returncode == 0
+    assert files(cut) == files(whole)
+
+    ended = run_offline(*words, tmp_path / "nothing", most_blocks=1)
+    told = r"error: .*: can not be written \(File too large\); make room, then run the same command again: "
+    assert re.fullmatch(f"{told}finished work is kept", ended.stderr.splitlines()[-1])
+    assert run_offline(*words, tmp_path / "nothing").returncode == 0
+    assert files(tmp_path / "nothing") == files(whole)
