@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from mmap import mmap
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
 from rtasmr.types import StreamSpec
@@ -27,6 +28,9 @@ MAX_ALL_CHANNELS = 2**20
 
 MAX_CHUNK_BYTES = 2**30
 MAX_TEXTS = 1_000_000
+
+MIN_TIME_S, MAX_TIME_S = 1e-15, 1e11
+"""No clock tells a time beyond, nor so near to 0 and not 0: such bytes are no time, as most are not."""
 
 _OFFSET = struct.Struct("<dd")
 
@@ -93,7 +97,8 @@ class Scan:
     name : str
         Name of the file, for messages.
     salvage : bool
-        Go on behind a corrupt chunk, at the next boundary, instead of raising.
+        Go on behind a corrupt chunk, at the next boundary, instead of raising; leave out chunks whose
+        bytes are in order but whose times are none.
 
     Attributes
     ----------
@@ -173,7 +178,7 @@ class Scan:
         return end
 
     def _chunk(self, start: int, end: int) -> FileChunk | None:
-        """Check tag and content of one chunk and count it; None for one that can not be dated."""
+        """Check tag and content of one chunk and count it; None for one that is left out."""
         number = int.from_bytes(self._content[start : start + 2], "little")
         if self._has_header == (number == Tag.FILE_HEADER):
             belongs = "data" if self._has_header else "the file header"
@@ -207,7 +212,11 @@ class Scan:
         elif tag is Tag.CLOCK_OFFSET:
             if len(body) != _OFFSET.size:
                 raise CorruptError(f"a clock offset of {len(body)} bytes, not {_OFFSET.size}")
-            stream.totals.clock_offsets.append(_OFFSET.unpack(body))
+            offset = _OFFSET.unpack(body)
+            if self._salvage and not _are_times(np.array(offset)):
+                self.n_skipped += len(body)
+                return None
+            stream.totals.clock_offsets.append(offset)
         else:
             if stream.has_footer:
                 raise CorruptError(f"a second footer of stream {stream_id}")
@@ -233,6 +242,10 @@ class Scan:
         if stream.lacks_stamp and np.isnan(samples[0]).any():
             self.n_skipped += len(body)
             return None
+        if self._salvage and not _are_times(samples[0]):
+            self.n_skipped += len(body)
+            stream.lacks_stamp = True
+            return None
         stream.lacks_stamp = False
         if stream.spec.dtype == STRING:
             self._n_texts += samples[1].size
@@ -253,6 +266,11 @@ def scan(content: bytes, name: str, *, salvage: bool = False) -> Scan:
     for _ in result.chunks():
         pass
     return result
+
+
+def _are_times(seconds: NDArray[np.float64]) -> bool:
+    size = np.abs(seconds)
+    return bool(((size == 0) | ((size > MIN_TIME_S) & (size < MAX_TIME_S))).all())
 
 
 def _chunk_bounds(content: bytes | mmap, position: int) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import struct
+import warnings
 from contextlib import closing
 from dataclasses import replace
 
@@ -97,6 +98,25 @@ def test_damage_costs_what_lies_before_the_next_boundary(session, tmp_path):
     np.testing.assert_array_equal(numbers, [*range(1500), *range(2000, 4000)])
     assert done.n_lost_bytes == boundaries[3] - boundaries[2]
     assert footer_of(done.path, "rtasmr-rating")["sample_count"] == ["35"]
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf, 1.57e-302, -3e200])
+def test_times_that_no_clock_tells_cost_their_chunk_alone(session, tmp_path, wild):
+    """As bytes that turn over on a disk: the stamp of sample 1250 and a clock offset are none."""
+    content = session.read_bytes()
+    stamp, torn = struct.pack("<d", 500 + 12.5), struct.pack("<d", wild)
+    offset = struct.pack("<dd", 500 + 25.99, 0.0)
+    (tmp_path / "d.xdf").write_bytes(content.replace(stamp, torn, 1).replace(offset, torn + offset[8:], 1))
+    assert content.count(offset) == 1
+    copied = repair(tmp_path / "d.xdf")
+    times, numbers = pulse_of(copied.path)
+    np.testing.assert_array_equal(numbers, np.r_[:1200, 1300:4000])
+    np.testing.assert_array_equal(times, 500 + numbers.astype(np.float64) / 100)
+    assert copied.n_lost_bytes > 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ((pulse, *_), _) = pyxdf.load_xdf(copied.path)
+    assert np.isfinite(pulse["time_stamps"]).all()
 
 
 def test_samples_that_can_not_be_dated_after_damage_are_left_out(tmp_path):
