@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.notes import counted, joined, named
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.dataset import DataSet, rating_track
+from rtasmr.dataset_words import counted
 from rtasmr.grid import CLIP_DURATION_S, FRAME_RATE_HZ, n_published_frames
 from rtasmr.types import ASMR_VIDEOS, VIDEOS, TrialId
 

@@ -18,10 +18,11 @@ from scipy.stats import spearmanr, ttest_rel
 from offline.beats import published_rate
 from offline.behaviour import RatedTrial
 from offline.correlation import fisher_z, n_guarded
-from offline.notes import counted, joined, named
+from offline.notes import joined, named
 from offline.results import Measured
 from offline.statistics import mean_and_sd
 from rtasmr.biopac import PpgRecording
+from rtasmr.dataset_words import counted
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.pulse_quality import LEAST_HARMONIC_SHARE, harmonic_share
 from rtasmr.pulse_rate import beat_rate, find_beats

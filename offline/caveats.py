@@ -25,7 +25,6 @@ from offline.metrics import (
     n_changes,
     variance_explained,
 )
-from offline.notes import counted
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
 from offline.scores import asmr_trials
@@ -38,6 +37,7 @@ from offline.statistics import (
     trial_counts,
     video_level,
 )
+from rtasmr.dataset_words import counted
 from rtasmr.grid import FRAME_RATE_HZ
 
 

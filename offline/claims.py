@@ -16,10 +16,10 @@ from enum import StrEnum
 
 from scipy.stats import binom
 
-from offline.notes import counted
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.reading import Reader, bound, digits_of, show
 from offline.results import ALPHA, Number, Results, Verdict, paper_numbers, unjudged
+from rtasmr.dataset_words import counted
 from rtasmr.types import ASMR_VIDEOS
 
 _LEFT_OPEN = "These numbers leave it open: that no gain was found does not show that there is none."

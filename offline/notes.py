@@ -14,8 +14,3 @@ def named(what: str, participants: Iterable[int]) -> str:
 def joined(*parts: str) -> str:
     """Return the parts that are not empty, with semicolons between them."""
     return "; ".join(part for part in parts if part)
-
-
-def counted(n: float, what: str) -> str:
-    """Return a number of things, ``1 trial`` or ``10 trials``."""
-    return f"{n:.0f} {what}" if n == 1 else f"{n:.0f} {what}s"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.metrics import Scores, macro_f1
-from offline.notes import counted
+from offline.notes import joined
 from offline.person_specific import PersonScores
 from offline.predictions import Predictions
 from offline.resampling import FEWEST_PARTICIPANTS, ParticipantBootstrap
@@ -27,6 +27,7 @@ from offline.statistics import (
     resample_participants,
     trial_counts,
 )
+from rtasmr.dataset_words import counted
 from rtasmr.errors import DataError
 
 PREFIX = "caveat.pulse."
@@ -46,6 +47,8 @@ def measure_pulse_gain(
 ) -> dict[str, Measured]:
     """Return what the pulse adds within ASMR clips, padding left out, with participant intervals.
 
+    Trials without a valid pulse say nothing about it: they are left out, and counted in the notes.
+
     Parameters
     ----------
     fusion : Predictions
@@ -58,15 +61,22 @@ def measure_pulse_gain(
     without_pulse : Predictions or None
         A model trained as the fusion model was, on sound and picture alone.
     """
-    whole, fusion = fusion, asmr_trials(fusion).without_padding()
+    whole, fusion = fusion, _judged(fusion)
+    left_out = _left_out(asmr_trials(whole))
+    people = Measured(
+        float(len(fusion.participants)),
+        unit="count",
+        note=joined("people with a test trial of an ASMR clip", left_out),
+    )
+    if not fusion.trials:
+        absent = Measured(None, unit="r", note="No ASMR trial has a pulse from beginning to end")
+        return {f"{PREFIX}participants": people, f"{PREFIX}correlation": absent}
     interval = ParticipantBootstrap(fusion, rng, n_bootstrap, undefined=_UNDEFINED)
     own = PersonScores.of([fusion])
     found = {
-        "participants": Measured(
-            float(len(fusion.participants)), unit="count", note="people with a test trial of an ASMR clip"
-        ),
-        "concordance": interval(own.concordance, "r", _CONCORDANCE),
-        "correlation": interval(own.correlation, "r", _CORRELATION),
+        "participants": people,
+        "concordance": interval(own.concordance, "r", joined(_CONCORDANCE, left_out)),
+        "correlation": interval(own.correlation, "r", joined(_CORRELATION, left_out)),
     }
     if shuffled:
         models = [_alike(fusion, model) for model in shuffled]
@@ -91,7 +101,7 @@ def measure_pulse_gain(
         note = f"a model of the pulse alone, {_CORRELATION}"
         found["alone.correlation"] = interval(alone.correlation, "r", note)
     if without_pulse is not None:
-        found |= _compare(whole, without_pulse, own, interval, n_bootstrap, rng)
+        found |= _compare(_with_pulse(whole), _with_pulse(without_pulse), own, interval, n_bootstrap, rng)
     return {f"{PREFIX}{name}": number for name, number in found.items()}
 
 
@@ -107,7 +117,7 @@ def _compare(
 
     The same participants are drawn for both, so what makes a person easy or hard to predict cancels.
     """
-    bare = PersonScores.of([_alike(asmr_trials(fusion).without_padding(), without_pulse)])
+    bare = PersonScores.of([_alike(_judged(fusion), without_pulse)])
 
     def gain(weights: NDArray[np.int64]) -> Scores:
         return np.asarray(bare.brier(weights) - own.brier(weights))
@@ -145,6 +155,8 @@ def measure_amplitude(
     amplitudes : Predictions
         See `pulse_amplitude.pulse_amplitudes`.
     """
+    left_out = _left_out(amplitudes)
+    amplitudes = _with_pulse(amplitudes)
     if not amplitudes.trials:
         absent = Measured(None, unit="r", note="no ASMR trial has a pulse from beginning to end")
         return {f"{PREFIX}amplitude.correlation": absent}
@@ -153,20 +165,35 @@ def measure_amplitude(
         told = (
             f"needs {FEWEST_PARTICIPANTS} people with a pulse throughout an ASMR clip; there are {n_people}"
         )
-        return {f"{PREFIX}amplitude.correlation": Measured(None, unit="r", note=told)}
+        return {f"{PREFIX}amplitude.correlation": Measured(None, unit="r", note=joined(told, left_out))}
     note = (
         f"of pulse amplitude over 5 s and report in {counted(len(amplitudes.trials), 'ASMR trial')} of "
         f"{n_people} people, less what all share and each trial's mean; 0 is chance"
     )
     scores = PersonScores.of([amplitudes])
     interval = ParticipantBootstrap(amplitudes, rng, n_bootstrap, undefined=_UNDEFINED)
-    return {f"{PREFIX}amplitude.correlation": interval(scores.correlation, "r", note)}
+    return {f"{PREFIX}amplitude.correlation": interval(scores.correlation, "r", joined(note, left_out))}
+
+
+def _with_pulse(predictions: Predictions) -> Predictions:
+    return predictions.where(lambda trial: trial.has_pulse)
+
+
+def _judged(predictions: Predictions) -> Predictions:
+    """Return the ASMR trials that have a pulse, padding left out."""
+    return _with_pulse(asmr_trials(predictions)).without_padding()
+
+
+def _left_out(predictions: Predictions) -> str:
+    """Return how many trials have no valid pulse, as part of a note; empty where all have one."""
+    n = sum(not trial.has_pulse for trial in predictions.trials)
+    return f"{counted(n, 'trial')} without a valid pulse left out" if n else ""
 
 
 def _alike(fusion: Predictions, model: Predictions) -> Predictions:
-    """Return the ASMR trials of a model, padding left out, in the order of ``fusion``."""
+    """Return the ASMR trials of a model that have a pulse, padding left out, in the order of ``fusion``."""
     wanted = [trial.trial for trial in fusion.trials]
-    by_trial = {trial.trial: trial for trial in asmr_trials(model).without_padding().trials}
+    by_trial = {trial.trial: trial for trial in _judged(model).trials}
     if set(by_trial) != set(wanted):
         raise DataError(
             f"model {model.model!r}: expected predictions of the same {len(wanted)} ASMR trials as "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from offline.notes import counted
 from offline.reading import Reader, bound
 from offline.results import Results
+from rtasmr.dataset_words import counted
 from rtasmr.types import ASMR_VIDEOS
 
 _FOLD_TESTS = {

@@ -15,8 +15,8 @@ from offline.atomic import replacing
 from offline.cardio import PulseComparison
 from offline.correlation import fisher_z
 from offline.labels import SIMULATED
-from offline.notes import counted
 from offline.typeset import MINUS, typeset
+from rtasmr.dataset_words import counted
 from rtasmr.presentation_log import MAX_LEVEL
 
 ASMR_COLOUR, NATURE_COLOUR = "#D55E00", "#0072B2"

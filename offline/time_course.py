@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from offline.caveats import by_video, pooled_steps, within_trial_auc
 from offline.metrics import accuracy, auc, brier, macro_f1
-from offline.notes import counted
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
 from offline.scores import asmr_trials, fold_scores
 from offline.statistics import fold_values, mean_and_sd, trial_counts
+from rtasmr.dataset_words import counted
 from rtasmr.grid import FRAME_RATE_HZ
 
 ONSET_TOLERANCE_S = 5.0

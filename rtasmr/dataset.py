@@ -22,6 +22,7 @@ from rtasmr.dataset_words import (
 )
 from rtasmr.errors import DataError
 from rtasmr.presentation_log import Clip, Press, SessionLog, participant_of, rating_track, read_log
+from rtasmr.simulation_signs import simulated_files
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS, TrialId
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 
 FOLDERS = ("log", "ppg", "stim")
 SIMULATION_MARKER = "SIMULATED.json"
-"""File at the root of a simulated set; a set without it counts as real."""
+"""File at the root of a simulated set; without it a set is known by its files (`simulation_signs`)."""
 DOWNLOAD_MARKER = "download.json"
 """File at the root of a downloaded set: what came from where, and whether it is complete."""
 
@@ -76,7 +77,9 @@ class DataSet:
     missing : tuple of str
         Files that should be there and are not, relative to ``root``.
     simulation : mapping or None
-        Content of ``SIMULATED.json``; None for a real set.
+        Content of ``SIMULATED.json``; None without that file.
+    simulated_files : tuple of Path
+        Files that say themselves that they were simulated.
     warnings : tuple of str
         Everything in names and logs that was missing or unusual, and what is done about it. Files are
         named relative to ``root``.
@@ -90,6 +93,7 @@ class DataSet:
     stimulus_files: Mapping[str, Path]
     missing: tuple[str, ...]
     simulation: Mapping[str, object] | None
+    simulated_files: tuple[Path, ...]
     warnings: tuple[str, ...]
 
     @classmethod
@@ -134,6 +138,14 @@ class DataSet:
         simulation = _read_marker(root / SIMULATION_MARKER, "simulate the set again")
         if simulation is not None and not simulation.get("complete", False):
             warnings.append(f"{SIMULATION_MARKER}: the simulation was not finished; run it again")
+        simulated = simulated_files(log_files.values(), ppg_files.values(), stimulus_files.values())
+        if simulated and simulation is None:
+            n_files = len(log_files) + len(ppg_files) + len(stimulus_files)
+            told = (
+                f"says that it was simulated, as {len(simulated)} of {n_files} files do, and "
+                f"{SIMULATION_MARKER} is not there; all that is made of this set is called simulated"
+            )
+            warnings.append(named_in_set(simulated[0], told))
         download = _read_marker(root / DOWNLOAD_MARKER, "download the set again")
         if download is not None and not download.get("complete", False):
             warnings.append(f"{DOWNLOAD_MARKER}: the download was not finished; run it again")
@@ -146,6 +158,7 @@ class DataSet:
             stimulus_files,
             missing,
             simulation,
+            simulated,
             tuple(warnings),
         )
 
@@ -156,8 +169,8 @@ class DataSet:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether the set was made by the simulator: nothing in it says anything about people."""
-        return self.simulation is not None
+        """Whether any of the set was made by the simulator: nothing in it says anything about people."""
+        return self.simulation is not None or bool(self.simulated_files)
 
     def log(self, participant: int) -> SessionLog:
         """Return the log of a participant, or raise `DataError`."""

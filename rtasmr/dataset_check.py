@@ -76,7 +76,7 @@ def iter_findings(root: Path) -> Iterator[Finding]:
 
 
 def _check_names_and_logs(dataset: DataSet) -> Iterator[Finding]:
-    if dataset.is_simulated:
+    if dataset.simulation is not None:
         yield Finding(SIMULATION_MARKER, Level.WARNING, "simulated data; says nothing about people")
     unusable = {*dataset.missing, *(in_set(dataset.log_files[number]) for number in dataset.unreadable_logs)}
     told = [text.partition(": ") for text in dataset.warnings]

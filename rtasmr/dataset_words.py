@@ -65,6 +65,6 @@ def of_clips(videos: list[str], n_all: int) -> str:
     return f"{len(videos)} of {n_all} clips ({', '.join(videos)})"
 
 
-def counted(n: int, thing: str) -> str:
+def counted(n: float, thing: str) -> str:
     """Return a number of things: ``1 clip``, ``8 clips``."""
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+    return f"{n:.0f} {thing}" if n == 1 else f"{n:.0f} {thing}s"

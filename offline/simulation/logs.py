@@ -11,6 +11,7 @@ import numpy as np
 from offline.simulation.response import Stroke
 from offline.simulation.schedule import SESSION_S, SessionPlan
 from rtasmr.presentation_log import LOG_UNITS_PER_S
+from rtasmr.simulation_signs import IN_LOG
 
 HEADER = (
     "Subject", "Trial", "Event Type", "Code", "Time", "TTime", "Uncertainty", "Duration", "Uncertainty",
@@ -56,7 +57,7 @@ def write_log(
         rows.append("\t".join(row))
     clock = f"{plan.day:%m/%d/%Y} {rng.integers(9, 18):02d}:{rng.integers(60):02d}:{rng.integers(60):02d}"
     head = [
-        f"Scenario - ASMR_exp2_cond{plan.condition} (simulated)",
+        f"Scenario - ASMR_exp2_cond{plan.condition} {IN_LOG}",
         f"Logfile written - {clock}",
         "",
         "\t".join(HEADER),

@@ -25,6 +25,7 @@ from offline.simulation.schedule import SESSION_S
 from rtasmr.biopac import PPG_SFREQ
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.presentation_log import MAX_LEVEL
+from rtasmr.simulation_signs import IN_PULSE
 
 N_SAMPLES = round(SESSION_S * PPG_SFREQ)
 N_TICKS = round(SESSION_S * FRAME_RATE_HZ)
@@ -174,7 +175,7 @@ class BiopacWriter:
             In steps of ``STEP_MV``.
         """
         header = (
-            f"{participant:03d}_ASMR_simulated.acq\n0.5 ms/sample\n2 channels\nPPG\nmV\nPPG (0.5-35Hz)\nmV\n"
+            f"{participant:03d}{IN_PULSE}\n0.5 ms/sample\n2 channels\nPPG\nmV\nPPG (0.5-35Hz)\nmV\n"
             f"min\tCH1\tCH2\n\t{len(codes)}\t{len(codes)}\n"
         )
         index = codes.astype(np.int32) + 2**14

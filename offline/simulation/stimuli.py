@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from offline.simulation.pictures import FRAMES_PER_S, pictures
 from offline.simulation.sounds import SFREQ, synthesise
+from rtasmr.simulation_signs import IN_STIMULUS
 
 SOUND_BIT_RATE = 128_000
 SOUND_EFFORT = "9"
@@ -39,6 +40,7 @@ def write_stimulus(
     sound = synthesise(video, drive, rng)
     # Bit-exact: no program version or date in the file, so that a seed gives the same bytes.
     with av.open(path, "w", format="avi", options={"fflags": "+bitexact"}) as container:
+        container.metadata["title"] = IN_STIMULUS
         picture_stream = container.add_stream("mpeg4", rate=FRAMES_PER_S)
         picture_stream.width, picture_stream.height = size
         picture_stream.pix_fmt = "yuv420p"
