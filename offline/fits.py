@@ -22,8 +22,8 @@ from rtasmr.types import TrialId
 
 logger = logging.getLogger(__name__)
 
-FIT_VERSION = 1
-"""Raised whenever our own code changes a prediction."""
+FIT_VERSION = 2
+"""Raised whenever our own code changes a prediction or what is kept of it."""
 
 MAX_SHUFFLES = 7
 """Exchanges of pulses that the fusion model is asked about, at most; the published folds allow as many."""

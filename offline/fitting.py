@@ -101,10 +101,11 @@ def compute_fit(
 
 
 def _n_shuffles(test: Sequence[PaddedClip], pulse: NDArray[np.intp]) -> int:
-    """Return how many shifts leave nobody with their own pulse."""
-    if pulse.size == 0 or not test:
+    """Return how many shifts leave nobody with their own pulse, of those who have a valid one."""
+    with_pulse = Counter(clip.trial.video for clip in test if clip.has_pulse)
+    if pulse.size == 0 or not with_pulse:
         return 0
-    return min(MAX_SHUFFLES, min(Counter(clip.trial.video for clip in test).values()) - 1)
+    return min(MAX_SHUFFLES, min(with_pulse.values()) - 1)
 
 
 def _predictions(
@@ -114,7 +115,7 @@ def _predictions(
     return Predictions(
         model,
         tuple(
-            TrialPrediction(clip.trial, fit.fold or 0, p, clip.rating, clip.n_real)
+            TrialPrediction(clip.trial, fit.fold or 0, p, clip.rating, clip.n_real, has_pulse=clip.has_pulse)
             for clip, p in zip(clips, answers, strict=True)
         ),
     )

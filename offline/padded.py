@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from offline.tables import TrialTable
 from rtasmr.errors import DataError
-from rtasmr.types import TrialId
+from rtasmr.types import Modality, TrialId
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class PaddedClip:
         0 to 3; 0 in the padding.
     n_real : int
         Steps before the padding.
+    has_pulse : bool
+        Whether the pulse is valid at all of these, whatever columns there are here.
     """
 
     trial: TrialId
@@ -35,6 +37,7 @@ class PaddedClip:
     target: NDArray[np.bool_]
     rating: NDArray[np.int8]
     n_real: int
+    has_pulse: bool = True
 
 
 def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> PaddedClip:
@@ -53,7 +56,8 @@ def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> Padd
     target[:n_real] = table.label[:n_real]
     rating = np.zeros(n_steps, dtype=np.int8)
     rating[:n_real] = table.rating[:n_real]
-    return PaddedClip(table.trial, values, target, rating, n_real)
+    has_pulse = bool(table.valid[:n_real, table.spec.columns(Modality.PPG)].all())
+    return PaddedClip(table.trial, values, target, rating, n_real, has_pulse)
 
 
 def class_weights(n_tingle: int, n_steps: int) -> tuple[float, float]:
@@ -80,8 +84,9 @@ def class_weights(n_tingle: int, n_steps: int) -> tuple[float, float]:
 def exchange_columns(clips: Sequence[PaddedClip], columns: NDArray[np.intp], shift: int) -> list[PaddedClip]:
     """Return clips in which each participant has some columns of another one with the same stimulus.
 
-    The giver stands ``shift`` places further among those with the stimulus, from the last on to the first.
-    Steps that the giver does not have become invalid; the taker's padding stays.
+    The giver stands ``shift`` places further among those with the stimulus and a pulse, from the last on to
+    the first. Steps that the giver does not have become invalid; the taker's padding stays. Who has no valid
+    pulse neither gives nor takes.
 
     Parameters
     ----------
@@ -89,11 +94,14 @@ def exchange_columns(clips: Sequence[PaddedClip], columns: NDArray[np.intp], shi
     columns : ndarray of shape (n_exchanged,)
         Columns that belong to the participant, such as the pulse.
     shift : int
-        From 1 to one less than the number of participants, or some keep their own.
+        From 1 to one less than the number of participants with a pulse, or some keep their own.
     """
     exchanged = []
     for clip in clips:
-        same = [other for other in clips if other.trial.video == clip.trial.video]
+        if not clip.has_pulse:
+            exchanged.append(clip)
+            continue
+        same = [other for other in clips if other.trial.video == clip.trial.video and other.has_pulse]
         giver = same[(same.index(clip) + shift) % len(same)]
         n_given = min(clip.n_real, giver.n_real)
         values = clip.values.copy()

@@ -35,7 +35,7 @@ def rms(values: NDArray[np.floating], n_steps: int) -> NDArray[np.float64]:
 def pulse_amplitudes(tables: Path) -> Predictions:
     """Return the pulse amplitude of every ASMR trial in the place of a probability.
 
-    Trials whose pulse is not valid throughout are left out.
+    Trials whose pulse is not valid throughout have none (NaN) and are marked so.
 
     Parameters
     ----------
@@ -45,11 +45,14 @@ def pulse_amplitudes(tables: Path) -> Predictions:
     trials = []
     for table in iter_tables(tables):
         (column,) = table.spec.columns(Modality.PPG)
-        if table.trial.is_asmr and table.valid[:, column].all():
+        if not table.trial.is_asmr:
+            continue
+        has_pulse = bool(table.valid[:, column].all())
+        score = np.full(table.n_frames, np.nan, np.float32)
+        if has_pulse:
             score = rms(table.values[:, column], round(WINDOW_S * FRAME_RATE_HZ)).astype(np.float32)
-            trials.append(
-                TrialPrediction(
-                    table.trial, fold_of_video(table.trial.video), score, table.rating, table.n_frames
-                )
-            )
+        fold = fold_of_video(table.trial.video)
+        trials.append(
+            TrialPrediction(table.trial, fold, score, table.rating, table.n_frames, has_pulse=has_pulse)
+        )
     return Predictions("pulse amplitude", tuple(trials))

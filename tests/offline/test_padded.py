@@ -30,6 +30,19 @@ def test_a_long_clip_is_cut_and_an_invalid_value_stays_missing(make_table):
     assert not clip.target.any()  # nature clips hold no tingle
 
 
+def test_who_has_no_valid_pulse_neither_gives_nor_takes_one(make_table):
+    tables = [make_table(TrialId(p, "vid1"), 130) for p in (1, 2, 3, 4)]
+    tables[1].valid[7, 4] = False
+    first, second, third, last = (pad_clip(table, np.arange(5), 130) for table in tables)
+    assert [clip.has_pulse for clip in (first, second, third, last)] == [True, False, True, True]
+    # whatever columns a model sees
+    assert not pad_clip(tables[1], np.array([0]), 130).has_pulse
+    exchanged = exchange_columns((first, second, third, last), np.array([4]), 1)
+    assert exchanged[1] is second
+    for taker, giver in ((0, third), (2, last), (3, first)):
+        np.testing.assert_array_equal(exchanged[taker].values[:, 4], giver.values[:, 4])
+
+
 def test_each_takes_the_pulse_of_another_with_the_same_clip(make_table):
     trials = [TrialId(p, video) for p in (1, 2, 3) for video in ("vid1", "vid5")]
     clips = [pad_clip(make_table(trial, 100 + 10 * trial.participant), np.arange(5), 130) for trial in trials]

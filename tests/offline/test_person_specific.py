@@ -93,8 +93,10 @@ def test_amplitude_of_every_trial_with_a_pulse(make_table, small_spec, tmp_path)
     values[7, column], valid[7, column] = np.nan, False
     for table in (kept, nature, replace(lost, values=values, valid=valid)):
         table.save(tmp_path)
-    (found,) = pulse_amplitudes(tmp_path).trials
-    assert found.trial == TrialId(3, "vid2")
+    found, without = pulse_amplitudes(tmp_path).trials
+    assert (found.trial, found.has_pulse) == (TrialId(3, "vid2"), True)
+    assert (without.trial, without.has_pulse) == (TrialId(4, "vid2"), False)
+    assert np.isnan(without.p).all()
     np.testing.assert_allclose(found.p, rms(kept.values[:, column], 50), rtol=1e-6)
     with pytest.raises(DataError, match="found none"):
         pulse_amplitudes(tmp_path / "empty")

@@ -3,6 +3,7 @@
 import os
 import pickle
 import pickletools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -237,13 +238,15 @@ def test_file_round_trip_keeps_models_order_lengths_and_padding(tmp_path, rng):
         )
         for name in ("fusion", "audio_only")
     ]
+    lost = replace(models[0].trials[1], has_pulse=False)
+    models[0] = replace(models[0], trials=(models[0].trials[0], lost))
     save_predictions(tmp_path / "predictions.npz", models)
     back = load_predictions(tmp_path / "predictions.npz")
     assert list(back) == ["fusion", "audio_only"]
     for model in models:
         for before, after in zip(model.trials, back[model.model].trials, strict=True):
             assert (after.trial, after.fold, after.n_real) == (before.trial, before.fold, before.n_real)
-            assert after.threshold == before.threshold
+            assert (after.threshold, after.has_pulse) == (before.threshold, before.has_pulse)
             np.testing.assert_array_equal(after.p, before.p)
             np.testing.assert_array_equal(after.rating, before.rating)
 

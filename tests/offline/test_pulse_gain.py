@@ -1,5 +1,7 @@
 """Whether the pulse adds anything: worked by hand, then on predictions that use a pulse and that do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,46 @@ def test_no_trial_with_a_pulse(rng):
     (number,) = measure_amplitude(Predictions("pulse amplitude", ()), rng).values()
     assert number.value is None
     assert number.note.startswith("no ASMR trial")
+
+
+def test_trials_without_a_valid_pulse_are_left_out_and_counted(rng):
+    fusion, shuffled = study(rng, 0.2)
+    bare = fusion.with_rule("audio_video", lambda _: 0.5)
+
+    def measured(*, marked):
+        """Two trials have no pulse: they are not there, or are marked and say the contrary of the truth."""
+
+        def of(model):
+            if not marked:
+                return model.where(lambda one: one.trial.participant > 2)
+            lost = tuple(
+                replace(one, p=1 - one.p, has_pulse=False) if one.trial.participant <= 2 else one
+                for one in model.trials
+            )
+            return replace(model, trials=lost)
+
+        return measure_pulse_gain(
+            of(fusion),
+            np.random.default_rng(3),
+            shuffled=[of(one) for one in shuffled],
+            pulse_only=of(fusion),
+            without_pulse=of(bare),
+        )
+
+    absent, marked = measured(marked=False), measured(marked=True)
+    told = "; 2 trials without a valid pulse left out"
+    for name, number in absent.items():
+        assert replace(marked[name], note=marked[name].note.removesuffix(told)) == number, name
+    for name in ("participants", "concordance", "correlation"):
+        assert marked[f"caveat.pulse.{name}"].note.endswith(told)
+    nobody = replace(fusion, trials=tuple(replace(one, has_pulse=False) for one in fusion.trials))
+    answer, told = answer_of(measure_pulse_gain(nobody, rng))
+    assert answer is PulseAnswer.UNKNOWN
+    amplitude = measure_amplitude(replace(fusion, trials=(*fusion.trials[1:], nobody.trials[0])), rng)
+    assert "in 23 ASMR trials of 23 people" in amplitude["caveat.pulse.amplitude.correlation"].note
+    assert amplitude["caveat.pulse.amplitude.correlation"].note.endswith(
+        "1 trial without a valid pulse left out"
+    )
 
 
 def test_padding_and_nature_clips_do_not_count(rng):
