@@ -52,6 +52,7 @@ QT_MODULES = (
     "rtasmr.view.look",
     "rtasmr.view.items",
     "rtasmr.view.plots",
+    "rtasmr.view.wave",
     "rtasmr.view.panel",
     "rtasmr.view.programme_bar",
     "rtasmr.view.help",

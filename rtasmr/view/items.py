@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui
 
 from rtasmr.types import Status
-from rtasmr.view.look import pen_of
+from rtasmr.view.look import draw_line, pen_of
 from rtasmr.view.theme import Theme
 from rtasmr.view.tracks import NO_RECORD, OUTSIDE, STATUS_WORDS, RatingStep, SegmentMark, Span
 from rtasmr.view.wording import clean
@@ -35,31 +37,74 @@ PATTERNS = {
 """Each reason has a hatching of its own, and its word where there is room."""
 
 
-class DeviceItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
-    """Shapes over the whole height of the probability plot, painted in device pixels.
+class PlotPart(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
+    """Something on the probability plot; what of it is painted again, `ProbabilityPlot` decides.
+
+    Its extent is the axes', not its own: a tick more changes no geometry, for which Qt would paint all of
+    it again, and only the stretch that is new is painted.
+    """
+
+    def __init__(self, theme: Theme, z_value: float) -> None:
+        super().__init__()
+        self.theme = theme
+        self._extent = QtCore.QRectF()
+        self.setZValue(z_value)
+        self.setFlag(self.GraphicsItemFlag.ItemUsesExtendedStyleOption)  # tells `paint` what is exposed
+
+    def cover(self, begin_s: float, end_s: float) -> None:
+        """Reach from ``begin_s`` to ``end_s`` on the plot's time axis; all of it is painted again."""
+        self.prepareGeometryChange()
+        self._extent = QtCore.QRectF(begin_s, Y_LOW, end_s - begin_s, Y_HIGH - Y_LOW)
+        self.update()
+
+    def boundingRect(self) -> Any:
+        """Return the extent of the axes."""
+        return self._extent
+
+
+class CurveItem(PlotPart):
+    """A line that breaks where it is NaN."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, z_value=0)
+        self._pen = pen_of(theme.curve, 2)
+        self.times: NDArray[np.float64] = np.empty(0)
+        self.values: NDArray[np.float64] = np.empty(0)
+
+    def show(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Take the line, arrays of shape (n_points,), on the plot's own axes."""
+        self.times, self.values = times, values
+
+    def paint(self, painter: Any, option: Any, *_: Any) -> None:
+        """Draw what is exposed."""
+        shown = exposed_part(self.times, option)
+        draw_line(painter, self._pen, self.times[shown], self.values[shown])
+
+
+class DeviceItem(PlotPart):
+    """Shapes that are painted in device pixels.
 
     Hatching and words thus keep their size when the axis moves, and a redraw costs the same however many
     shapes there are.
     """
 
     def __init__(self, theme: Theme, z_value: float) -> None:
-        super().__init__()
-        self.theme = theme
+        super().__init__(theme, z_value)
         self._shapes: tuple[Any, ...] = ()
-        self._extent = QtCore.QRectF()
-        self.setZValue(z_value)
 
-    def show(self, shapes: tuple[Any, ...], start_s: float, stop_s: float) -> None:
-        """Draw these shapes, which lie between ``start_s`` and ``stop_s`` on the plot's time axis."""
-        if shapes != self._shapes:
-            self.prepareGeometryChange()
-            self._shapes = shapes
-            self._extent = QtCore.QRectF(start_s, Y_LOW, stop_s - start_s, Y_HIGH - Y_LOW)
-            self.update()
+    def show(self, shapes: tuple[Any, ...]) -> float:
+        """Take the shapes, in order of time, and return where the first begins that is another than before.
 
-    def boundingRect(self) -> Any:
-        """Return what the shapes cover."""
-        return self._extent
+        In seconds on the plot's time axis; infinite where all are the same.
+        """
+        pairs = zip_longest(self._shapes, shapes)
+        changed = next((pair for pair in pairs if pair[0] != pair[1]), ())
+        self._shapes = shapes
+        return min((self.begin_of(shape) for shape in changed if shape is not None), default=math.inf)
+
+    def begin_of(self, shape: Any) -> float:
+        """Return where a shape begins, in seconds on the plot's time axis."""
+        raise NotImplementedError
 
     def paint(self, painter: Any, *_: Any) -> None:
         """Draw in device pixels."""
@@ -76,6 +121,10 @@ class DeviceItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries 
 
 class SpanItem(DeviceItem):
     """Hatched, labelled stretches."""
+
+    def begin_of(self, shape: Span) -> float:
+        """Return where a stretch begins."""
+        return shape.start_s
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -122,10 +171,21 @@ class SpanItem(DeviceItem):
 class MarkItem(DeviceItem):
     """A dotted line where a segment begins, with its label where there is room up to the next."""
 
+    def begin_of(self, shape: SegmentMark) -> float:
+        """Return where the line of a segment stands."""
+        return shape.time_s
+
     @property
     def marks(self) -> tuple[SegmentMark, ...]:
         """What is drawn."""
         return self._shapes
+
+    def show(self, shapes: tuple[SegmentMark, ...]) -> float:
+        """Take the marks; the label before one that is new may have to give way to it."""
+        changed_s = super().show(shapes)
+        if math.isinf(changed_s):
+            return changed_s
+        return max((mark.time_s for mark in shapes if mark.time_s < changed_s), default=changed_s)
 
     def paint_device(self, painter: Any, to_device: Any) -> None:
         """Draw every line."""
@@ -146,94 +206,74 @@ class MarkItem(DeviceItem):
                 painter.drawText(foot + QtCore.QPointF(4, -metrics.descent() - 2), word)
 
 
-class RatingItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
+class RatingItem(PlotPart):
     """The person's own rating as grey steps, 0 to 3 on the height of a probability of 0 to 1."""
 
     MAX = 3
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        fill = QtGui.QColor(theme.rating)
-        fill.setAlpha(80)
-        self._fill = fill
+        super().__init__(theme, z_value=-5)
+        self._fill = QtGui.QColor(theme.rating)
+        self._fill.setAlpha(80)
         self._line = pen_of(theme.rating)
-        self._steps: tuple[RatingStep, ...] = ()
-        self.setZValue(-5)
-
-    @property
-    def steps(self) -> tuple[RatingStep, ...]:
-        """What is drawn."""
-        return self._steps
+        self.steps: tuple[RatingStep, ...] = ()
 
     def show(self, steps: tuple[RatingStep, ...]) -> None:
-        """Draw these steps, on the plot's own time axis."""
-        if steps != self._steps:
-            self.prepareGeometryChange()
-            self._steps = steps
-            self.update()
+        """Take the steps, on the plot's own time axis."""
+        self.steps = steps
 
-    def boundingRect(self) -> Any:
-        """Return what the steps cover."""
-        if not self._steps:
-            return QtCore.QRectF()
-        return QtCore.QRectF(
-            QtCore.QPointF(self._steps[0].start_s, 0), QtCore.QPointF(self._steps[-1].stop_s, 1)
-        )
-
-    def paint(self, painter: Any, *_: Any) -> None:
+    def paint(self, painter: Any, option: Any, *_: Any) -> None:
         """Draw every step as a bar with a line on top; a rating of 0 is the line alone."""
-        for step in self._steps:
+        exposed = option.exposedRect
+        painter.setPen(self._line)
+        for step in self.steps:
+            if step.stop_s < exposed.left() or step.start_s > exposed.right():
+                continue
             width, height = step.stop_s - step.start_s, step.rating / self.MAX
             painter.fillRect(QtCore.QRectF(step.start_s, 0, width, height), self._fill)
-            painter.setPen(self._line)
             painter.drawLine(QtCore.QPointF(step.start_s, height), QtCore.QPointF(step.stop_s, height))
 
 
-class BandItem(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types
+class BandItem(PlotPart):
     """The uncertainty of the probability, from ``low`` to ``high``; breaks where there is none."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        colour = QtGui.QColor(theme.curve)
-        colour.setAlpha(60)
-        self._fill = colour
-        self._polygons: list[Any] = []
-        self._extent = QtCore.QRectF()
-        self.setZValue(-2)
+        super().__init__(theme, z_value=-2)
+        self._fill = QtGui.QColor(theme.curve)
+        self._fill.setAlpha(60)
+        self._times: NDArray[np.float64] = np.empty(0)
+        self._low, self._high = self._times, self._times
 
     @property
     def n_parts(self) -> int:
         """Number of unbroken stretches that are drawn."""
-        return len(self._polygons)
+        return len(_stretches(self._low + self._high))
 
     def show(self, times: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-        """Draw the band; arrays of shape (n_points,), NaN where it breaks."""
-        known = np.isfinite(low) & np.isfinite(high)
-        if not known.any() and not self._polygons:
-            return
-        self.prepareGeometryChange()
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False]))))
-        self._polygons = [
-            pg.functions.arrayToQPolygonF(
-                np.concatenate((times[first:stop], times[first:stop][::-1])),
-                np.concatenate((low[first:stop], high[first:stop][::-1])),
-            )
-            for first, stop in zip(edges[::2], edges[1::2], strict=True)
-        ]
-        self._extent = (
-            QtCore.QRectF(QtCore.QPointF(times[edges[0]], 0), QtCore.QPointF(times[edges[-1] - 1], 1))
-            if len(edges)
-            else QtCore.QRectF()
-        )
-        self.update()
+        """Take the band; arrays of shape (n_points,), NaN where it breaks."""
+        self._times, self._low, self._high = times, low, high
 
-    def boundingRect(self) -> Any:
-        """Return what the band covers."""
-        return self._extent
-
-    def paint(self, painter: Any, *_: Any) -> None:
-        """Fill every stretch."""
+    def paint(self, painter: Any, option: Any, *_: Any) -> None:
+        """Fill what is exposed of every stretch."""
+        shown = exposed_part(self._times, option)
+        times, low, high = self._times[shown], self._low[shown], self._high[shown]
         painter.setPen(QtCore.Qt.PenStyle.NoPen)
         painter.setBrush(self._fill)
-        for polygon in self._polygons:
-            painter.drawPolygon(polygon)
+        for first, stop in _stretches(low + high):
+            x = np.concatenate((times[first:stop], times[first:stop][::-1]))
+            y = np.concatenate((low[first:stop], high[first:stop][::-1]))
+            painter.drawPolygon(pg.functions.arrayToQPolygonF(x, y))
+
+
+def exposed_part(times: NDArray[np.float64], option: Any) -> slice:
+    """Return which points of a line have to be painted: those exposed and one on either side."""
+    exposed = option.exposedRect
+    first, stop = np.searchsorted(times, (exposed.left(), exposed.right()))
+    return slice(max(int(first) - 1, 0), int(stop) + 1)
+
+
+def _stretches(values: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return first and one past the last of every run of numbers that are not NaN."""
+    known = np.isfinite(values)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])))).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -20,10 +20,11 @@ from rtasmr.view.help import HelpOverlay
 from rtasmr.view.lights import Level
 from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.panel import ElidedLabel, StatusPanel
-from rtasmr.view.plots import ProbabilityPlot, PulsePlot, TrendPlot
+from rtasmr.view.plots import ProbabilityPlot, TrendPlot
 from rtasmr.view.programme_bar import ProgrammeBar
 from rtasmr.view.state import DEFAULT_SPAN, SPANS_S, ViewState
 from rtasmr.view.theme import BANNER_COLOURS, DARK, LIGHT, Theme
+from rtasmr.view.wave import PulseView
 
 logger = logging.getLogger(__name__)
 
@@ -124,11 +125,10 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         for control in self._make_controls():
             header.addWidget(control)
 
-        # The wave moves twice as often as the rest, which would be painted with it on one canvas.
-        over_session, wave = _canvas(theme), _canvas(theme)
+        over_session = _canvas(theme)
         self.probability_plot = ProbabilityPlot(over_session, 0, theme)
         self.trend_plot = TrendPlot(over_session, 1, theme)
-        self.pulse_plot = PulsePlot(wave, 0, theme)
+        self.pulse_view = PulseView(theme)
         for row, share in enumerate((5, 2)):
             over_session.ci.layout.setRowStretchFactor(row, share)
 
@@ -136,7 +136,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         left.addLayout(header)
         left.addWidget(self.programme)
         left.addWidget(over_session, stretch=7)
-        left.addWidget(wave, stretch=2)
+        left.addWidget(self.pulse_view, stretch=2)
         self.panel = StatusPanel(theme)
         columns = QtWidgets.QHBoxLayout()
         columns.setContentsMargins(12, 8, 12, 8)
@@ -350,7 +350,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         span_s = SPANS_S[self.span]
         self.probability_plot.draw(self.state, now, span_s)
         self.trend_plot.draw(self.state, now, span_s)
-        self.pulse_plot.draw(self.state, now)
+        self.pulse_view.draw(self.state, now)
 
     def resizeEvent(self, event: Any) -> None:
         """Keep the help page in the middle, and the curves as fine as the screen."""

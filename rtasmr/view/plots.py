@@ -1,27 +1,35 @@
-"""The three plots of the window; they draw what ``ViewState`` says and decide nothing."""
+"""The two plots over the session; they draw what ``ViewState`` says and decide nothing."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from pyqtgraph.Qt import QtCore, QtGui
+from pyqtgraph.Qt import QtCore
 
-from rtasmr.view.items import PENDING_WORD, Y_HIGH, Y_LOW, BandItem, MarkItem, RatingItem, SpanItem
-from rtasmr.view.look import pen_of
-from rtasmr.view.state import PULSE_WINDOW_S, ViewState
+from rtasmr.view.items import (
+    PENDING_WORD,
+    Y_HIGH,
+    Y_LOW,
+    BandItem,
+    CurveItem,
+    MarkItem,
+    RatingItem,
+    SpanItem,
+)
+from rtasmr.view.look import pen_of, side_width
+from rtasmr.view.state import ViewState
 from rtasmr.view.theme import Theme
-from rtasmr.view.tracks import RatingStep, SegmentMark, Span, thinned, trend_steps
+from rtasmr.view.tracks import TICK_S, RatingStep, SegmentMark, Span, thinned, trend_steps
 from rtasmr.view.wording import clock_text
 
-PULSE_HEADROOM = 0.75
-"""Room above the wave for its beats and its reading, as a share of half its height."""
 STALL_S = 0.5
 """Longest that what is pending stands still in the picture."""
-LEAST_FILL = 0.75
-"""Share of its axis that a wave fills before the axis is fitted again: an axis that moves is drawn twice."""
+SEAM_PX = 4
+"""What a thick line and a sideways word reach beyond their place in time."""
 GRID_ALPHA = 0.15
 CLOCK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 LABEL_PX = 80
@@ -62,15 +70,16 @@ class ProbabilityPlot:
         self.marks = MarkItem(theme, z_value=-3)
         self.rating = RatingItem(theme)
         self.band = BandItem(theme)
+        self.curve = CurveItem(theme)
         self.threshold = pg.InfiniteLine(
             angle=0,
             pen=pen_of(theme.threshold, style=QtCore.Qt.PenStyle.DashLine),
         )
         self.threshold.hide()
-        self.curve = _curve(pen_of(theme.curve, 2), antialias=True)
-        for item in (self.spans, self.rating, self.band, self.marks, self.threshold, self.curve):
+        self._items = (self.spans, self.rating, self.band, self.marks, self.curve)
+        for item in (*self._items[:-1], self.threshold, self.curve):
             self.item.addItem(item)
-        self._drawn = ((0.0, 0.0, 0.0), 0.0, 0.0)
+        self._drawn: tuple[tuple[str, float, float, float], float, float] = (("", 0.0, 0.0, 0.0), 0.0, 0.0)
 
     def draw(self, state: ViewState, clock_s: float, span_s: float | None) -> None:
         """Draw the newest ``span_s`` seconds, or all that is kept, unless less than a pixel is new."""
@@ -79,35 +88,43 @@ class ProbabilityPlot:
         if model is not None:
             self.threshold.setValue(model.threshold)
         zero_s = state.start_s
-        width_px = self.item.vb.width()
         begin_s, end_s = state.axis_s(clock_s, span_s)
         pending = state.pending(clock_s)
         newest_s = 0.0 if state.newest is None else state.newest.time_s - zero_s
         reached_s = newest_s if pending is None else pending[1] - zero_s
-        axis = (zero_s, begin_s, end_s)
+        axis = (state.snapshot.session, zero_s, begin_s, end_s)
         drawn_axis, drawn_newest_s, drawn_reached_s = self._drawn
-        pixel_s = (end_s - begin_s) / max(width_px, 1)
+        pixel_s = (end_s - begin_s) / max(self.item.vb.width(), 1)
         # What is pending grows all the time, and is worth a picture of its own only where no record comes.
         same = 0 <= newest_s - drawn_newest_s < pixel_s and reached_s - drawn_reached_s < STALL_S
         if axis == drawn_axis and same:
             return
         self._drawn = (axis, newest_s, reached_s)
         columns = state.columns.since(begin_s + zero_s)
-        n_bins = max(int(width_px), 1)
-        times, probabilities = thinned(*columns.curve(), n_bins)
-        self.curve.setData(times - zero_s, probabilities)
+        times, probabilities = thinned(*columns.curve(), pixel_s)
+        self.curve.show(times - zero_s, probabilities)
         times, low, high = columns.band()
         self.band.show(times - zero_s, low, high)
+        steps = columns.rating_steps()
+        self.rating.show(tuple(RatingStep(s.start_s - zero_s, s.stop_s - zero_s, s.rating) for s in steps))
         spans = [*columns.spans(), *columns.outside_spans()]
         shown = [Span(span.start_s - zero_s, span.stop_s - zero_s, span.word) for span in spans]
         if pending is not None:
             shown.append(Span(pending[0] - zero_s, pending[1] - zero_s, PENDING_WORD))
-        self.spans.show(tuple(shown), begin_s, end_s)
-        steps = columns.rating_steps()
-        self.rating.show(tuple(RatingStep(s.start_s - zero_s, s.stop_s - zero_s, s.rating) for s in steps))
-        marks = tuple(SegmentMark(mark.time_s - zero_s, mark.label) for mark in state.marks)
-        self.marks.show(tuple(mark for mark in marks if mark.time_s >= begin_s), begin_s, end_s)
-        self.item.setXRange(begin_s, end_s, padding=0)
+        spans_from_s = self.spans.show(tuple(sorted(shown, key=lambda span: span.start_s)))
+        marks = (SegmentMark(mark.time_s - zero_s, mark.label) for mark in state.marks)
+        marks_from_s = self.marks.show(tuple(mark for mark in marks if mark.time_s >= begin_s))
+        if axis == drawn_axis:
+            seam_s = SEAM_PX * pixel_s
+            # The record before may have been the end of a line: it is the begin of a piece now.
+            new_s = min(drawn_newest_s - TICK_S, spans_from_s, marks_from_s) - seam_s
+            # The label of a mark may reach far beyond it.
+            stop_s = max(reached_s, drawn_reached_s) + seam_s if math.isinf(marks_from_s) else end_s
+            self.curve.update(QtCore.QRectF(new_s, Y_LOW, stop_s - new_s, Y_HIGH - Y_LOW))
+            return
+        for item in self._items:
+            item.cover(begin_s, end_s)
+        _move(self.item, begin_s, end_s)
 
 
 class TrendPlot:
@@ -140,7 +157,7 @@ class TrendPlot:
         low, high = self._fit(rate)
         self.rate.setData(*trend_steps(times, rate))
         self.quality.setData(*trend_steps(times, low + (high - low) * quality))
-        self.item.setXRange(begin_s, end_s, padding=0)
+        _move(self.item, begin_s, end_s)
 
     def _fit(self, rate: NDArray[np.float64]) -> tuple[float, float]:
         """Fit the axes to the rates that are drawn and return their ends, in beats per minute."""
@@ -161,77 +178,21 @@ class TrendPlot:
         return low, high
 
 
-class PulsePlot:
-    """The last ten seconds of the pulse wave, against time before now."""
-
-    def __init__(self, layout: Any, row: int, theme: Theme) -> None:
-        self.item = layout.addPlot(row=row, col=0)
-        _prepare(self.item, theme)
-        self.item.setLabel("left", "pulse")
-        # No unit is known for a raw pulse: its height means nothing, its shape does.
-        self.item.showGrid(x=True, y=False, alpha=GRID_ALPHA)
-        for side in ("left", "right"):
-            self.item.getAxis(side).setTicks([[]])
-            self.item.getAxis(side).enableAutoSIPrefix(False)
-        self.item.getAxis("bottom").setTicks([[(s, f"{s} s") for s in (-8, -6, -4, -2)]])
-        self.item.setXRange(-PULSE_WINDOW_S, 0, padding=0)
-        self.curve = _curve(pen_of(theme.pulse), antialias=True)
-        self.item.addItem(self.curve)
-        self.hint = pg.TextItem(color=theme.text, anchor=(0.5, 0.5))
-        self.item.addItem(self.hint, ignoreBounds=True)
-        self.reading = pg.TextItem(color=theme.text, anchor=(0, 0))
-        self.item.addItem(self.reading, ignoreBounds=True)
-        self.beats = pg.ScatterPlotItem(symbol="t", size=8, pen=None, brush=theme.threshold)
-        self.item.addItem(self.beats)
-        self._middle, self._half = 0.0, 0.0
-
-    def draw(self, state: ViewState, clock_s: float) -> None:
-        """Draw what the state holds of the last ten seconds."""
-        ago_s = state.ppg_times - state.now_s(clock_s)
-        shown = ago_s >= -PULSE_WINDOW_S
-        values = state.ppg_values[shown]
-        self.curve.setData(ago_s[shown], values)
-        finite = values[np.isfinite(values)]
-        _set_text(self.hint, "" if len(finite) else "no pulse in the last 10 s")
-        self._fit(finite)
-        middle, half = self._middle, self._half
-        pulse = state.snapshot.pulse
-        beats_ago_s = np.array(() if pulse is None else pulse.beats) - state.now_s(clock_s)
-        beats_ago_s = beats_ago_s[beats_ago_s >= -PULSE_WINDOW_S]
-        # Above the wave and not on it: a reading is up to a second older than the newest wave.
-        self.beats.setData(x=beats_ago_s, y=np.full(len(beats_ago_s), middle + 1.12 * half))
-        _set_text(self.reading, state.pulse_text)
-
-    def _fit(self, values: NDArray[np.float64]) -> None:
-        """Fit the axis to the wave, if it has left the axis or has become small on it."""
-        low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-        # A flat line stands in the middle; without the floor its range would be empty.
-        half, middle = max((high - low) / 2, 1e-6), (low + high) / 2
-        fits = low >= self._middle - self._half and high <= self._middle + self._half
-        if fits and half >= LEAST_FILL * self._half:
-            return
-        self._half, self._middle = 1.1 * half, middle
-        top = middle + (1 + PULSE_HEADROOM) * self._half
-        self.item.setYRange(middle - self._half, top, padding=0)
-        self.reading.setPos(-PULSE_WINDOW_S, top)
-        self.hint.setPos(-PULSE_WINDOW_S / 2, middle)
-
-
-def _curve(pen: Any, *, antialias: bool = False, segments: str = "on") -> Any:
+def _curve(pen: Any, *, segments: str = "on") -> Any:
     """Return a curve that breaks where it is NaN.
 
-    As one path, a thick line of ten minutes takes a tenth of a second; in segments, a tenth of that. Only
-    dashes have to run on from segment to segment.
+    In segments a thick line is drawn faster than as one path; only dashes have to run on.
     """
-    curve = pg.PlotCurveItem(pen=pen, connect="finite", antialias=antialias)
+    curve = pg.PlotCurveItem(pen=pen, connect="finite")
     curve.setSegmentedLineMode(segments)
     return curve
 
 
-def _set_text(item: Any, text: str) -> None:
-    """Set the text of an item if it is another; it would be laid out again."""
-    if item.toPlainText() != text:
-        item.setText(text)
+def _move(item: Any, begin_s: float, end_s: float) -> None:
+    """Move a plot's time axis."""
+    item.setXRange(begin_s, end_s, padding=0)
+    # Else it happens in the middle of the next painting, and all is painted a second time.
+    item.vb.prepareForPaint()
 
 
 def _prepare(item: Any, theme: Theme) -> None:
@@ -242,11 +203,8 @@ def _prepare(item: Any, theme: Theme) -> None:
     item.disableAutoRange()
     item.showGrid(x=True, y=True, alpha=GRID_ALPHA)
     item.showAxis("right")
-    # One width for all plots, so that they stand under each other: numbers, gap, upright label.
-    metrics = QtGui.QFontMetrics(QtGui.QFont())
-    width = metrics.horizontalAdvance("0.75") + metrics.height() + 14
-    item.getAxis("left").setWidth(width)
-    item.getAxis("right").setWidth(width)
+    item.getAxis("left").setWidth(side_width())
+    item.getAxis("right").setWidth(side_width())
     for side in ("left", "right", "bottom"):
         axis = item.getAxis(side)
         # Lines between the labelled ticks doubled the cost of a redraw and told nothing.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ class RecordColumns:
         first = max(int(np.searchsorted(self.time_s, start_s)) - 1, 0)
         return RecordColumns(*(getattr(self, c)[first:] for c in _COLUMNS))
 
-    @property
+    @cached_property
     def _breaks(self) -> NDArray[np.intp]:
         """Numbers of the records that do not follow their predecessor's tick by one, ascending."""
         follows = (np.diff(self.segment) == 0) & (np.diff(self.tick) == 1)
@@ -180,16 +181,17 @@ _COLUMNS = tuple(RecordColumns.__dataclass_fields__)
 
 
 def thinned(
-    times: NDArray[np.float64], values: NDArray[np.float64], n_bins: int
+    times: NDArray[np.float64], values: NDArray[np.float64], bin_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what can be seen of a curve on ``n_bins`` pixels: least and greatest value of each.
+    """Return what can be seen of a curve: the least and the greatest value of every ``bin_s`` seconds.
 
     Parameters
     ----------
     times, values : ndarray of shape (n_points,)
         A curve that breaks where it is NaN; times do not decrease.
-    n_bins : int
-        Equal parts of the time from the first point to the last.
+    bin_s : float
+        What a pixel shows. The bins lie on the clock of ``times``, not on the points: a point more changes
+        nothing before it.
 
     Returns
     -------
@@ -197,9 +199,9 @@ def thinned(
         Some of the points, in order. Every run of NaN keeps one, so that no gap is bridged. A curve of
         fewer than four points a bin comes back as it is.
     """
-    if len(times) < 4 * n_bins:
+    if len(times) == 0 or len(times) < 4 * (times[-1] - times[0]) / bin_s:
         return times, values
-    bins = np.minimum(((times - times[0]) * (n_bins / (times[-1] - times[0]))).astype(np.intp), n_bins - 1)
+    bins = np.floor(times / bin_s).astype(np.int64)
     gap = np.isnan(values)
     # Sorted by bin and then by value, the ends of each stretch are its extremes; NaN sorts last and is cut.
     finite = np.flatnonzero(~gap)

@@ -5,6 +5,7 @@ CPU of the window's own thread, so that a busy machine spoils little; run it und
 
 from __future__ import annotations
 
+import select
 import time
 
 import numpy as np
@@ -52,7 +53,8 @@ def test_redraw(qtbot, ledger, store, span):
 
     clock = SessionClock()
     with SnapshotServer(store) as server:
-        window = MainWindow(SnapshotClient(server.link_file), clock=clock)
+        client = SnapshotClient(server.link_file)
+        window = MainWindow(client, clock=clock)
         qtbot.addWidget(window)
         window.resize(1400, 900)
         window.span_box.setCurrentText(span)
@@ -60,6 +62,8 @@ def test_redraw(qtbot, ledger, store, span):
         cpu_s, wall_s = [], []
         for _ in states(store, N_REDRAWS // 2, HISTORY_TICKS):
             clock.now_s += FRAME_S
+            client.ask()
+            select.select([client.fileno], [], [])  # as the event loop waits for an answer
             cpu, wall = time.thread_time(), time.perf_counter()
             while window.state.snapshot.revision != store.revision:
                 window.tick()

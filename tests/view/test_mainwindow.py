@@ -126,13 +126,11 @@ def test_numbers_on_screen_are_the_snapshots(window):
 
 
 def test_gaps_are_not_bridged(window):
-    times, values = window.probability_plot.curve.getData()
-    in_gap = (times >= 20.0 - 1e-6) & (times < 22.0 - 1e-6)
+    curve = window.probability_plot.curve
+    in_gap = (curve.times >= 20.0 - 1e-6) & (curve.times < 22.0 - 1e-6)
     assert np.count_nonzero(in_gap) == 20
-    assert np.all(np.isnan(values[in_gap]))
-    assert window.probability_plot.curve.opts["connect"] == "finite"
-    _, pulse = window.pulse_plot.curve.getData()
-    np.testing.assert_array_equal(pulse, [0.5, math.nan, -0.5])
+    assert np.all(np.isnan(curve.values[in_gap]))
+    np.testing.assert_array_equal(window.pulse_view.values, [0.5, math.nan, -0.5])
 
 
 def test_beats_and_reading_stand_with_the_pulse(qtbot, window, store, clip):
@@ -141,13 +139,12 @@ def test_beats_and_reading_stand_with_the_pulse(qtbot, window, store, clip):
     store.update(pulse=PulseState(now_s, 60.2, 0.91, (), beats))
     _news(qtbot, window, store)
     window.redraw()
-    ago_s, _ = window.pulse_plot.beats.getData()
-    np.testing.assert_allclose(ago_s, [-2.0, -1.0])
-    assert window.pulse_plot.reading.toPlainText() == "60 / min · quality 91 %"
+    np.testing.assert_allclose(window.pulse_view.beats_s, [-2.0, -1.0])
+    assert window.pulse_view.reading == "60 / min · quality 91 %"
     store.update(pulse=None)
     _news(qtbot, window, store)
     window.redraw()
-    assert window.pulse_plot.reading.toPlainText() == ""
+    assert window.pulse_view.reading == ""
 
 
 def test_the_runtime_hears_how_long_a_record_took_to_the_screen(qtbot, window, store, make_record):
@@ -187,10 +184,10 @@ def test_a_record_less_than_a_pixel_away_waits_for_the_next(qtbot, window, store
     assert n_within >= 1
     store.add_records([make_record(600)])
     _news(qtbot, window, store)
-    assert window.probability_plot.curve.getData()[0][-1] == pytest.approx(59.9)
+    assert window.probability_plot.curve.times[-1] == pytest.approx(59.9)
     store.add_records([make_record(i) for i in range(601, 602 + n_within)])
     _news(qtbot, window, store)
-    assert window.probability_plot.curve.getData()[0][-1] == pytest.approx(60.1 + n_within / 10)
+    assert window.probability_plot.curve.times[-1] == pytest.approx(60.1 + n_within / 10)
 
 
 def test_what_is_pending_grows_where_no_record_comes(window, clock):
@@ -220,8 +217,8 @@ def test_a_pulse_that_stopped_leaves_the_plot_and_says_so(qtbot, window, store, 
     store.update(now_s=later_s, streams=(dead,))
     clock.now_s += 20.0
     _news(qtbot, window, store)
-    assert len(window.pulse_plot.curve.getData()[0]) == 0
-    assert window.pulse_plot.hint.toPlainText() == "no pulse in the last 10 s"
+    assert len(window.pulse_view.values) == 0
+    assert window.pulse_view.hint == "no pulse in the last 10 s"
     assert window.panel.lights[0].head.text() == "Pulse: no data for 21 s"
 
 
@@ -249,7 +246,7 @@ def test_a_longer_axis_shows_more(window):
     window.span_box.setCurrentText("30 s")
     (left, right), _ = window.probability_plot.item.viewRange()
     assert right - left == pytest.approx(30.0)
-    times, _ = window.probability_plot.curve.getData()
+    times = window.probability_plot.curve.times
     assert left - 0.11 < times[0] <= left  # the curve enters from the left edge
 
 

@@ -101,28 +101,37 @@ def test_stretches_outside_the_training_are_found(make_record):
 class TestThinned:
     def test_few_points_come_back_as_they_are(self):
         times, values = np.arange(7.0), np.arange(7.0)
-        assert thinned(times, values, 2)[0] is times
+        assert thinned(times, values, 3.0)[0] is times
 
     def test_each_pixel_keeps_its_extremes(self, rng: np.random.Generator):
         times, values = np.arange(1000.0), rng.standard_normal(1000)
-        few_times, few = thinned(times, values, 10)
+        few_times, few = thinned(times, values, 100.0)
         assert len(few) == 20
         assert np.all(np.diff(few_times) > 0)
         for k in range(10):
-            part = (few_times >= 99.9 * k) & (few_times < 99.9 * (k + 1))
-            whole = values[(times >= 99.9 * k) & (times < 99.9 * (k + 1))]
-            assert {whole.min(), whole.max()} <= set(few[part]) | {values[-1]}
+            whole = values[100 * k : 100 * (k + 1)]
+            part = few[(few_times >= 100 * k) & (few_times < 100 * (k + 1))]
+            assert set(part) == {whole.min(), whole.max()}
+
+    def test_a_point_more_changes_nothing_before_it(self, rng: np.random.Generator):
+        times, values = np.arange(1000.0), rng.standard_normal(1000)
+        longer, shorter = (thinned(times[:n], values[:n], 100.0) for n in (930, 901))
+        for long, short in zip(longer, shorter, strict=True):
+            np.testing.assert_array_equal(long[:18], short[:18])
 
     def test_a_gap_of_one_point_stays_a_gap(self):
         values = np.zeros(1000)
         values[500] = np.nan
-        times, few = thinned(np.arange(1000.0), values, 10)
+        times, few = thinned(np.arange(1000.0), values, 100.0)
         assert times[np.isnan(few)].tolist() == [500.0]
 
     def test_nothing_but_gaps_stays_nothing(self):
-        _, few = thinned(np.arange(100.0), np.full(100, np.nan), 5)
+        _, few = thinned(np.arange(100.0), np.full(100, np.nan), 20.0)
         assert np.isnan(few).all()
         assert len(few) == 1
+
+    def test_nothing_stays_nothing(self):
+        assert len(thinned(np.empty(0), np.empty(0), 1.0)[0]) == 0
 
 
 class TestTrendSteps:

@@ -99,7 +99,7 @@ def test_the_theme_changes_by_key_and_button_and_keeps_what_was_chosen(qtbot, wi
     press(qtbot, window, "T")
     assert window.theme.name == "dark"
     assert (window.span_box.currentText(), window.theme_button.text()) == ("2 min", "Light")
-    assert len(window.probability_plot.curve.getData()[0]) > 0  # drawn again, not left empty
+    assert len(window.probability_plot.curve.times) > 0  # drawn again, not left empty
     assert window.palette().window().color().name() == window.theme.background
     qtbot.mouseClick(window.theme_button, QtCore.Qt.MouseButton.LeftButton)
     assert window.theme.name == "light"
