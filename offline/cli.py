@@ -447,4 +447,4 @@ def _size(text: str) -> tuple[int, int]:
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(console.run(app))
+    console.main(app)

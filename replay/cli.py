@@ -135,4 +135,4 @@ def _open(
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(console.run(app))
+    console.main(app)

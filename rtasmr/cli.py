@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -266,4 +265,4 @@ for command in (view, calibrate, window, record, repair, export, redact):
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(console.run(app))
+    console.main(app)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -50,6 +51,14 @@ def status_lines(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
             typer.echo(json.dumps(status))
 
     return show
+
+
+def main(app: typer.Typer) -> NoReturn:
+    """Run a typer application and end the process with its exit code."""
+    code = run(app)
+    # The interpreter's last collections would walk all that was imported, for 0.4 s, to free nothing.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(app: typer.Typer, argv: list[str] | None = None) -> int:
