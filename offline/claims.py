@@ -1,6 +1,6 @@
 """What the paper claims, and what these results say about each claim.
 
-A claim's verdict follows from those on the numbers behind it (`offline.results.judge`) and from its words.
+A claim's verdict follows from those on the numbers behind it (`offline.comparison`) and from its words.
 *Reproduced*: every number is, and the words hold. *With a caveat*: a number differs within its uncertainty or
 is not significant here although it agrees, one is missing, or something measured here limits what follows.
 *Not reproduced*: a number differs further, or what was measured contradicts the words. *Not computable*: no
@@ -16,9 +16,10 @@ from enum import StrEnum
 
 from scipy.stats import binom
 
+from offline.comparison import unjudged
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.reading import Reader, bound, digits_of, show
-from offline.results import ALPHA, Number, Results, Verdict, paper_numbers, unjudged
+from offline.results import ALPHA, Number, Results, Verdict, paper_numbers
 from rtasmr.dataset_words import counted
 from rtasmr.types import ASMR_VIDEOS
 

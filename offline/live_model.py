@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from offline.comparison import compile_results
 from offline.export import export_tingle
 from offline.live_crossval import LivePlan, Validated, choose, validate
 from offline.live_scores import held_back_scores, validated_scores
 from offline.predictions import save_predictions
-from offline.results import Results, compile_results, write_results
+from offline.results import Results, write_results
 from offline.subjects import ORIGIN_SCORE, ORIGIN_TRAINED, PREDICTIONS_FILE
 from offline.table_folder import recordings_behind
 from offline.tables import TrialTable, load_tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from offline.results import Number, Results, paper_numbers
+from offline.results import AS_WRITTEN, Number, Results, paper_numbers
 
 _DIGITS = {
     "count": 0,
@@ -22,7 +22,7 @@ _DIGITS = {
 
 def digits_of(number: Number) -> int:
     """Return how many digits after the point a number is printed with: the paper's where it prints it."""
-    paper = paper_numbers().get(number.id.removeprefix("as_written."))
+    paper = paper_numbers().get(number.id.removeprefix(AS_WRITTEN))
     if paper is not None and isinstance(paper.paper, (int, float)):
         return paper.decimals
     return _DIGITS.get(number.unit, 2)

@@ -22,7 +22,6 @@ from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.remarks import remarks
 from offline.report_drawings import drawings, trial_index
 from offline.report_tables import (
-    AS_WRITTEN,
     SEEDS,
     SYMBOLS,
     caveat_tables,
@@ -31,7 +30,7 @@ from offline.report_tables import (
     pulse_table,
     reasons,
 )
-from offline.results import JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
+from offline.results import AS_WRITTEN, JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
 from offline.typeset import typeset
 
 REPORT_FILE = "report.html"

@@ -9,10 +9,8 @@ from offline.claims import ClaimVerdict
 from offline.pulse_gain import PREFIX as PULSE_PREFIX
 from offline.reading import bound, digits_of, show, show_p
 from offline.remarks import Remark
-from offline.results import Number, Results, Verdict, paper_numbers
+from offline.results import AS_WRITTEN, Number, Results, Verdict, paper_numbers
 
-AS_WRITTEN = "as_written."
-"""Put before the ids of a second protocol run beside the published one."""
 SEEDS = "seeds."
 """Put before the ids of means over training runs with several seeds."""
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from offline.caveats import caveats
 from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, BASELINES, FUSION, PPG_ONLY, VIDEO_ONLY
+from offline.comparison import compile_results
 from offline.finishing import write_everything
 from offline.labels import short_label
 from offline.metrics import macro_f1
 from offline.predictions import Predictions, load_origin, load_predictions, load_published
 from offline.pulse_gain import measure_pulse_gain
-from offline.results import Measured, Results, compile_results, paper_fold_macro_f1
+from offline.results import Measured, Results, paper_fold_macro_f1
 from offline.scores import clip_level, fold_scores, frame_level, pooled_scores
 from offline.statistics import (
     N_BOOTSTRAP,

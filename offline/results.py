@@ -1,11 +1,10 @@
-"""The paper's numbers, ours beside them, and the file that holds both."""
+"""The paper's numbers, ours beside them, and the files that hold both."""
 
 from __future__ import annotations
 
 import csv
 import json
 import logging
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -22,31 +21,18 @@ import numpy as np
 
 import rtasmr
 from offline.atomic import replacing
-from offline.compared import rests_on_pictures
-from offline.labels import has_random_encoder, short_label
+from offline.labels import short_label
 from rtasmr.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-_MONTE_CARLO_D = 0.25
-"""Cohen's d moves this much between seeds: the published script never seeded it."""
-
-_MONTE_CARLO_CI: Mapping[str, float] = {"%": 1.0, "r": 0.02}
-"""Ends of 2000-resample intervals move this much between seeds, by unit."""
+AS_WRITTEN = "as_written."
+"""Put before the ids of a second protocol run beside the published one."""
 
 ALPHA = 0.05
 """Below it the paper calls a test significant."""
 
-NEAR = 0.05
-"""Numbers without an uncertainty are compatible within this share of the paper's: 0.1 of its t of -2.085."""
-
-_OF_FOLDS = ("table1.", "table2.", "xgboost.")
-"""Scores of trained models: one training is one draw, so an SD over folds is their uncertainty."""
-
-_TESTED_BY: Mapping[str, str] = {"cardio.p": "cardio.t"}
-"""The statistic that a p-value belongs to, where the paper prints both."""
-
-_DIFFERS_IN, _NOT_SIGNIFICANT = "differs in ", f"not significant here at {ALPHA:g}"
+DIFFERS_NOTE, NOT_SIGNIFICANT_NOTE = "differs in ", f"not significant here at {ALPHA:g}"
 """What a comparison adds to a note."""
 
 
@@ -129,7 +115,7 @@ class Number:
     def said(self) -> str:
         """The note without what the comparison with the paper added."""
         parts = self.note.split("; ")
-        return "; ".join(part for part in parts if not part.startswith((_DIFFERS_IN, _NOT_SIGNIFICANT)))
+        return "; ".join(part for part in parts if not part.startswith((DIFFERS_NOTE, NOT_SIGNIFICANT_NOTE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,156 +154,6 @@ def paper_numbers() -> Mapping[str, PaperNumber]:
 def paper_fold_macro_f1(model: str) -> tuple[float, ...]:
     """Return the published macro F1 of each fold, rounded to four digits as in the authors' notebook."""
     return tuple(_paper_file()["fold_macro_f1"][model])
-
-
-def unjudged(number_id: str, config: Mapping[str, Any]) -> Verdict | None:
-    """Return why a number is not held against the paper's, None where it is.
-
-    Simulated data say nothing about people, and random weights nothing about pictures.
-    """
-    if config.get("simulated"):
-        return Verdict.SIMULATED
-    if has_random_encoder(config) and rests_on_pictures(number_id):
-        return Verdict.RANDOM_ENCODER
-    return None
-
-
-def judge(
-    paper: PaperNumber, measured: Measured, all_measured: Mapping[str, Measured] | None = None
-) -> tuple[Verdict, tuple[str, ...]]:
-    """Compare a number with the paper's; return the verdict and the parts that differ.
-
-    *Reproduced*: value and SD agree in every printed digit, or within ``paper.tolerance``. Interval ends and
-    Cohen's d come from unseeded resampling in the paper: they may lie 1.0 percentage points (0.02 for
-    a correlation) and 0.25 apart. *Differs within its uncertainty*: one value lies in the other's 95 %
-    interval, or within an SD over folds; where there is neither, 5 % apart; a p-value on the same side of
-    0.05. *Agrees, but not significant here*: either of these, but the paper's test is significant and ours
-    is not. *Differs*: else.
-
-    Parameters
-    ----------
-    paper : PaperNumber
-    measured : Measured
-    all_measured : mapping of str to Measured, optional
-        The other numbers of the run: a p-value agrees as far as what it tests does.
-    """
-    if paper.unit == "figure":
-        return (Verdict.DRAWN if measured.note else Verdict.NOT_COMPUTED), ()
-    if measured.value is None:
-        return Verdict.NOT_COMPUTED, ()
-    if paper.paper is None:
-        return Verdict.NO_PAPER_FIGURE, ()
-    differing = _differing(paper, measured)
-    if differing and not _compatible(paper, measured, all_measured or {}):
-        return Verdict.DIFFERS, differing
-    if _loses_significance(paper, measured):
-        return Verdict.NOT_SIGNIFICANT, differing
-    return (Verdict.COMPATIBLE if differing else Verdict.REPRODUCED), differing
-
-
-def _differing(paper: PaperNumber, measured: Measured) -> tuple[str, ...]:
-    printed = 0.5 * 10.0**-paper.decimals * (1 + 1e-6)
-    parts = {
-        "value": _agrees(paper.paper, measured.value, paper.tolerance or printed),
-        "SD": _agrees(paper.sd, measured.sd, paper.tolerance or printed),
-        "p": _agrees(paper.p, measured.p, printed),
-        "Cohen's d": _agrees(paper.cohen_d, measured.cohen_d, _MONTE_CARLO_D),
-    }
-    if paper.ci95 is not None and measured.ci95 is not None:
-        allowed = _MONTE_CARLO_CI[paper.unit]
-        parts["95% CI"] = all(
-            _agrees(theirs, ours, allowed) for theirs, ours in zip(paper.ci95, measured.ci95, strict=True)
-        )
-    return tuple(name for name, agrees in parts.items() if not agrees)
-
-
-def _compatible(paper: PaperNumber, measured: Measured, all_measured: Mapping[str, Measured]) -> bool:
-    """Whether a number that differs from the paper's may still be the same finding."""
-    value = measured.value
-    if value is None:
-        return False
-    if paper.unit == "p":
-        statistic = _TESTED_BY.get(paper.id, "")
-        if statistic in all_measured:
-            return judge(paper_numbers()[statistic], all_measured[statistic])[0] is not Verdict.DIFFERS
-        return not _loses_significance(paper, measured)
-    if not isinstance(paper.paper, (int, float)):
-        return False
-    for ends, point in ((measured.ci95, paper.paper), (paper.ci95, value)):
-        if ends is not None and ends[0] <= point <= ends[1]:
-            return True
-    allowed = NEAR * abs(paper.paper)
-    if paper.id.startswith(_OF_FOLDS):
-        allowed = max(paper.sd or 0.0, measured.sd or 0.0)
-    return abs(value - paper.paper) <= allowed
-
-
-def _loses_significance(paper: PaperNumber, measured: Measured) -> bool:
-    """Whether the paper's test is significant and ours is not."""
-    of_paper, ours = (paper.paper, measured.value) if paper.unit == "p" else (paper.p, measured.p)
-    if of_paper is None or ours is None:
-        return False
-    # A bound such as <0.05 is significant, too.
-    return float(str(of_paper).removeprefix("<")) <= ALPHA <= ours
-
-
-def _agrees(paper: float | str | None, measured: float | None, tolerance: float) -> bool:
-    if paper is None or measured is None:
-        return True  # nothing to compare
-    if isinstance(paper, str):
-        return measured < float(paper.removeprefix("<"))
-    return abs(measured - paper) <= tolerance
-
-
-def compile_results(
-    measured: Mapping[str, Measured],
-    config: Mapping[str, Any],
-    *,
-    reason: str,
-) -> Results:
-    """Set our numbers beside the paper's: every id of the paper, then the ids only we report.
-
-    Simulated data, and numbers that rest on pictures seen with random weights, are not judged.
-
-    Parameters
-    ----------
-    measured : mapping of id to Measured
-    config : mapping
-        What makes the run: everything that changes a number, and nothing else.
-    reason : str
-        Why the ids absent from ``measured`` have no value.
-    """
-    numbers = []
-    for paper in paper_numbers().values():
-        ours = measured.get(paper.id, Measured(None))
-        missing = paper.id not in measured
-        verdict, differing = judge(paper, ours, measured)
-        notes = [reason if missing else ours.note]
-        if verdict in JUDGED and (instead := unjudged(paper.id, config)) is not None:
-            verdict = instead
-        else:
-            notes.append(f"{_DIFFERS_IN}{', '.join(differing)}" if differing else "")
-            notes.append(_NOT_SIGNIFICANT if verdict is Verdict.NOT_SIGNIFICANT else "")
-        note = "; ".join(part for part in notes if part)
-        numbers.append(_number(paper.id, paper.paper, ours, paper.unit, verdict, note))
-    for number_id, ours in measured.items():
-        if number_id not in paper_numbers():
-            verdict = Verdict.NOT_COMPUTED if ours.value is None else Verdict.NO_PAPER_FIGURE
-            numbers.append(_number(number_id, None, ours, ours.unit, verdict, ours.note))
-    return Results(tuple(numbers), MappingProxyType(dict(config)))
-
-
-def _number(
-    number_id: str, paper: float | str | None, ours: Measured, unit: str, verdict: Verdict, note: str
-) -> Number:
-    for name in ("value", "sd", "p", "cohen_d"):
-        part = getattr(ours, name)
-        if part is not None and not math.isfinite(part):
-            raise DataError(
-                f"number {number_id}: expected a finite {name} or None with a reason, got {part}; "
-                "say in the note why it is undefined"
-            )
-    return Number(number_id, paper, ours.value, ours.sd, ours.ci95, ours.p, ours.cohen_d, unit, verdict, note)
 
 
 def write_results(results: Results, out: Path, claims: Sequence[Mapping[str, str]] = ()) -> None:

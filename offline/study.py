@@ -14,6 +14,7 @@ import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
 from offline.compared import BASELINES, FUSION, MODALITIES, check_models
+from offline.comparison import compile_results
 from offline.crossval import CrossValidation, cross_validate
 from offline.data_notes import DataNotes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
@@ -27,10 +28,10 @@ from offline.processes import open_pool, run_apart
 from offline.protocols import AS_WRITTEN, PROTOCOLS, PUBLISHED, Protocol
 from offline.pulse_amplitude import pulse_amplitudes
 from offline.pulse_gain import measure_amplitude
-from offline.report_tables import AS_WRITTEN as SECOND
 from offline.report_tables import SEEDS
 from offline.reproduce import draw_figure_6, measure_models
-from offline.results import Measured, Results, compile_results, paper_numbers
+from offline.results import AS_WRITTEN as SECOND
+from offline.results import Measured, Results, paper_numbers
 from offline.scores import fold_scores
 from offline.simulation import simulate
 from offline.simulation.study import NOTICE, Scenario

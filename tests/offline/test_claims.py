@@ -3,10 +3,11 @@
 import pytest
 
 from offline.claims import ClaimVerdict, judge_claims
+from offline.comparison import compile_results
 from offline.pulse_gain import PREFIX
 from offline.reading import bound, show, show_p
 from offline.remarks import remarks
-from offline.results import Measured, Verdict, compile_results, paper_numbers
+from offline.results import Measured, Verdict, paper_numbers
 
 
 def as_printed(*prefixes):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from offline.comparison import compile_results
 from offline.predictions import Predictions, TrialPrediction
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.pulse_gain import mean_change, measure_amplitude, measure_pulse_gain
-from offline.results import compile_results
 from rtasmr.errors import DataError
 from rtasmr.types import TrialId
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from offline.claims import ClaimVerdict, judge_claims
+from offline.comparison import compile_results
 from offline.data_notes import read_notes, write_notes
 from offline.predictions import Predictions, TrialPrediction, save_predictions
 from offline.printout import print_results
 from offline.remarks import remarks
 from offline.report import write_report, write_report_again
 from offline.reproduce import measure_models, reproduce_predictions
-from offline.results import Measured, compile_results, paper_numbers
+from offline.results import Measured, paper_numbers
 from rtasmr.errors import DataError
 from rtasmr.types import TrialId
 

@@ -7,13 +7,12 @@ import tomllib
 
 import pytest
 
+from offline.comparison import compile_results, judge
 from offline.results import (
     Measured,
     PaperNumber,
     Results,
     Verdict,
-    compile_results,
-    judge,
     paper_fold_macro_f1,
     paper_numbers,
     read_results,
@@ -142,6 +141,16 @@ def test_note_names_what_differs():
 def test_simulated_data_is_not_compared():
     results = compile_results({"table1.accuracy": Measured(75.51)}, {"simulated": True}, reason="")
     assert results["table1.accuracy"].verdict == "not judged: simulated"
+
+
+def test_second_protocol_is_held_against_the_paper_too():
+    measured = {"as_written.table1.accuracy": Measured(75.51, 5.63), "seeds.table1.accuracy": Measured(75.0)}
+    results = compile_results(measured, {}, reason="")
+    assert results["as_written.table1.accuracy"].paper == 75.51
+    assert results["as_written.table1.accuracy"].verdict is Verdict.REPRODUCED
+    assert results["seeds.table1.accuracy"].verdict is Verdict.NO_PAPER_FIGURE  # the paper trains once
+    random = compile_results(measured, {"encoder": "random:0"}, reason="")
+    assert random["as_written.table1.accuracy"].verdict is Verdict.RANDOM_ENCODER
 
 
 def test_what_rests_on_pictures_is_not_judged_with_a_random_encoder():

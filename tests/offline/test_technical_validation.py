@@ -8,7 +8,8 @@ import pytest
 
 from offline.behaviour import rated_trials
 from offline.cardio import window_starts_s
-from offline.results import compile_results, paper_numbers
+from offline.comparison import compile_results
+from offline.results import paper_numbers
 from offline.technical_validation import TechnicalValidation, measure_behaviour, read_session
 from rtasmr.dataset import DataSet
 from rtasmr.errors import ConfigError
