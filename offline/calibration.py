@@ -10,7 +10,9 @@ from scipy.special import expit
 from offline.metrics import Counts, Metric, macro_f1
 
 
-def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_platt(
+    logits: NDArray[np.floating], labels: NDArray[np.bool_], weights: NDArray[np.floating] | None = None
+) -> tuple[float, float]:
     """Return slope and shift with which ``sigmoid(slope * logit + shift)`` fits the labels best.
 
     Parameters
@@ -18,6 +20,8 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[
     logits : ndarray of shape (n,)
     labels : ndarray of shape (n,)
         Both classes must occur.
+    weights : ndarray of shape (n,), optional
+        How much each counts; all the same by default.
 
     References
     ----------
@@ -29,13 +33,14 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_]) -> tuple[
         raise ValueError(f"expected labels of both classes, got {n_tingle} with tingle and {n_none} without")
     targets = np.where(labels, (n_tingle + 1) / (n_tingle + 2), 1 / (n_none + 2))
     x = logits.astype(np.float64)
+    share = np.full(x.size, 1 / x.size) if weights is None else weights / weights.sum()
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = parameters[0] * x + parameters[1]
         error = expit(z) - targets
         # Cross-entropy in a form that does not overflow for large logits.
-        value = np.mean(np.logaddexp(0.0, z) - targets * z)
-        return float(value), np.array([np.mean(error * x), np.mean(error)])
+        value = share @ (np.logaddexp(0.0, z) - targets * z)
+        return float(value), np.array([share @ (error * x), share.dot(error)])
 
     slope, shift = minimize(loss, x0=np.array([1.0, 0.0]), jac=True, method="BFGS").x
     return float(slope), float(shift)

@@ -24,11 +24,13 @@ class InnerSplit:
     """Trials to learn from, and trials of other people that choose.
 
     ``held_clips`` are the clips of the latter that the former do not show; empty where there are too few.
+    ``held_people`` are all trials of the people held back, those of clips that are learned from too.
     """
 
     fitting: tuple[TrialTable, ...]
     validation: tuple[TrialTable, ...]
     held_clips: frozenset[str]
+    held_people: tuple[TrialTable, ...]
 
     @property
     def is_clip_disjoint(self) -> bool:
@@ -109,6 +111,7 @@ def _splits(
                     t for t in tables if t.trial.participant in people and (not held or t.trial.video in held)
                 ),
                 frozenset(held),
+                tuple(t for t in tables if t.trial.participant in people),
             )
 
 

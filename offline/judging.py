@@ -23,6 +23,13 @@ from offline.tables import TrialTable
 from offline.training_config import TrainingConfig
 from rtasmr.grid import WARMUP_TICKS
 
+NATURE_SHARE = 0.1
+"""Weight of all nature clips together, beside all ASMR clips, where trees learn and calibration is fitted.
+
+In full they would have most splits tell the kinds of clip apart, and would set the level of probabilities
+within ASMR clips by how well a new clip passes for one.
+"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
@@ -47,6 +54,17 @@ class Judged:
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.is_asmr for part in parts]),
         )
+
+
+def kind_weights(is_asmr: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how much each frame counts, 1 on ASMR clips and `NATURE_SHARE` of their sum on the others.
+
+    Parameters
+    ----------
+    is_asmr : ndarray of shape (n_frames,)
+    """
+    n_asmr = int(np.count_nonzero(is_asmr))
+    return np.where(is_asmr, 1.0, NATURE_SHARE * n_asmr / max(1, is_asmr.size - n_asmr))
 
 
 def judge(

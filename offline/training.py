@@ -23,7 +23,7 @@ from offline.checkpoint import Checkpoint
 from offline.device import pick_device
 from offline.epochs import LiveEpoch
 from offline.inner_splits import InnerSplit, draw_inner_split
-from offline.judging import Judged, judge
+from offline.judging import Judged, judge, kind_weights
 from offline.metrics import balanced_accuracy
 from offline.network_fitting import fit_network
 from offline.novelty import fit_familiarity
@@ -62,11 +62,11 @@ class Member:
     best_epoch : int
     history : tuple of LiveEpoch
     held_back : tuple of TrialId
-        Trials that chose epoch and calibration.
+        Trials that chose the epoch.
     fitted : tuple of int
         Participants it learned from.
     judged : Judged
-        The held-back trials, before calibration.
+        All trials of the people held back, before calibration.
     auc : float
         The score that chose the epoch.
     """
@@ -264,29 +264,29 @@ def _fit_member(
     else:
         device = torch.device(pick_device(config.device))
         network, best_epoch, history = fit_network(split, spec, config, rng, device, checkpoint, progress)
-    judged = judge(network, split.validation, config)
     return Member(
         network=network,
         best_epoch=best_epoch,
         history=history,
         held_back=tuple(table.trial for table in split.validation),
         fitted=tuple(sorted({table.trial.participant for table in split.fitting})),
-        judged=judged,
-        auc=judged.auc,
+        judged=judge(network, split.held_people, config),
+        auc=judge(network, split.validation, config).auc,
     )
 
 
 def _calibrate(members: Sequence[Member]) -> tuple[float, dict[str, float], tuple[str, ...]]:
     """Set the members' calibration and return threshold, scores and what to warn of.
 
-    One calibration on the held-back trials of all members, each judged by the member that did not learn
-    from them: a single clip of a few people would set the level by its own liking. The threshold has the
-    best balanced accuracy within their ASMR clips.
+    One calibration on the people held back by any member, each judged by the member that did not learn from
+    them: a few people would set the level by their own liking, and a single clip by its own, so all their
+    clips count, those that others taught the member too. The threshold has the best balanced accuracy within
+    their ASMR clips.
     """
     frames = Judged.join([member.judged for member in members])
     if frames.labels.all() or not frames.labels.any():
         return 0.5, {}, (ONE_CLASS_WARNING,)
-    slope, shift = fit_platt(frames.logits, frames.labels)
+    slope, shift = fit_platt(frames.logits, frames.labels, kind_weights(frames.is_asmr))
     warnings: tuple[str, ...] = (CHANCE_WARNING,)
     if slope > 0:
         warnings = ()

@@ -17,6 +17,7 @@ from offline.crops import drop_inputs, modality_columns, shifted_label
 from offline.epochs import LiveEpoch, best_epoch, is_stalled
 from offline.feature_sets import log1p_names
 from offline.inner_splits import InnerSplit
+from offline.judging import kind_weights
 from offline.metrics import auc
 from offline.padded import class_weights
 from offline.tables import TrialTable
@@ -40,7 +41,8 @@ def fit_trees(
 ) -> tuple[BoostedWindows, int, tuple[LiveEpoch, ...]]:
     """Return trees cut where the score was best, that step of ten trees, and what each step came to.
 
-    Every trial is learned from as it is and once more with inputs missing, as networks do.
+    Every trial is learned from as it is and once more with inputs missing, as networks do. Within ASMR clips
+    moments with and without tingle weigh the same; for nature clips see `offline.judging.kind_weights`.
 
     Raises
     ------
@@ -58,8 +60,9 @@ def fit_trees(
     fitting = _matrix(rows)
     asmr = [_rows(model, table, config) for table in split.validation if table.trial.is_asmr]
     validation = _matrix(asmr) if asmr else None
-    labels = fitting.get_label() > 0
-    fitting.set_weight(np.where(labels, *class_weights(int(labels.sum()), labels.size)))
+    trials = [*split.fitting, *split.fitting]  # as they are, and with inputs missing
+    is_asmr = np.repeat([t.trial.is_asmr for t in trials], [len(label) for _, label in rows])
+    fitting.set_weight(_frame_weights(fitting.get_label() > 0, is_asmr))
     parameters = {
         "objective": "binary:logistic",
         "max_depth": config.tree_depth,
@@ -147,6 +150,13 @@ def _matrix(rows: Sequence[Rows]) -> xgboost.DMatrix:
     return xgboost.DMatrix(
         np.concatenate([values for values, _ in rows]), np.concatenate([label for _, label in rows])
     )
+
+
+def _frame_weights(labels: NDArray[np.bool_], is_asmr: NDArray[np.bool_]) -> NDArray[np.float64]:
+    weights = kind_weights(is_asmr)
+    felt = labels[is_asmr]
+    weights[is_asmr] *= np.where(felt, *class_weights(int(felt.sum()), felt.size))
+    return weights / weights.mean()
 
 
 def _auc(booster: xgboost.Booster, validation: xgboost.DMatrix | None) -> float:

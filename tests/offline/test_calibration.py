@@ -15,6 +15,16 @@ def test_platt_scaling_recovers_the_line_that_made_the_labels(rng):
     assert (slope, shift) == pytest.approx((0.7, -1.2), abs=0.05)  # about 3 standard errors
 
 
+def test_frames_count_as_much_as_their_weight(rng):
+    logits, labels = rng.normal(size=200), rng.random(200) < 0.4
+    times = rng.integers(1, 4, 200)
+    repeated = fit_platt(np.repeat(logits, times), np.repeat(labels, times))
+    # The targets know how many frames there are, which moves both numbers a little.
+    assert fit_platt(logits, labels, times) == pytest.approx(repeated, abs=0.02)
+    assert fit_platt(logits, labels, 7 * np.ones(200)) == pytest.approx(fit_platt(logits, labels))
+    assert abs(fit_platt(logits, labels)[1] - repeated[1]) > 0.02
+
+
 def test_platt_scaling_stays_finite_for_classes_that_are_separated_completely():
     logits = np.array([-3.0, -2.0, 2.0, 3.0])
     slope, shift = fit_platt(logits, logits > 0)

@@ -13,6 +13,7 @@ from models.ensemble import TingleEnsemble
 from offline.epochs import LiveEpoch, best_epoch, is_stalled
 from offline.export import export_tingle
 from offline.inner_splits import draw_inner_split
+from offline.judging import kind_weights
 from offline.live_scores import held_back_probabilities
 from offline.network_fitting import fit_network
 from offline.training import streaming_scores, train
@@ -50,6 +51,26 @@ def test_nobody_and_no_clip_is_on_both_sides(full_study, seed):
     assert len({t.participant for t in held}) == 2
     assert sorted(t.is_asmr for t in {TrialId(0, trial.video) for trial in held}) == [False, True]
     assert len(fitting) == 3 * 6
+
+
+def test_all_clips_of_the_people_held_back_set_the_calibration(full_study):
+    split = draw_inner_split(full_study, 0.4, np.random.default_rng(0))
+    people = {t.trial.participant for t in split.validation}
+    assert len(people) == 2
+    assert [t.trial for t in split.held_people] == [
+        t.trial for t in full_study if t.trial.participant in people
+    ]
+    (member,) = train(full_study, TREES, rng_seed=0).members
+    ticks = len(range(0, 110, TREES.validation_stride))
+    n_people = len({trial.participant for trial in member.held_back})
+    assert member.judged.labels.size == n_people * len(VIDEOS) * ticks
+
+
+def test_nature_clips_together_weigh_a_tenth_of_asmr_clips():
+    weights = kind_weights(np.array([True, False, True, False, False, True]))
+    np.testing.assert_allclose(weights, [1, 0.1, 1, 0.1, 0.1, 1])
+    np.testing.assert_array_equal(kind_weights(np.ones(3, bool)), 1.0)
+    assert kind_weights(np.arange(110) < 10)[10:].sum() == pytest.approx(0.1 * 10)
 
 
 def test_trainings_hold_back_clips_that_none_held_before(full_study):
