@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import mmap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.schedule import NominalStamps
+from rtasmr.clock_offsets import HostClock
 from rtasmr.errors import DataError
 from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec
@@ -21,9 +22,6 @@ from rtasmr.xdf_format import STRING, Tag
 from rtasmr.xdf_scan import Scan
 
 logger = logging.getLogger(__name__)
-
-MIN_LINE_S = 30.0
-"""Clock offsets over less time than this show where the clock stands, not how fast it runs."""
 
 WALKED_BYTES = 64 * 2**20
 """After so many bytes of the walk the file's pages are given back to the system."""
@@ -35,16 +33,28 @@ Times = TypeVar("Times", float, NDArray[np.float64])
 class StoredChunk:
     """Where a chunk of samples lies in the file, what its stamps span, and what decoding it rests on.
 
-    ``first_s`` and ``last_s`` are the least and the greatest stamp; ``stamp_before`` is that of the sample
-    before the chunk, ``nominal`` the state of the stream's nominal stamps there.
+    ``first_s`` and ``last_s`` are the least and the greatest stamp, on the clock of the recording machine
+    once the clock of the stream is known. ``ends`` are the stamps of the first and the last sample as they
+    stand in the file, ``stamp_before`` is that of the sample before the chunk; ``nominal`` and ``part`` are
+    the states of the stream's nominal stamps and of its clock there.
     """
 
     start: int
     end: int
     first_s: float
     last_s: float
+    ends: tuple[float, float]
     stamp_before: float
     nominal: NominalStamps
+    part: int = 0
+
+    def placed(self, clock: HostClock) -> StoredChunk:
+        """Return it on the clock of the recording machine; ``clock`` goes on behind it."""
+        part = clock.part
+        ends = clock.move(np.array(self.ends))
+        if clock.part == part:
+            ends = replace(clock).move(np.array([self.first_s, self.last_s]))
+        return replace(self, first_s=float(ends.min()), last_s=float(ends.max()), part=part)
 
 
 @dataclass(slots=True)
@@ -58,15 +68,14 @@ class StoredStream:
         As recorded.
     chunks : list of StoredChunk
         In the order of the file.
-    offset_s, offset_rate : float
-        What is to be added to the stamps of another machine: a line over them.
+    clock : HostClock
+        What moves the stamps of another machine.
     """
 
     path: Path
     spec: StreamSpec
-    chunks: list[StoredChunk] = field(default_factory=list)
-    offset_s: float = 0.0
-    offset_rate: float = 0.0
+    chunks: list[StoredChunk]
+    clock: HostClock
 
     @property
     def first_s(self) -> float:
@@ -97,7 +106,7 @@ class StoredStream:
                 stamps, values = decoder.decode(file.read(chunk.end - chunk.start))
                 if nominal and self.spec.sfreq > 0:
                     stamps = replace(chunk.nominal).lay(stamps)
-                times = self._to_session(stamps)
+                times = self._to_session(replace(self.clock, part=chunk.part).move(stamps))
                 keep = (times >= start_s) & (times < stop_s)
                 if keep.any():
                     is_text = self.spec.dtype == STRING and self.spec.n_channels == 1
@@ -105,7 +114,7 @@ class StoredStream:
 
     def _to_session(self, stamps: Times) -> Times:
         base = TimeBase.from_desc(self.spec.desc) or TimeBase()
-        return base.to_session(stamps + (self.offset_s + self.offset_rate * stamps))
+        return base.to_session(stamps)
 
 
 def index_xdf(path: Path) -> list[StoredStream]:
@@ -130,8 +139,9 @@ def index_xdf(path: Path) -> list[StoredStream]:
         logger.warning("%s was not closed by its writer: read what there is", path.name)
     streams = []
     for stream_id, found in walk.streams.items():
-        rate, offset_s = _clock_line(found.totals.clock_offsets)
-        streams.append(StoredStream(path, found.spec, chunks[stream_id], offset_s, rate))
+        clock = HostClock.fit(np.array(found.totals.clock_offsets, dtype=np.float64).reshape(-1, 2))
+        placed = [chunk.placed(clock) for chunk in chunks[stream_id]]
+        streams.append(StoredStream(path, found.spec, placed, clock))
     return streams
 
 
@@ -155,18 +165,7 @@ def _index(walk: Scan, content: mmap.mmap) -> dict[int, list[StoredChunk]]:
         if state.sfreq > 0:
             nominal[number].lay(times)
         span = float(times.min()), float(times.max())
-        chunks[number].append(StoredChunk(chunk.start, chunk.end, *span, stamp_before[number], state))
+        ends = float(times[0]), float(times[-1])
+        chunks[number].append(StoredChunk(chunk.start, chunk.end, *span, ends, stamp_before[number], state))
         stamp_before[number] = float(times[-1])
     return chunks
-
-
-def _clock_line(offsets: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return slope and value at 0 of the line through a source's clock offsets; zeros for our own clock."""
-    if not any(offset for _, offset in offsets):
-        return 0.0, 0.0
-    times, values = np.array(offsets).T
-    if np.ptp(times) < MIN_LINE_S:
-        return 0.0, float(np.median(values))
-    middle = times.mean()
-    slope, level = np.polyfit(times - middle, values, 1)
-    return float(slope), float(level - slope * middle)

@@ -11,7 +11,7 @@ Huber (1964), Robust estimation of a location parameter, Annals of Mathematical 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,34 +30,77 @@ HUBER_S = 1e-4
 """Deviations beyond count with their size, not its square: a comparison that met a busy network."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is to be added between two comparisons: ``level`` at ``middle_s``, and a slope."""
+
+    first_s: float
+    last_s: float
+    middle_s: float
+    level_s: float
+    slope: float
+
+    def at(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.level_s + self.slope * (times - self.middle_s)
+
+
+@dataclass(slots=True)
+class HostClock:
+    """The clock of another host; moves its stamps block by block, in the order of the file.
+
+    Parameters
+    ----------
+    lines : tuple of _Line
+        One for every part between two settings of the clock; none for the recording machine itself.
+    part : int
+        The one in which the next stamps lie.
+    """
+
+    lines: tuple[_Line, ...]
+    part: int = 0
+
+    @classmethod
+    def fit(cls, offsets: NDArray[np.float64]) -> HostClock:
+        """Return the clock that a recorder's comparisons show.
+
+        Parameters
+        ----------
+        offsets : ndarray of shape (n_offsets, 2), float64
+            When the clock of the source was compared, on that clock, and what is to be added, in seconds.
+        """
+        known = offsets[(np.abs(offsets) < MAX_S).all(axis=1)]
+        if not known[:, 1].any():  # none, or a source of the recording machine: to the last bit as it is
+            return cls(())
+        resets = np.flatnonzero(np.abs(np.diff(known[:, 1])) > RESET_S) + 1
+        return cls(tuple(_line(part) for part in np.split(known, resets)))
+
+    def move(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the next stamps, shape (n_samples,), on the clock of the recording machine, in seconds."""
+        if not self.lines:
+            return times
+        moved = np.empty_like(times)
+        start = 0
+        while start < len(times):
+            rest, line = times[start:], self.lines[self.part]
+            if self.part + 1 < len(self.lines):
+                rest = rest[: _n_nearer(rest, line.last_s, self.lines[self.part + 1].first_s)]
+            moved[start : start + len(rest)] = rest + line.at(rest)
+            start += len(rest)
+            self.part += start < len(times)
+        return moved
+
+
 def synchronized(times: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return stamps on the clock of the recording machine.
+    """Return all stamps of a stream on the clock of the recording machine.
 
     Parameters
     ----------
     times : ndarray of shape (n_samples,), float64
         As recorded, in seconds.
     offsets : ndarray of shape (n_offsets, 2), float64
-        When the clock of the source was compared, on that clock, and what is to be added, in seconds.
+        As in `HostClock.fit`.
     """
-    known = offsets[(np.abs(offsets) < MAX_S).all(axis=1)]
-    if not known[:, 1].any():  # none, or a source of the recording machine: to the last bit as it is
-        return times
-    parts = list(_parts(known))
-    moved = np.empty_like(times)
-    start = 0
-    for number, part in enumerate(parts, start=1):
-        rest = times[start:]
-        if number < len(parts):
-            rest = rest[: _n_nearer(rest, part[-1, 0], parts[number][0, 0])]
-        moved[start : start + len(rest)] = rest + _line(part, rest)
-        start += len(rest)
-    return moved
-
-
-def _parts(offsets: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    resets = np.flatnonzero(np.abs(np.diff(offsets[:, 1])) > RESET_S) + 1
-    yield from np.split(offsets, resets)
+    return HostClock.fit(offsets).move(times)
 
 
 def _n_nearer(times: NDArray[np.float64], end_s: float, next_s: float) -> int:
@@ -66,13 +109,13 @@ def _n_nearer(times: NDArray[np.float64], end_s: float, next_s: float) -> int:
     return len(times) if is_nearer.all() else int(np.argmin(is_nearer))
 
 
-def _line(offsets: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the line through the offsets adds at ``times``."""
+def _line(offsets: NDArray[np.float64]) -> _Line:
+    """Return the line through the comparisons of one part."""
     at, values = offsets.T
-    level = float(np.median(values))
-    if np.ptp(at) < MIN_LINE_S:
-        return np.full(len(times), level)
+    first_s, last_s, level = float(at[0]), float(at[-1]), float(np.median(values))
     middle, scale = float(at.mean()), float(np.ptp(at))
+    if scale < MIN_LINE_S:
+        return _Line(first_s, last_s, middle, level, 0.0)
     where = (at - middle) / scale
     fit = least_squares(
         lambda line: line[0] + line[1] * where - values,
@@ -84,5 +127,4 @@ def _line(offsets: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[n
         ftol=1e-15,
         gtol=1e-15,
     )
-    added: NDArray[np.float64] = fit.x[0] + fit.x[1] * (times - middle) / scale
-    return added
+    return _Line(first_s, last_s, middle, float(fit.x[0]), float(fit.x[1]) / scale)

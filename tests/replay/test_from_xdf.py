@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from replay.from_xdf import xdf_session
 from replay.recorded import ReplayStream
@@ -165,18 +166,41 @@ def test_the_clock_of_another_machine_is_undone(tmp_path: Path) -> None:
     """A sensor's machine is 100 s ahead and 50 ppm fast, as the recorder measured every 5 s."""
     offsets = [(t, -100.0 - 50e-6 * (t - 600.0)) for t in np.arange(600.0, 700.0, 5.0)]
     theirs = 600.0 + np.arange(1000) / 10
-    with closing(XdfWriter(tmp_path / "two.xdf", header={})) as writer:
+    far_recording(tmp_path / "two.xdf", theirs, offsets)
+    (stream,) = xdf_session(tmp_path / "two.xdf").streams
+    expected = theirs - 100.0 - 50e-6 * (theirs - 600.0)
+    np.testing.assert_allclose(replayed(stream, 0.0)[0], expected, rtol=0, atol=1e-6)
+
+
+def test_the_clock_of_another_machine_that_is_set_is_undone(tmp_path: Path) -> None:
+    """It is 40 s behind; after 50.3 s, in the middle of a chunk, it is set back by another 900 s."""
+    path, true = tmp_path / "set.xdf", 1000.0 + np.arange(1000) / 10
+    theirs = np.where(true < 1050.3, true - 40.0, true - 940.0)
+    offsets = [(t, 40.0) for t in np.arange(960.0, 1010.0, 5.0)]
+    offsets += [(t, 940.0) for t in np.arange(111.0, 160.0, 5.0)]
+    far_recording(path, theirs, offsets)
+    session = xdf_session(path)
+    times, values = replayed(session.streams[0], 0.0)
+    np.testing.assert_allclose(times, true, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(times, read_xdf(path).streams[0].times)
+    np.testing.assert_array_equal(values[:, 0], np.arange(1000))
+    assert (session.start_s, session.stop_s) == pytest.approx((1000.0, 1099.9))
+    # From anywhere in the file: what lies before is not read.
+    times, values = replayed(session.streams[0], 1060.0)
+    np.testing.assert_array_equal(values[:, 0], np.arange(600, 1000))
+    np.testing.assert_allclose(times, true[600:], rtol=0, atol=1e-9)
+
+
+def far_recording(path: Path, theirs: NDArray[np.float64], offsets: list[tuple[float, float]]) -> None:
+    """Write 1000 samples of another machine in chunks of 50, with the recorder's comparisons between."""
+    with closing(XdfWriter(path, header={})) as writer:
         foreign = writer.add_stream(StreamSpec("Far", "PPG", "far", 10.0, "float32", ("a",)))
         writer.write_clock_offset(foreign, *offsets[0])
         for number, offset in enumerate(offsets):
             part = slice(50 * number, 50 * number + 50)
-            writer.write(foreign, theirs[part], np.zeros((50, 1), np.float32))
+            writer.write(foreign, theirs[part], np.arange(1000, dtype=np.float32)[part, None])
             writer.write_clock_offset(foreign, *offset)
-    content = (tmp_path / "two.xdf").read_bytes()
-    (tmp_path / "two.xdf").write_bytes(without_zero_offsets(content))
-    (stream,) = xdf_session(tmp_path / "two.xdf").streams
-    expected = theirs - 100.0 - 50e-6 * (theirs - 600.0)
-    np.testing.assert_allclose(replayed(stream, 0.0)[0], expected, rtol=0, atol=1e-6)
+    path.write_bytes(without_zero_offsets(path.read_bytes()))
 
 
 def without_zero_offsets(content: bytes) -> bytes:
