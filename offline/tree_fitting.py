@@ -156,7 +156,7 @@ def _frame_weights(labels: NDArray[np.bool_], is_asmr: NDArray[np.bool_]) -> NDA
     weights = kind_weights(is_asmr)
     felt = labels[is_asmr]
     weights[is_asmr] *= np.where(felt, *class_weights(int(felt.sum()), felt.size))
-    return weights / weights.mean()
+    return weights / float(weights.mean())
 
 
 def _auc(booster: xgboost.Booster, validation: xgboost.DMatrix | None) -> float:
