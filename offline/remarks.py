@@ -95,7 +95,7 @@ def _within_asmr(read: Reader) -> Iterable[Remark]:
         "variance",
         f"Clip and time alone explain {read(within + 'variance_by_clip_and_time', 1)} % of the variance of "
         f"the probability there, {read(within + 'variance_by_clip_time_and_length')} % once trials that end "
-        "in padding are set apart: the rest is all that the pulse can add.",
+        "in padding are set apart: at most the rest comes from the pulse.",
         ("table1.accuracy", "table1.macro_f1", "figure6"),
     )
 
@@ -108,9 +108,8 @@ def _non_responders(read: Reader) -> Iterable[Remark]:
     yield Remark(
         "non-responders",
         f"{counted(n_trials, 'ASMR trial')} {hold} no reported tingle; the model calls "
-        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle, "
-        f"{read.note('caveat.non_responders.video_level_specificity')}: the video level scores the kind of "
-        "clip.",
+        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle. At the video level "
+        f"{read.note('caveat.non_responders.video_level_specificity')}: it scores the kind of clip.",
         ("video_level.accuracy", "video_level.macro_f1"),
     )
 
@@ -199,7 +198,7 @@ def _permutation(read: Reader) -> Iterable[Remark]:
         yield Remark(
             "permutation",
             "Accuracy, macro F1, precision and recall share one permutation test: shuffling whole sequences "
-            "keeps both margins. p is (count + 1) / (n + 1).",
+            "keeps both margins. p counts the order as it is among the shuffled ones: (count + 1) / (n + 1).",
             TABLE_1,
         )
 

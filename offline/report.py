@@ -25,7 +25,7 @@ from offline.report_tables import (
     SEEDS,
     SYMBOLS,
     caveat_tables,
-    ids_of,
+    links_of,
     paper_tables,
     pulse_table,
     reasons,
@@ -96,7 +96,10 @@ def write_report(
         caveat_tables=caveat_tables(numbers, noted),
         has_second=any(number_id.startswith(AS_WRITTEN) for number_id in numbers),
         has_spread=any(number_id.startswith(SEEDS) for number_id in numbers),
-        remarks=[(i, remark, ids_of(remark, numbers)) for i, remark in enumerate(noted, start=1)],
+        remarks=[
+            (i, remark, links_of(remark, numbers, [drawing.name for drawing in drawn]))
+            for i, remark in enumerate(noted, start=1)
+        ],
         drawings=drawn,
         trials=trial_index(fusion),
         reasons=reasons(results),

@@ -71,6 +71,7 @@ _SPELLED = {
     "brier": "Brier score",
     "asmr": "ASMR",
     "asmr,": "ASMR,",
+    "vs": "against",
 }
 """Parts of ids that are written otherwise."""
 
@@ -117,7 +118,7 @@ class NumberTable:
     @property
     def paper(self) -> str:
         """Return what the paper prints, in one line."""
-        return ", ".join(f"{row.name} {row.paper}" for row in self.rows if row.paper) or "prints none"
+        return "; ".join(f"{row.name} {row.paper}" for row in self.rows if row.paper) or "prints none"
 
 
 _NAMES: Mapping[str, str] = {
@@ -176,11 +177,20 @@ def pulse_table(numbers: Mapping[str, Number], noted: Sequence[Remark]) -> Numbe
     )
 
 
-def ids_of(remark: Remark, numbers: Mapping[str, Number]) -> list[str]:
-    """Return the numbers with a value that a remark concerns and that stand in a table of the report."""
+def links_of(remark: Remark, numbers: Mapping[str, Number], drawn: Sequence[str]) -> list[tuple[str, str]]:
+    """Return anchor and id of the figures and numbers in the report that a remark concerns.
+
+    Parameters
+    ----------
+    remark : Remark
+    numbers : mapping of str to Number
+    drawn : sequence of str
+        Names of the drawings in the report.
+    """
     prefixes = tuple(prefix for prefix, _, _ in _TABLES)
-    return [
-        number.id
+    figures = [(f"figure-{name}", name) for name in drawn if remark.concerns(name)]
+    return figures + [
+        (f"n-{number.id}", number.id)
         for number in numbers.values()
         if number.value is not None and remark.concerns(number.id) and number.id.startswith(prefixes)
     ]

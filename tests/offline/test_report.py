@@ -116,6 +116,7 @@ def test_every_caveat_has_its_number_and_every_number_its_caveats(published):
         if remark.about == ("table1.accuracy",):
             assert "#n-table1.accuracy" in page.links
     assert page.links.count("#n-table1.accuracy") >= 5
+    assert "#figure-figure6" in page.links
 
 
 def test_report_again_says_the_same(published, tmp_path):
