@@ -30,13 +30,14 @@ def main(argv: list[str] | None = None) -> int:
     """Check a pulse stream, or start a sensor and check what it sends; 1 for an error of ours."""
     parser = argparse.ArgumentParser(prog="python -m rtasmr.start.check", description=__doc__)
     parser.add_argument("sensor", help="as --ppg takes it")
+    parser.add_argument("--network", action="store_true", help="streams of other computers, too")
     parser.add_argument("--tied", action="store_true", help="end when standard input closes")
     options = parser.parse_args(argv)
     if options.tied:
         end_with_parent()
     try:
-        sources = Sources({Role.PPG: options.sensor}, _say, network=False)
-        lslconfig.configure(network=False)
+        sources = Sources({Role.PPG: options.sensor}, _say, network=options.network)
+        lslconfig.configure(network=options.network)
         with sources:
             findings = check_pulse(
                 sources.queries[Role.PPG],

@@ -9,11 +9,15 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 from rtasmr.discovery import Query
 from rtasmr.errors import ConfigError
+from rtasmr.player.config import RatingInput
+from rtasmr.playlist import Playlist
+from rtasmr.programme import number_of
 from rtasmr.sources.launch_av import PARSERS
 from rtasmr.types import Role
 from rtasmr.xdf_file import part_of
@@ -44,10 +48,16 @@ class Choice:
     ppg, sound, picture : str
         What ``--ppg``, ``--audio`` and ``--video`` take; empty leaves the option out. Sound and picture
         count where the stimulus is shown elsewhere.
+    network : bool
+        Whether streams of other computers count, too.
     shown : Shown
     file : str
         Video or playlist to show here.
     full_screen : bool
+    display : str
+        Number or name of the display to show it on; empty leaves it to the desktop.
+    rating : RatingInput
+        What the person rates with.
     model : str
         Model id; empty takes the one that the runtime takes by itself.
     record : bool
@@ -62,9 +72,12 @@ class Choice:
     ppg: str = ""
     sound: str = ""
     picture: str = ""
+    network: bool = False
     shown: Shown = Shown.HERE
     file: str = ""
     full_screen: bool = False
+    display: str = ""
+    rating: RatingInput = "keys"
     model: str = ""
     record: bool = True
     folder: str = ""
@@ -102,7 +115,11 @@ class Choice:
         if any(_is_device(role, text) for role, text in self.source_texts.items()):
             words += ["--wait", str(DEVICE_WAIT_S)]
         words += ["--model", self.model] if self.model else []
-        words += ["--full-screen"] if here and self.full_screen else []
+        words += ["--network"] if self.network else []
+        if here:
+            words += ["--full-screen"] if self.full_screen else []
+            words += ["--display", self.display] if self.display else []
+            words += ["--rate", self.rating] if self.rating != "keys" else []
         recording = self.recording
         if recording is not None:
             words += ["--record", str(recording)]
@@ -133,10 +150,10 @@ def _problems(choice: Choice) -> Iterator[Problem]:
         except ConfigError as error:
             yield Problem(role.value, str(error))
     if choice.shown is Shown.HERE:
-        problem = _problem_of_file(choice.file)
+        problem = _problem_of_file(choice.file) or _problem_of_playlist(choice)
         if problem:
             yield Problem("file", problem)
-    problem = problem_of_code(choice.participant)
+    problem = problem_of_code(choice.participant) or _problem_of_number(choice)
     if problem:
         yield Problem("participant", problem)
     problem = _problem_of_folder(choice.folder) if choice.record else ""
@@ -164,6 +181,46 @@ def _problem_of_file(text: str) -> str:
         return "" if os.access(file, os.R_OK) else f"{file.name} may not be read: change its rights."
     except OSError as error:
         return f"{file.name[:60]}: {error.strerror}; choose another file."
+
+
+def _playlist_of(choice: Choice) -> Playlist | None:
+    """Return the playlist that is chosen; None where a single file is.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    OSError
+        If it cannot be read.
+    """
+    file = Path(choice.file)
+    if choice.shown is not Shown.HERE or file.suffix.lower() != ".toml":
+        return None
+    return _read_playlist(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_playlist(file: Path, _changed: int) -> Playlist:
+    """Read a playlist, as long as it has not changed once: the page asks several times a second."""
+    return Playlist.load(file)
+
+
+def _problem_of_playlist(choice: Choice) -> str:
+    try:
+        _playlist_of(choice)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def _problem_of_number(choice: Choice) -> str:
+    try:
+        playlist = _playlist_of(choice)
+    except (ConfigError, OSError, ValueError):
+        return ""  # told of the file
+    if playlist is None or not playlist.is_counterbalanced or number_of(choice.participant) is not None:
+        return ""
+    return "The order of this playlist goes by the participant's number: write one, such as 021."
 
 
 def problem_of_code(code: str) -> str:

@@ -75,9 +75,9 @@ FINDERS: Mapping[Kind, Callable[[], Listing]] = {
 """What looks once."""
 
 
-def watch_streams(tell: Callable[[Listing], None]) -> None:
+def watch_streams(tell: Callable[[Listing], None], *, network: bool) -> None:
     """Tell which streams there are, at once and at every change; never returns."""
-    lslconfig.configure(network=False)
+    lslconfig.configure(network=network)
     told = None
     with Resolver() as resolver:
         while True:
@@ -92,13 +92,14 @@ def main(argv: list[str] | None = None) -> int:
     """Look for what is named."""
     parser = argparse.ArgumentParser(prog="python -m rtasmr.start.find", description=__doc__)
     parser.add_argument("kind", choices=[kind.value for kind in Kind])
+    parser.add_argument("--network", action="store_true", help="streams of other computers, too")
     parser.add_argument("--tied", action="store_true", help="end when standard input closes")
     options = parser.parse_args(argv)
     if options.tied:
         end_with_parent()
     kind = Kind(options.kind)
     if kind is Kind.STREAMS:
-        watch_streams(_tell)
+        watch_streams(_tell, network=options.network)
     _tell(FINDERS[kind]())
     return 0
 

@@ -10,7 +10,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from rtasmr.start.choice import Shown
 from rtasmr.start.found import MODEL
-from rtasmr.start.state import StartState
+from rtasmr.start.state import DISPLAY, RATINGS, StartState
 from rtasmr.start.widgets import (
     NoticeLabel,
     OfferBox,
@@ -29,7 +29,7 @@ FILE_FILTER = (
 )
 SEARCH, SEARCHING = "Search &Bluetooth", "Searching ..."
 CHECK, STOP_CHECK = "&Check the pulse (10 s)", "Stop the &check"
-REPORT, REPORTING = "Make its pa&ge", "Making it ..."
+REPORT, REPORTING = "Ma&ke its page", "Making it ..."
 
 
 class Form(QtWidgets.QGroupBox):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
@@ -82,6 +82,7 @@ class SensorForm(Form):
         self.box = OfferBox("Pulse sensor")
         self.text = QtWidgets.QLineEdit()
         self.text.setPlaceholderText("such as serial:/dev/ttyUSB0,sfreq=200")
+        self.network = QtWidgets.QCheckBox("Streams of other computers on the &network, too")
         self.search_button = wide_button(SEARCH, SEARCHING)
         self.check_button = wide_button(CHECK, STOP_CHECK)
         self.curve = PulseCurve(theme)
@@ -89,10 +90,12 @@ class SensorForm(Form):
         self.notes = plain_label()
         self.add_row("&Sensor", self.box, self.search_button)
         self.add_row("&As typed", self.text, self.check_button)
+        self.grid.addWidget(self.network, self.grid.rowCount(), 1, 1, 2)
         for widget in (self.problem, self.curve, self.verdict, self.notes):
             self.add_wide(widget)
         self.box.chosen.connect(lambda text: self._tell(ppg=text))
         self.text.textEdited.connect(lambda text: self._tell(ppg=text.strip()))
+        self.network.clicked.connect(lambda on: self._tell(network=on))
         self.search_button.clicked.connect(self.search)
         self.check_button.clicked.connect(self.check)
 
@@ -100,6 +103,7 @@ class SensorForm(Form):
         """Show what is known of the sensor."""
         self.box.show_offers(state.offers(Role.PPG), state.choice.ppg)
         _set_text(self.text, state.choice.ppg)
+        self.network.setChecked(state.choice.network)
         self.search_button.setText(SEARCHING if is_searching else SEARCH)
         self.search_button.setEnabled(not is_searching)
         self.check_button.setEnabled(state.can_check or state.is_checking)
@@ -117,16 +121,18 @@ class StimulusForm(Form):
     def __init__(self, theme: Theme) -> None:
         super().__init__("2. What is watched", theme)
         self.here = QtWidgets.QRadioButton("A &video or playlist, shown here")
-        self.elsewhere = QtWidgets.QRadioButton("Something that &another program shows")
+        self.elsewhere = QtWidgets.QRadioButton("Somet&hing that another program shows")
         self.file = QtWidgets.QLineEdit()
         self.file.setPlaceholderText("video, sound or playlist (.toml)")
         self.browse = QtWidgets.QPushButton("Choose ...")
         self.browse.setAccessibleName("Choose the file")
-        self.full_screen = QtWidgets.QCheckBox("Full scr&een")
+        self.display, self.full_screen = OfferBox("Display"), QtWidgets.QCheckBox("Full scr&een")
+        self.rating = OfferBox("Rated with")
         self.sound, self.picture = OfferBox("Sound"), OfferBox("Picture")
         self.add_wide(self.here)
         self.add_row("Fi&le", self.file, self.browse)
-        self.grid.addWidget(self.full_screen, self.grid.rowCount(), 1)
+        self.add_row("&Display", self.display, self.full_screen)
+        self.add_row("Rated &with", self.rating)
         self.add_wide(self.elsewhere)
         self.add_row("So&und", self.sound)
         self.add_row("&Picture", self.picture)
@@ -135,6 +141,8 @@ class StimulusForm(Form):
         self.elsewhere.clicked.connect(lambda: self._tell(shown=Shown.ELSEWHERE))
         self.file.textEdited.connect(self._tell_file)
         self.browse.clicked.connect(self._browse)
+        self.display.chosen.connect(lambda text: self._tell(display=text))
+        self.rating.chosen.connect(lambda text: self._tell(rating=text))
         self.full_screen.clicked.connect(lambda on: self._tell(full_screen=on))
         self.sound.chosen.connect(lambda text: self._tell(sound=text))
         self.picture.chosen.connect(lambda text: self._tell(picture=text))
@@ -144,15 +152,17 @@ class StimulusForm(Form):
         choice, is_here = state.choice, state.choice.shown is Shown.HERE
         self.here.setChecked(is_here)
         self.elsewhere.setChecked(not is_here)
-        for widget in (self.file, self.browse, self.full_screen):
+        for widget in (self.file, self.browse, self.display, self.full_screen, self.rating):
             widget.setEnabled(is_here)
         for widget in (self.sound, self.picture):
             widget.setEnabled(not is_here)
         _set_text(self.file, choice.file, _whole)
+        self.display.show_offers(state.offers(DISPLAY), choice.display)
         self.full_screen.setChecked(choice.full_screen)
+        self.rating.show_offers(RATINGS, choice.rating)
         self.sound.show_offers(state.offers(Role.SOUND), choice.sound)
         self.picture.show_offers(state.offers(Role.PICTURE), choice.picture)
-        self.problem.show_problem(state.problem_of("file", Role.SOUND.value, Role.PICTURE.value))
+        self.problem.show_problem(state.problem_of("file", DISPLAY, Role.SOUND.value, Role.PICTURE.value))
 
     def _tell_file(self, text: str) -> None:
         self._tell(file=_whole(text))

@@ -11,12 +11,13 @@ import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from rtasmr.errors import DataError
+from rtasmr.player.screen import describe_screens
 from rtasmr.start.child import Child
 from rtasmr.start.forms import Form, ModelForm, RecordingForm, RunForm, SensorForm, StimulusForm
-from rtasmr.start.found import Kind, Listing
+from rtasmr.start.found import Kind, Listing, Offer
 from rtasmr.start.remembered import first_choice, load_choice, save_choice, settings_file
 from rtasmr.start.run import Run
-from rtasmr.start.state import StartState
+from rtasmr.start.state import DISPLAY, StartState
 from rtasmr.start.widgets import plain_label
 from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.theme import Theme
@@ -108,6 +109,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
 
     def redraw(self) -> None:
         """Show the state."""
+        self.state.displays = display_offers()
         self.sensor.show_state(self.state, is_searching=Kind.POLAR in self.state.looking)
         self.stimulus.show_state(self.state)
         self.model.show_state(self.state)
@@ -115,10 +117,17 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self.runs.show_state(self.state, is_reporting=self._reporter is not None, error=self._error)
 
     def _change(self, changes: dict[str, object]) -> None:
-        if "ppg" in changes:
+        if changes.keys() & {"ppg", "network"}:
             self._stop_check()
         self.state.choose(**changes)
+        if "network" in changes and Kind.STREAMS in self._children:
+            self.look(Kind.STREAMS)
         self.redraw()
+
+    @property
+    def _scope(self) -> tuple[str, ...]:
+        """What tells a helper to look on the network, too."""
+        return ("--network",) * self.state.choice.network
 
     # What there is
 
@@ -127,7 +136,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         for kind in kinds:
             if kind in self._children:
                 self._children.pop(kind).stop()
-            child = Child("rtasmr.start.find", kind.value, "--tied", parent=self)
+            child = Child("rtasmr.start.find", kind.value, "--tied", *self._scope, parent=self)
             child.told.connect(lambda content: self._take(Listing.from_json(content)))
             child.ended.connect(lambda code, word, kind=kind: self._end_look(kind, code, word))
             self._children[kind] = child
@@ -150,7 +159,8 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             self._stop_check()
         elif self.state.can_check:
             self.state.begin_check()
-            self._checker = Child("rtasmr.start.check", "--tied", "--", self.state.choice.ppg, parent=self)
+            words = ("--tied", *self._scope, "--", self.state.choice.ppg)
+            self._checker = Child("rtasmr.start.check", *words, parent=self)
             self._checker.told.connect(self.state.take_check)
             self._checker.ended.connect(self._end_check)
         self.redraw()
@@ -257,6 +267,15 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         box.addButton(buttons.Cancel)
         box.exec_()
         return {stop: True, leave: False}.get(box.clickedButton())
+
+
+def display_offers() -> tuple[Offer, ...]:
+    """Return the displays of this machine; one whose name another one has goes by its number."""
+    names = [screen.name() for screen in QtWidgets.QApplication.screens()]
+    return tuple(
+        Offer(DISPLAY, name if names.count(name) == 1 else str(number), line)
+        for number, (name, line) in enumerate(zip(names, describe_screens(), strict=True), 1)
+    )
 
 
 def open_page() -> int:

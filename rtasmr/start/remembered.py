@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rtasmr.errors import DataError
 from rtasmr.home import config_folder, recordings_folder, write_private
+from rtasmr.player.config import RatingInput
 from rtasmr.start.choice import Choice, Shown
 
 VERSION = 1
@@ -77,4 +78,7 @@ def _from_json(content: Any) -> Choice:
     for key, value in content.items():
         if key in _PERSONAL or type(value) is not kinds[key]:
             raise ValueError(key)
-    return replace(first, **content)
+    choice = replace(first, **content)
+    if choice.rating not in get_args(RatingInput):
+        raise ValueError("rating")
+    return choice

@@ -10,7 +10,7 @@ from typing import Any
 
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.probing import Finding
-from rtasmr.start.choice import Choice, Problem, command_line, problems_of
+from rtasmr.start.choice import Choice, Problem, Shown, command_line, problems_of
 from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
 from rtasmr.types import Role
@@ -24,10 +24,19 @@ SIMULATED = Offer(Role.PPG.value, "simulated", "Simulated pulse, to try things o
 ANY_STREAM = "Any stream of the right type that appears"
 NO_SENSOR = Offer(Role.PPG.value, "", "No sensor (a pulse stream that appears is taken)")
 LOOPBACK = Offer(Role.SOUND.value, "loopback", "What the speakers play")
+DISPLAY, RATING = "display", "rating"
+"""What stands in the place of a role in the offer of a display, and of what the person rates with."""
+ANY_DISPLAY = Offer(DISPLAY, "", "Where the desktop puts it")
+RATINGS = (
+    Offer(RATING, "keys", "Keys 1 to 4"),
+    Offer(RATING, "slider", "Keys, and a slider under the video"),
+    Offer(RATING, "gamepad", "Keys, and an axis of a game pad"),
+)
 MICROPHONE = Offer(Role.SOUND.value, "microphone", "Default microphone")
 SCREEN = Offer(Role.PICTURE.value, "screen", "The first screen")
 
 _TOO_SLOW = "close other programs: this computer could not keep up, and skipped ticks"
+_MISSING_DISPLAY = "The display is not there any more: choose another one, or connect it."
 _MISSING_MODEL = "The model is not installed any more: choose another one."
 _NO_LIVE_MODEL = "No model for live use is installed: choose one of the others, which say what differs."
 
@@ -87,6 +96,8 @@ class StartState:
         Of the newest run; None before the first.
     looking : set of Kind
         What is being looked for.
+    displays : tuple of Offer
+        The displays of this machine.
     """
 
     def __init__(self, choice: Choice, *, is_first: bool) -> None:
@@ -94,6 +105,7 @@ class StartState:
         self.check: Check | None = None
         self.progress: Progress | None = None
         self.looking: set[Kind] = set()
+        self.displays: tuple[Offer, ...] = ()
         self._listings: dict[Kind, Listing] = {}
         self._takes_first = is_first
         self._times: list[float] = []
@@ -107,6 +119,8 @@ class StartState:
             self._takes_first = False
             if changes["ppg"] != self.choice.ppg:
                 self.check = None
+        if "network" in changes:
+            self.check = None
         self.choice = replace(self.choice, **changes)
 
     @property
@@ -119,6 +133,9 @@ class StartState:
                 problems.append(Problem(MODEL, listing.problem))
             elif all(offer.text != self.choice.model for offer in listing.offers):
                 problems.append(Problem(MODEL, _MISSING_MODEL if self.choice.model else _NO_LIVE_MODEL))
+        is_there = any(offer.text == self.choice.display for offer in (ANY_DISPLAY, *self.displays))
+        if self.choice.shown is Shown.HERE and not is_there:
+            problems.append(Problem(DISPLAY, _MISSING_DISPLAY))
         return tuple(problems)
 
     def problem_of(self, *fields: str) -> str:
@@ -164,6 +181,8 @@ class StartState:
             offers = self._offers(MODEL, Kind.MODELS)
         elif role == Role.PPG:
             offers = (NO_SENSOR, *self._offers(role, *PULSE_KINDS), SIMULATED)
+        elif role == DISPLAY:
+            offers = (ANY_DISPLAY, *self.displays)
         else:
             here = Kind.SOUND if role == Role.SOUND else Kind.CAMERA
             fixed = (LOOPBACK, MICROPHONE) if role == Role.SOUND else (SCREEN,)
@@ -172,7 +191,8 @@ class StartState:
         chosen = getattr(self.choice, "ppg" if role == Role.PPG else str(role))
         if not chosen or any(offer.text == chosen for offer in offers):
             return offers
-        return (*offers, Offer(role, chosen, f"As typed: {clean(chosen, 60)}"))
+        what = "Not connected" if role == DISPLAY else "As typed"
+        return (*offers, Offer(role, chosen, f"{what}: {clean(chosen, 60)}"))
 
     @property
     def model_notices(self) -> tuple[str, ...]:

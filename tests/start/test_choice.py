@@ -32,6 +32,46 @@ def test_a_viewing_becomes_one_command(choice, tmp_path):
     ]
 
 
+def test_display_and_rating_device_count_for_what_is_shown_here(choice):
+    given = replace(choice, display="HDMI-1", rating="slider", network=True, record=False, participant="")
+
+    assert given.words() == [
+        *("view", choice.file, "--ppg", "simulated", "--wait", "30", "--network"),
+        *("--display", "HDMI-1", "--rate", "slider"),
+    ]
+    assert replace(given, shown=Shown.ELSEWHERE).words() == [
+        *("live", "--ppg", "simulated", "--wait", "30", "--network")
+    ]
+
+
+@pytest.mark.parametrize("participant", ["", "P01"])
+def test_a_counterbalanced_playlist_needs_a_number(choice, tmp_path, participant):
+    playlist = tmp_path / "session.toml"
+    text = 'sequence = ["a"]\n[block.a]\nclips = ["x"]\n[clip.x]\nfile = "x.mp4"\nquestion = "tingling"\n'
+    playlist.write_text(f'clip_order = "balanced"\n{text}', encoding="utf-8")
+    given = replace(choice, file=str(playlist), participant=participant)
+
+    (problem,) = problems_of(given)
+    assert problem.field == "participant"
+    assert "number" in problem.text
+    assert not problems_of(replace(given, participant="021"))
+    assert not problems_of(replace(given, shown=Shown.ELSEWHERE))
+
+    playlist.write_text(text, encoding="utf-8")
+    os.utime(playlist, (1, 1))  # however coarse the clock of the disk
+    assert not problems_of(given)
+
+
+def test_a_playlist_that_is_none_is_told_before_the_start(choice, tmp_path):
+    playlist = tmp_path / "session.toml"
+    playlist.write_text("sequence = 3", encoding="utf-8")
+
+    (problem,) = problems_of(replace(choice, file=str(playlist)))
+
+    assert problem.field == "file"
+    assert "session.toml" in problem.text
+
+
 def test_what_is_shown_elsewhere_becomes_a_live_run_with_its_own_streams(choice):
     elsewhere = replace(
         choice, shown=Shown.ELSEWHERE, sound="loopback", picture="screen", full_screen=True, record=False

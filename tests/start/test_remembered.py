@@ -25,6 +25,9 @@ CHOICE = Choice(
     model="bilstm",
     folder="/data",
     full_screen=True,
+    display="HDMI-1",
+    rating="gamepad",
+    network=True,
 )
 
 
@@ -66,6 +69,7 @@ def test_without_settings_there_is_a_folder_for_recordings(home):
         b'{"version": 1, "shown": "here", "record": "yes"}',
         b'{"version": 1, "shown": "here", "unknown": ""}',
         b'{"version": 1, "shown": "here", "participant": "P01"}',
+        b'{"version": 1, "shown": "here", "rating": "nose"}',
     ],
 )
 def test_settings_that_were_not_written_here_are_refused_in_one_line(home, content):

@@ -43,7 +43,10 @@ def pick(box, text: str) -> None:
 
 def test_what_is_typed_and_chosen_is_the_choice(qtbot, page, tmp_path):
     write(qtbot, page.sensor.text, "serial:/dev/ttyUSB0,sfreq=200")
+    click(page.sensor.network)
     click(page.stimulus.full_screen)
+    pick(page.stimulus.display, page.state.displays[0].text)
+    pick(page.stimulus.rating, "slider")
     pick(page.model.box, "other")
     write(qtbot, page.recording.folder, str(tmp_path / "elsewhere"))
     write(qtbot, page.recording.code, " 021 ")
@@ -52,7 +55,10 @@ def test_what_is_typed_and_chosen_is_the_choice(qtbot, page, tmp_path):
     assert page.state.choice == Choice(
         ppg="serial:/dev/ttyUSB0,sfreq=200",
         file=str(tmp_path / "clip.mp4"),
+        network=True,
         full_screen=True,
+        display=page.state.displays[0].text,
+        rating="slider",
         model="other",
         folder=str(tmp_path / "elsewhere"),
         participant="021",
@@ -73,7 +79,8 @@ def test_a_sensor_from_the_list_stands_in_the_field_to_be_refined(qtbot, page):
 
 
 def test_only_the_fields_of_who_shows_the_stimulus_are_in_reach(qtbot, page):
-    here = (page.stimulus.file, page.stimulus.browse, page.stimulus.full_screen)
+    form = page.stimulus
+    here = (form.file, form.browse, form.display, form.full_screen, form.rating)
     elsewhere = (page.stimulus.sound, page.stimulus.picture)
 
     click(page.stimulus.elsewhere)
@@ -88,6 +95,28 @@ def test_only_the_fields_of_who_shows_the_stimulus_are_in_reach(qtbot, page):
     click(page.stimulus.here)
     assert all(widget.isEnabled() for widget in here)
     assert not any(widget.isEnabled() for widget in elsewhere)
+
+
+def test_a_display_that_is_not_there_any_more_is_told(qtbot, page):
+    page.state.choose(display="gone")
+    page.redraw()
+
+    assert not page.runs.start_button.isEnabled()
+    assert page.stimulus.display.currentText() == "Not connected: gone"
+    assert "connect it" in page.stimulus.problem.text()
+
+    pick(page.stimulus.display, "")
+    assert page.runs.start_button.isEnabled()
+
+
+def test_no_two_controls_have_the_same_key(page):
+    from pyqtgraph.Qt import QtWidgets
+
+    kinds = (QtWidgets.QAbstractButton, QtWidgets.QLabel)
+    texts = [widget.text().replace("&&", "") for kind in kinds for widget in page.findChildren(kind)]
+    keys = [text[text.index("&") + 1].casefold() for text in texts if "&" in text]
+    assert len(keys) > 10
+    assert sorted(keys) == sorted(set(keys))
 
 
 def test_without_recording_no_file_is_named(qtbot, page):
@@ -320,3 +349,27 @@ def test_a_search_fills_the_page(qtbot, open_start_page, tiny_home, monkeypatch,
     qtbot.waitUntil(lambda: page.model.box.count() == 2, timeout=60_000)
     assert page.model.box.currentText() == "Newest: tiny (demo)"
     assert page.model.notices.isVisible()
+
+
+def test_streams_are_looked_for_and_checked_where_asked(qtbot, page, monkeypatch):
+    from rtasmr.start import page as module
+
+    started: list[tuple[str, ...]] = []
+    child = module.Child
+
+    def note(*words: str, parent):
+        started.append(words)
+        return child("platform", parent=parent)  # any program that ends
+
+    monkeypatch.setattr(module, "Child", note)
+    pick(page.sensor.box, "simulated")
+    page.look(Kind.STREAMS, Kind.SERIAL)
+    click(page.sensor.network)
+    click(page.sensor.check_button)
+
+    assert started == [
+        ("rtasmr.start.find", "streams", "--tied"),
+        ("rtasmr.start.find", "serial", "--tied"),
+        ("rtasmr.start.find", "streams", "--tied", "--network"),
+        ("rtasmr.start.check", "--tied", "--network", "--", "simulated"),
+    ]
