@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import ParamSpec, TypeVar
 
 from rtasmr.errors import DataError
+
+_NO_TRACKER_WARNING = "ignore:resource_tracker:UserWarning"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +66,7 @@ def worker_pool(n_processes: int, *, fresh: bool = False) -> Iterator[ProcessPoo
     DataError
         A process was ended from outside.
     """
+    _start_tracker()
     # Fresh interpreters: a fork would copy the locks of libraries that run threads.
     context = multiprocessing.get_context("spawn")
     ended, still_wanted = context.Pipe(duplex=False)
@@ -86,6 +90,26 @@ def worker_pool(n_processes: int, *, fresh: bool = False) -> Iterator[ProcessPoo
     finally:
         still_wanted.close()
         ended.close()
+
+
+def _start_tracker() -> None:
+    """Start the process that removes the semaphores of a killed run, without its warning about them.
+
+    After SIGKILL or SIGTERM nobody else can remove them. It does, so nothing leaks; its warning reads as if
+    something did, below a command that was ended on purpose.
+    """
+    if os.name != "posix":
+        return
+    name = "PYTHONWARNINGS"
+    before = os.environ.get(name)
+    os.environ[name] = _NO_TRACKER_WARNING if before is None else f"{before},{_NO_TRACKER_WARNING}"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _start_worker(ended: Connection) -> None:

@@ -37,12 +37,14 @@ measure_behaviour(DataSet.open(Path(sys.argv[1])), np.random.default_rng(1), 2, 
 
 
 @pytest.mark.parametrize("script", [POOL, SESSIONS], ids=["pool", "pulse sessions"])
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_outlives_its_parent(script: str, sent: signal.Signals, simulated_set: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_its_parent_or_speaks_after_it(
+    script: str, sent: signal.Signals, simulated_set: Path
+) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", script, simulated_set],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
@@ -51,8 +53,10 @@ def test_no_process_outlives_its_parent(script: str, sent: signal.Signals, simul
         assert parent.stdout.readline() == "ready\n"
         parent.send_signal(sent)
         # The pipe ends when the last process that holds it is gone; the time limit is a safety net only.
-        parent.communicate(timeout=60)
+        _, told = parent.communicate(timeout=60)
         assert parent.returncode == -sent
+        assert "resource_tracker" not in told
+        assert sent is signal.SIGINT or told == ""
     finally:
         with suppress(ProcessLookupError):
             os.killpg(parent.pid, signal.SIGKILL)
