@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -12,13 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rtasmr.errors import ConfigError, DataError
-from rtasmr.home import config_folder, write_private
+from rtasmr.errors import ConfigError
+from rtasmr.home import config_folder, load_private, save_private
 from rtasmr.sources.sound_inputs import load_sounddevice
 
 FILE = "calibration.json"
 VERSION = 1
-_MAX_BYTES = 100_000
 
 _SERVER_OUTPUTS = ("pulse", "default", "pipewire")
 _PULSE_SINK_VARIABLE = "PULSE_SINK"
@@ -140,19 +138,7 @@ def load_calibrations(path: Path) -> dict[str, Calibration]:
     DataError
         If the file cannot be read, or was not written by this program in this version.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            content = json.loads(file.read(_MAX_BYTES))
-        return _from_json(content)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); check its rights") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f"expected calibrations of version {VERSION} in {path}, got something else; remove it and "
-            "run 'rtasmr calibrate' again"
-        ) from error
+    return load_private(path, VERSION, _parsed, "remove it and run 'rtasmr calibrate' again") or {}
 
 
 def save_calibrations(found: Mapping[str, Calibration], path: Path) -> None:
@@ -163,11 +149,7 @@ def save_calibrations(found: Mapping[str, Calibration], path: Path) -> None:
     DataError
         If they cannot be written.
     """
-    outputs = {key: asdict(value) for key, value in found.items()}
-    try:
-        write_private(path, json.dumps({"version": VERSION, "outputs": outputs}, indent=2) + "\n")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}); check its rights") from error
+    save_private(path, VERSION, {"outputs": {key: asdict(value) for key, value in found.items()}})
 
 
 def _default_sink() -> str:
@@ -184,9 +166,7 @@ def _default_sink() -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _from_json(content: Any) -> dict[str, Calibration]:
-    if content["version"] != VERSION:
-        raise ValueError("another version")
+def _parsed(content: dict[str, Any]) -> dict[str, Calibration]:
     found = {str(key): Calibration(**value) for key, value in content["outputs"].items()}
     for calibration in found.values():
         if not (math.isfinite(calibration.delay_ms) and math.isfinite(calibration.spread_ms)):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from rtasmr.errors import DataError
-from rtasmr.home import config_folder, recordings_folder, write_private
+from rtasmr.home import config_folder, load_private, recordings_folder, save_private
 from rtasmr.player.config import RatingInput
 from rtasmr.start.choice import Choice, Shown
 
@@ -16,8 +14,6 @@ VERSION = 1
 FILE = "start.json"
 _PERSONAL = ("participant", "consent")
 """The next person may be another one: a code or a consent that is left standing would be theirs."""
-
-_MAX_BYTES = 100_000
 
 
 def settings_file() -> Path:
@@ -38,18 +34,7 @@ def load_choice(path: Path) -> Choice | None:
     DataError
         If the file cannot be read, or was not written by this program in this version.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            content = json.loads(file.read(_MAX_BYTES))
-        return _from_json(content)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); remove it to begin anew") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(
-            f"{path} holds no settings of version {VERSION}; the next start replaces them"
-        ) from error
+    return load_private(path, VERSION, _parsed, "the next start replaces them")
 
 
 def save_choice(choice: Choice, path: Path) -> None:
@@ -61,17 +46,10 @@ def save_choice(choice: Choice, path: Path) -> None:
         If it cannot be written.
     """
     kept = {key: value for key, value in asdict(choice).items() if key not in _PERSONAL}
-    try:
-        write_private(path, json.dumps({"version": VERSION, **kept}, indent=2) + "\n")
-    except OSError as error:
-        raise DataError(
-            f"the choice cannot be kept in {path} ({error.strerror}); free space or check its rights"
-        ) from error
+    save_private(path, VERSION, kept)
 
 
-def _from_json(content: Any) -> Choice:
-    if not isinstance(content, dict) or content.pop("version") != VERSION:
-        raise ValueError("another version")
+def _parsed(content: dict[str, Any]) -> Choice:
     first = first_choice()
     kinds = {field.name: type(getattr(first, field.name)) for field in fields(Choice)}
     content["shown"] = Shown(content["shown"])

@@ -76,7 +76,7 @@ def test_settings_that_were_not_written_here_are_refused_in_one_line(home, conte
     home.mkdir()
     settings_file().write_bytes(content)
 
-    with pytest.raises(DataError, match="no settings of version 1") as refused:
+    with pytest.raises(DataError, match="expected settings of version 1") as refused:
         load_choice(settings_file())
 
     assert "\n" not in str(refused.value)
@@ -87,7 +87,7 @@ def test_a_place_that_cannot_be_read_or_written_is_told(home):
 
     with pytest.raises(DataError, match="cannot be read"):
         load_choice(settings_file())
-    with pytest.raises(DataError, match="cannot be kept"):
+    with pytest.raises(DataError, match="cannot be written"):
         save_choice(CHOICE, settings_file())
 
 
