@@ -165,6 +165,7 @@ def write_account(account: Account, out: Path) -> list[Path]:
             threshold=account.threshold,
             demo=account.demo,
             warnings=account.warnings,
+            questions=account.questions,
             path=path,
         )
     return [*tables, *figures]

@@ -133,7 +133,7 @@ def _clip(
         mean_rating=float(rated.mean()) if len(rated) else math.nan,
         rate_bpm=median(during["rate_bpm"]),
         quality=median(during["quality"]),
-        agreement=None if question is Question.PLEASANTNESS else agreement(p, rating, threshold),
+        agreement=agreement(p, rating, threshold) if question is Question.TINGLING else None,
     )
 
 

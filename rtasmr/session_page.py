@@ -129,6 +129,7 @@ def _draw(
                 threshold=account.threshold,
                 demo=account.demo,
                 warnings=[text for text in notices if not account.demo or text != notices[0]],
+                questions=account.questions,
                 path=path,
             )
 
@@ -231,8 +232,11 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
     ]
     if any(clip.question is Question.PLEASANTNESS for clip in clips):
         notes.append("A rating of pleasantness is no report of a tingle: it is not compared.")
-    if any(clip.question is Question.NOT_STATED and clip.agreement for clip in clips):
-        notes.append("Where the question is not stated, the rating is read as one of tingling.")
+    if any(clip.question is Question.NOT_STATED and math.isfinite(clip.mean_rating) for clip in clips):
+        notes.append(
+            "Where the question is not stated, a rating is not compared: it may be of anything. "
+            "'rtasmr view --question tingling', or the playlist, states it."
+        )
     return f"<h2>Clips</h2>{_table(head, rows)}{''.join(f'<p class=soft>{note}</p>' for note in notes)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from matplotlib.textpath import TextToPath
 
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.questions import Question, question_of
 from rtasmr.snapshot import TickRecord
 from rtasmr.view.lights import Level
 from rtasmr.view.state import model_notices
 from rtasmr.view.theme import BANNER_COLOURS, LIGHT
 from rtasmr.view.tracks import OUTSIDE, RecordColumns, Span
-from rtasmr.view.wording import clean
+from rtasmr.view.wording import clean, rating_words
 
 MAX_CLIPS = 8
 """The clips of a session of the published protocol."""
@@ -59,6 +60,7 @@ def draw_tinglegram(
     threshold: float,
     demo: bool,
     warnings: Sequence[str] = (),
+    questions: Mapping[str, Question] | None = None,
     path: Path,
 ) -> None:
     """Draw records into a file that ends in ``.png`` or ``.svg``; see ``tinglegram_figure``.
@@ -73,7 +75,9 @@ def draw_tinglegram(
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"expected a figure that ends in .png or .svg, got {path.name}: rename it")
-    figure = tinglegram_figure(records, title=title, threshold=threshold, demo=demo, warnings=warnings)
+    figure = tinglegram_figure(
+        records, title=title, threshold=threshold, demo=demo, warnings=warnings, questions=questions
+    )
     # Without a date two drawings of the same records are the same picture.
     metadata = {"Date": None} if suffix == ".svg" else {"Software": "rtasmr"}
     try:
@@ -89,6 +93,7 @@ def tinglegram_figure(
     threshold: float,
     demo: bool,
     warnings: Sequence[str] = (),
+    questions: Mapping[str, Question] | None = None,
 ) -> Figure:
     """Return a figure of records with one panel per clip; see `panels_figure`.
 
@@ -106,13 +111,16 @@ def tinglegram_figure(
         Whether the model was trained on simulated data; the figure then says so.
     warnings : sequence of str
         Further lines for the banner.
+    questions : mapping of str to Question or None
+        What is known to have been asked, by clip; see `rtasmr.questions.question_of`.
 
     Raises
     ------
     DataError
         If there are no records, or more than eight clips.
     """
-    return panels_figure(_panels(records), title=title, threshold=threshold, demo=demo, warnings=warnings)
+    panels = _panels(records, questions)
+    return panels_figure(panels, title=title, threshold=threshold, demo=demo, warnings=warnings)
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ class Panel:
     zero_s: float = 0.0
     elsewhere: tuple[Span, ...] = ()
     marked: tuple[Span, ...] = ()
-    rating: str = "own rating"
+    rating: str = rating_words(Question.NOT_STATED)
 
 
 def panels_figure(
@@ -203,7 +211,7 @@ def panels_figure(
     return figure
 
 
-def _panels(records: Sequence[TickRecord]) -> list[Panel]:
+def _panels(records: Sequence[TickRecord], questions: Mapping[str, Question] | None) -> list[Panel]:
     """Return the clips in order of time, then what was free."""
     if not records:
         raise DataError("expected records to draw, got none: run the runtime for more than a second")
@@ -219,7 +227,12 @@ def _panels(records: Sequence[TickRecord]) -> list[Panel]:
             f"expected at most {MAX_CLIPS} clips in a figure, got {len(clips)}: draw fewer at a time"
         )
     panels = [
-        Panel(clip[0].label, RecordColumns.of(clip), clip[0].time_s - clip[0].tick / FRAME_RATE_HZ)
+        Panel(
+            clip[0].label,
+            RecordColumns.of(clip),
+            clip[0].time_s - clip[0].tick / FRAME_RATE_HZ,
+            rating=rating_words(question_of(clip[0].label, questions)),
+        )
         for clip in clips.values()
     ]
     # Between clips there is mostly warm-up and nothing to see; a table of the records has it all.

@@ -64,7 +64,6 @@ class ProbabilityPlot:
         self.item.setYRange(Y_LOW, Y_HIGH, padding=0)
         self.item.getAxis("left").setTicks([[(x, f"{x:g}") for x in (0, 0.25, 0.5, 0.75, 1)]])
         right = self.item.getAxis("right")
-        right.setLabel("own rating")
         right.setTicks([[(rating / RatingItem.MAX, str(rating)) for rating in range(RatingItem.MAX + 1)]])
         self.spans = SpanItem(theme, z_value=-10)
         self.marks = MarkItem(theme, z_value=-3)
@@ -87,6 +86,9 @@ class ProbabilityPlot:
         self.threshold.setVisible(model is not None)
         if model is not None:
             self.threshold.setValue(model.threshold)
+        right = self.item.getAxis("right")
+        if right.labelText != state.rating_text:
+            right.setLabel(state.rating_text)
         zero_s = state.start_s
         begin_s, end_s = state.axis_s(clock_s, span_s)
         pending = state.pending(clock_s)

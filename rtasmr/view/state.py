@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.questions import ASKED, Question, question_of
 from rtasmr.snapshot import (
     ProgrammeState,
     RecordingState,
@@ -23,7 +24,7 @@ from rtasmr.snapshot import (
 from rtasmr.types import Modality, Status
 from rtasmr.view.lights import Level, Light, light_of
 from rtasmr.view.tracks import STATUS_WORDS, RecordColumns, SegmentMark
-from rtasmr.view.wording import DASH, clean, clock_text, number
+from rtasmr.view.wording import DASH, clean, clock_text, number, rating_words
 
 HISTORY_S = 2 * 3600
 """What a window that stays keeps; one that attaches late gets ten minutes."""
@@ -267,6 +268,15 @@ class ViewState:
             return f"no estimate now, the last is {age_s:.1f} s old"
         used = ", ".join(MODALITY_WORDS[modality] for modality in modalities_of(self.newest.modalities))
         return f"estimate {age_s:.1f} s old \N{MIDDLE DOT} from {used or 'no modality'}"
+
+    @property
+    def rating_text(self) -> str:
+        """What the grey steps of the newest clip are a rating of."""
+        programme, newest = self.snapshot.programme, self.newest
+        asked = "" if programme is None else programme.question
+        if asked in ASKED:
+            return rating_words(Question(asked))
+        return rating_words(question_of("" if newest is None else newest.label))
 
     @property
     def pulse_text(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from rtasmr.questions import Question
+
 DASH = "\N{EN DASH}"
 """Stands for a number that there is not."""
 
@@ -19,6 +21,11 @@ def clock_text(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes = f"{rest // 60:02d}" if hours else f"{rest // 60}"
     return f"{f'{hours}:' if hours else ''}{minutes}:{rest % 60:02d}"
+
+
+def rating_words(question: Question) -> str:
+    """Return what a rating is of: only one of tingling says anything about a tingle."""
+    return "own rating" if question is Question.NOT_STATED else f"own rating of {question}"
 
 
 def clean(text: str, n_max: int = 300) -> str:

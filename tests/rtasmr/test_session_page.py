@@ -125,7 +125,7 @@ def test_the_facts_of_clips_and_streams(recorded):
     session = load_session(recorded)
     clips = clips_of(session, account_of(session.recording).records, 0.5)
     assert [clip.label for clip in clips] == ["vid3", "vid7", "rain"]
-    asmr, nature, _ = clips
+    asmr, nature, foreign = clips
     assert asmr.share_judged == 0.75
     assert asmr.share_called == pytest.approx(2 / 3)
     assert asmr.mean_p == pytest.approx((50 * 0.2 + 100 * 0.9) / 150)
@@ -134,6 +134,8 @@ def test_the_facts_of_clips_and_streams(recorded):
     assert (asmr.agreement.same_call, asmr.agreement.auc) == (1.0, 1.0)
     assert nature.mean_rating > 0
     assert nature.agreement is None  # pleasantness is no tingle
+    assert foreign.mean_rating >= 0
+    assert foreign.agreement is None  # nobody knows what it is a rating of
     (pulse,) = streams_of(session)
     assert (pulse.n_lost, pulse.n_gaps, pulse.is_simulated) == (50, 1, True)
     assert pulse.seconds == pytest.approx(75.0)

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from rtasmr.errors import ConfigError, DataError
+from rtasmr.questions import Question
 from rtasmr.types import Status
 from rtasmr.view.figure import CURVE, draw_tinglegram, tinglegram_figure
 from rtasmr.view.state import DEMO_WORDS
@@ -58,6 +59,22 @@ def test_uncertainty_and_foreign_features_are_drawn_and_explained(make_record):
     assert legend(figure)[1::3] == ["its uncertainty", "outside training"]
     (band,) = figure.axes[0].collections
     assert band.get_datalim(figure.axes[0].transData).intervaly == pytest.approx([0.2, 0.7])
+
+
+def test_the_axis_of_the_rating_says_what_was_rated(make_record):
+    def axis_words(figure) -> list[str]:
+        return [axes.child_axes[0].get_ylabel() for axes in figure.axes]
+
+    names = ("vid1", "vid5", "rain")
+    records = [
+        make_record(i, label=name, segment=k, origin_s=1000.0 + 20 * k)
+        for k, name in enumerate(names)
+        for i in range(200)
+    ]
+    tingling, pleasantness = "own rating of tingling", "own rating of pleasantness"
+    assert axis_words(figure_of(records)) == [tingling, pleasantness, "own rating"]
+    stated = {"rain": Question.TINGLING, "vid1": Question.PLEASANTNESS}
+    assert axis_words(figure_of(records, questions=stated)) == [pleasantness, pleasantness, tingling]
 
 
 def test_the_words_of_the_spans_are_written(clip):

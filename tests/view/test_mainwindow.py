@@ -17,6 +17,7 @@ from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
 from rtasmr.snapshot import (
     LatencyState,
     ModelState,
+    ProgrammeState,
     PulseState,
     RecordingState,
     RunState,
@@ -209,6 +210,19 @@ def test_segments_are_marked(qtbot, window, store, make_record):
 
 def test_ratings_are_drawn_as_steps(window):
     assert [step.rating for step in window.probability_plot.rating.steps] == [0, 2]
+
+
+def test_the_axis_of_the_rating_says_what_is_rated(qtbot, window, store, make_record):
+    right = window.probability_plot.item.getAxis("right")
+    assert right.labelText == "own rating of tingling"  # as the name of the clip, vid3, tells
+    store.update(programme=ProgrammeState("rain", "pleasantness", 1, 2, 42.0, 512.0, "rest"))
+    _news(qtbot, window, store)
+    window.redraw()
+    assert right.labelText == "own rating of pleasantness"
+    store.add_records([make_record(0, segment=1, label="", origin_s=1060.0)])
+    store.update(programme=None)
+    _news(qtbot, window, store)
+    assert right.labelText == "own rating"
 
 
 def test_a_pulse_that_stopped_leaves_the_plot_and_says_so(qtbot, window, store, clock):
