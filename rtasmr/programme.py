@@ -79,8 +79,8 @@ def programme_of(playlist: Playlist, number: int | None) -> tuple[Step, ...]:
     if number is None:
         if playlist.is_counterbalanced:
             raise ConfigError(
-                f"{playlist.name}: the order depends on the participant's number, found none. "
-                "Give --participant a number, or --order-number N."
+                f"{playlist.name}: expected a participant's number, by which the order goes, got none. Give "
+                "one as --participant, such as 021, or beside any other code as --order-number N."
             )
         number = 1
     if not 1 <= number <= MAX_NUMBER:
