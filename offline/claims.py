@@ -263,7 +263,7 @@ def _detection(read: Reader) -> _Finding:
         said=f"Accuracy {read('table1.accuracy')} %, macro F1 {read('table1.macro_f1')} %",
         limits=f"The rule 'ASMR clip = tingle' alone reaches {read('caveat.clip_rule.accuracy')} % and "
         f"{read('caveat.clip_rule.macro_f1')} %; told which steps are padding it "
-        f"{beside} the model ({read(gain)} points "
+        f"{beside} the model (model minus rule {read(gain)} points "
         f"[{low:.2f}, {high:.2f}]). Within ASMR clips balanced accuracy is "
         f"{read(within + 'balanced_accuracy', 1)} %",
     )

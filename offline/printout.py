@@ -15,6 +15,7 @@ from offline.pulse_answer import pulse_answer
 from offline.remarks import remarks
 from offline.results import Number, PaperNumber, Results, Verdict, paper_numbers
 
+_WHOLE_WIDTH = 165  # a narrower terminal shows no intervals and tests, which the report holds
 _PLAIN_WIDTH = 180  # a pipe or file has no width of its own; rows stay on one line
 
 _NOT_IN_PAPER = PaperNumber("", None, "", "", "", decimals=2)
@@ -43,10 +44,11 @@ def print_results(results: Results, console: Console | None = None) -> None:
     ):
         numbers = [n for n in results.numbers if n.id.startswith(prefix) and n.value is not None]
         if numbers:
-            console.print(_comparison(title, numbers, plain=not console.is_terminal))
+            whole = console.width >= _WHOLE_WIDTH
+            console.print(_comparison(title, numbers, plain=not console.is_terminal, whole=whole))
     console.print("Claims of the paper", markup=False)
     for i, claim in enumerate(judge_claims(results), start=1):
-        line = f"{i:2}. {claim.verdict}: {claim.says}"
+        line = f"{i:2}. [{claim.verdict}] {claim.says}"
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     for line in caveat_lines(results):
         console.print(f"- {line}", soft_wrap=True, markup=False, highlight=False)
@@ -60,15 +62,16 @@ def print_results(results: Results, console: Console | None = None) -> None:
     )
 
 
-def _comparison(title: str, numbers: list[Number], *, plain: bool) -> Table:
+def _comparison(title: str, numbers: list[Number], *, plain: bool, whole: bool) -> Table:
+    """Return a table of numbers; ``whole`` with intervals, p-values and effect sizes."""
     table = Table(title=title or None, box=None if plain else box.SIMPLE, title_justify="left")
-    table.add_column("score")
+    table.add_column("score", overflow="fold")
     for heading in ("paper", "here", "difference"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("95% CI", "p", "d"):
+    for heading in ("95% CI", "p", "d") if whole else ():
         for source in ("paper", "here"):
             table.add_column(f"{heading} {source}", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict")
     for number in numbers:
         paper = paper_numbers().get(number.id, _NOT_IN_PAPER)
         digits = paper.decimals
@@ -76,17 +79,20 @@ def _comparison(title: str, numbers: list[Number], *, plain: bool) -> Table:
         if isinstance(number.paper, (int, float)) and number.value is not None:
             # Adding 0.0 turns a rounded -0.0 into 0.0.
             difference = f"{round(number.value - number.paper, digits) + 0.0:+.{digits}f}"
-        table.add_row(
-            number.id.split(".", 1)[1],
-            _with_sd(number.paper, paper.sd, digits),
-            _with_sd(number.value, number.sd, digits),
-            difference,
+        tests = (
             _interval(paper.ci95),
             _interval(number.ci95),
             "" if paper.p is None else str(paper.p),
             "" if number.p is None else f"{number.p:.4f}",
             "" if paper.cohen_d is None else f"{paper.cohen_d:.2f}",
             "" if number.cohen_d is None else f"{number.cohen_d:.2f}",
+        )
+        table.add_row(
+            number.id.split(".", 1)[1],
+            _with_sd(number.paper, paper.sd, digits),
+            _with_sd(number.value, number.sd, digits),
+            difference,
+            *(tests if whole else ()),
             f"[{_STYLES.get(number.verdict, 'default')}]{number.verdict}[/]",
         )
     return table

@@ -33,7 +33,7 @@ class PulseAnswer(StrEnum):
 
     YES = "yes"
     NO_GAIN = "used, no gain shown"
-    NOT_USED = "carried, not used"
+    NOT_USED = "carried, no use shown"
     NO = "no evidence"
     UNKNOWN = "not computable"
 
@@ -43,7 +43,7 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
 
     *Yes* if the fusion model errs less with a person's own pulse than with another's and, where one was
     trained, less than a model without any. *Used, no gain shown* if the first holds and the second does not.
-    *Carried, not used* if the first does not, but the amplitude of the pulse wave or a model of the pulse
+    *Carried, no use shown* if the first does not, but the amplitude of the pulse wave or a model of the pulse
     alone follows what is the person's own in the reports. *No evidence* else.
 
     Where no pulses were exchanged, the person's own part of what the fusion model says stands in for that.

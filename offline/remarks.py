@@ -108,8 +108,9 @@ def _non_responders(read: Reader) -> Iterable[Remark]:
     yield Remark(
         "non-responders",
         f"{counted(n_trials, 'ASMR trial')} {hold} no reported tingle; the model calls "
-        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle. At the video level "
-        f"{read.note('caveat.non_responders.video_level_specificity')}: it scores the kind of clip.",
+        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle. The video level, "
+        "which scores the kind of clip, has "
+        f"{read.note('caveat.non_responders.video_level_specificity')}.",
         ("video_level.accuracy", "video_level.macro_f1"),
     )
 

@@ -201,7 +201,7 @@ def test_a_random_encoder_on_real_data_is_told_in_every_output(rng, tmp_path, ca
     print_results(results)
     printed = capsys.readouterr().out
     assert printed.startswith("Image encoder with random weights (random:0)")
-    assert f" 6. {word}: The fusion BiLSTM detects" in printed
+    assert f" 6. [{word}] The fusion BiLSTM detects" in printed
     assert len(re.findall(rf"(?m)^ accuracy .*{word}", printed)) == 3  # Table 1, video level, XGBoost
     for key in on_pictures:
         assert f'id="claim-{key}"' in page

@@ -218,9 +218,9 @@ def test_fold_without_nature_trials_is_refused(rng):
         fold_scores(model)
 
 
-def printed(results, *, terminal):
+def printed(results, *, terminal, width=180, no_color=False):
     text = io.StringIO()
-    print_results(results, Console(file=text, force_terminal=terminal, width=180))
+    print_results(results, Console(file=text, force_terminal=terminal, width=width, no_color=no_color))
     return text.getvalue()
 
 
@@ -237,6 +237,13 @@ def test_plain_output_has_one_row_per_number_and_no_control_codes(results):
 
 def test_terminal_output_marks_the_verdict(results):
     assert "\x1b[32mreproduced" in printed(results, terminal=True)
+
+
+def test_narrow_terminal_cuts_no_number(results):
+    text = printed(results, terminal=True, width=80, no_color=True)
+    row = next(line for line in text.splitlines() if line.split()[:1] == ["accuracy"])
+    assert row.split()[1:] == ["75.51", "+-", "5.63", "75.51", "+-", "5.63", "+0.00", "reproduced"]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
 def test_caveats_are_told_with_their_figures(results):
