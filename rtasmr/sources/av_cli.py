@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
-from rtasmr import lslconfig
+from rtasmr.sources.commands import (
+    KeepTrying,
+    List,
+    Loop,
+    Name,
+    Network,
+    SourceId,
+    play_streams,
+    run_device,
+    say,
+)
 from rtasmr.sources.device import Device
-from rtasmr.sources.device_loop import DeviceLoop
-from rtasmr.sources.pacing import play_live, stop_on_signal
 
-Network = Annotated[bool, typer.Option("--network", help="Open the streams to the local network.")]
-SourceId = Annotated[str, typer.Option("--source-id", help="Identity, kept from run to run.")]
-KeepTrying = Annotated[bool, typer.Option("--keep-trying", help="Wait for a device that is not there yet.")]
 Fps = Annotated[float, typer.Option("--fps", min=1.0, max=60.0, help="Pictures per second.")]
 
 _OTHER_DEVICE = "Name another --device (see --list)."
-
-List = Annotated[bool, typer.Option("--list", help="Say what could be used here, and end.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -33,7 +36,7 @@ def microphone(
         str, typer.Option("--device", help="Name, part of it, or number; pulse:NAME on Linux.")
     ] = "",
     loopback: Annotated[bool, typer.Option("--loopback", help="Take what the speakers play.")] = False,
-    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-sound",
+    name: Name = "rtasmr-sound",
     source_id: SourceId = "",
     keep_trying: KeepTrying = False,
     list_: List = False,
@@ -64,9 +67,9 @@ def camera(
     file: Annotated[
         Path | None, typer.Option("--file", help="A video that plays the camera, in real time.")
     ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="With --file: start again at its end.")] = False,
+    loop: Loop = False,
     fps: Fps = 30.0,
-    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-picture",
+    name: Name = "rtasmr-picture",
     source_id: SourceId = "",
     keep_trying: KeepTrying = False,
     list_: List = False,
@@ -90,7 +93,7 @@ def screen(
         str, typer.Option("--region", help="X,Y,W,H in pixels; the whole first screen if not given.")
     ] = "",
     fps: Fps = 20.0,
-    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-picture",
+    name: Name = "rtasmr-picture",
     source_id: SourceId = "",
     keep_trying: KeepTrying = False,
     network: Network = False,
@@ -106,27 +109,20 @@ def _play(file: Path, loop: bool, name: str, source_id: str, network: bool) -> N
     from rtasmr.sources.media_file import picture_stream
 
     source_id = source_id or f"rtasmr-camera-{file.stem}"
-    stream = picture_stream(file, loop=loop, name=name, source_id=source_id)
-    lslconfig.configure(network)
-    _say(f"source {file}: {name}; {lslconfig.scope_line(network)}")
-    with stop_on_signal() as stop:
-        report = play_live([stream], stop)
-    _say(f"sent {report.n_samples[0]} pictures; worst lateness {1000 * report.worst_late_s:.1f} ms")
+    play_streams(str(file), [picture_stream(file, loop=loop, name=name, source_id=source_id)], network)
 
 
 def _run(what: str, device: Device, name: str, source_id: str, keep_trying: bool, network: bool) -> None:
-    lslconfig.configure(network)
-    _say(f"source {what}; {lslconfig.scope_line(network)}")
-    loop = DeviceLoop(
-        device, _say, name=name, source_id=source_id, keep_trying=keep_trying, rate_advice=_OTHER_DEVICE
+    run_device(
+        what,
+        device,
+        network=network,
+        name=name,
+        source_id=source_id,
+        keep_trying=keep_trying,
+        rate_advice=_OTHER_DEVICE,
     )
-    with stop_on_signal() as stop:
-        _say(str(loop.run(stop)))
 
 
 def _list(found: tuple[tuple[str, str], ...]) -> None:
-    typer.echo("\n".join(f"{address}  {what}" for address, what in found) or "none found")
-
-
-def _say(line: str) -> None:
-    typer.echo(line)
+    say("\n".join(f"{address}  {what}" for address, what in found) or "none found")

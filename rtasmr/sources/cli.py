@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,20 @@ from rtasmr import lslconfig
 from rtasmr.declared import INVERTED
 from rtasmr.errors import ConfigError
 from rtasmr.sources.av_cli import add_commands
-from rtasmr.sources.device_loop import DeviceLoop
+from rtasmr.sources.commands import (
+    KeepTrying,
+    List,
+    Loop,
+    Name,
+    Network,
+    SourceId,
+    play_streams,
+    run_device,
+    say,
+)
 from rtasmr.sources.device_options import with_devices
-from rtasmr.sources.pacing import PlannedStream, play_live, stop_on_signal
 from rtasmr.sources.pulse_file import pulse_stream, read_pulse
-from rtasmr.sources.registry import DEVICES, DeviceKind
+from rtasmr.sources.registry import DEVICES
 from rtasmr.sources.simulated import simulated_stream
 from rtasmr.sources.tied import end_with_parent
 
@@ -26,11 +34,7 @@ MAX_SFREQ_HZ = 50_000.0
 app = typer.Typer(no_args_is_help=True, help="Publish one device or file as LSL streams.")
 add_commands(app)
 
-Network = Annotated[bool, typer.Option("--network", help="Open the streams to the local network.")]
 Chunk = Annotated[float, typer.Option("--chunk", min=1.0, help="Length of a packet in ms.")]
-Name = Annotated[str, typer.Option("--name", help="Name of the stream.")]
-SourceId = Annotated[str, typer.Option("--source-id", help="Identity, kept from run to run.")]
-Loop = Annotated[bool, typer.Option("--loop", help="Start again at the end, until stopped.")]
 
 
 @app.callback()
@@ -64,16 +68,14 @@ def ppg(
         bool, typer.Option("--inverted", help="Say that the pulse is upside down: it falls at a beat.")
     ] = False,
     loop: Loop = False,
-    name: Annotated[str, typer.Option("--name", help="Name of the stream.")] = "rtasmr-ppg",
+    name: Name = "rtasmr-ppg",
     source_id: SourceId = "",
     burst: Annotated[
         float, typer.Option("--burst", min=0.0, help="Deliver a file in bursts of this many ms, and say so.")
     ] = 0.0,
     chunk: Chunk = 20.0,
-    keep_trying: Annotated[
-        bool, typer.Option("--keep-trying", help="Wait for a device that is not there yet.")
-    ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Say what could be used here, and end.")] = False,
+    keep_trying: KeepTrying = False,
+    list_: List = False,
     scan: Annotated[
         float, typer.Option("--scan", min=0.0, max=60.0, help="With --list: search over radio, in seconds.")
     ] = 0.0,
@@ -99,7 +101,15 @@ def ppg(
     options |= {"sfreq": repr(sfreq)} if sfreq is not None else {}
     options |= {"column": column} if column else {}
     ((kind, address),) = chosen
-    _run_device(kind, address, options, inverted, name, source_id, keep_trying, network)
+    run_device(
+        f"{kind.name} {address}",
+        kind.make(address, options),
+        network=network,
+        name=name,
+        source_id=source_id,
+        keep_trying=keep_trying,
+        desc=INVERTED if inverted else {},
+    )
 
 
 @app.command()
@@ -124,7 +134,7 @@ def media(
         source_id=source_id or f"rtasmr-media-{file.stem}",
         chunk_s=chunk / 1000,
     )
-    _publish(str(file), streams, network, hold=hold)
+    play_streams(str(file), streams, network, hold=hold)
 
 
 @app.command()
@@ -147,7 +157,7 @@ def simulated(
         source_id=source_id,
         chunk_s=chunk / 1000,
     )
-    _publish("simulated pulse", [stream], network)
+    play_streams("simulated pulse", [stream], network)
 
 
 def _play_file(
@@ -177,26 +187,7 @@ def _play_file(
         burst_s=burst_ms / 1000,
         is_inverted=is_inverted,
     )
-    _publish(str(file), [stream], network)
-
-
-def _run_device(
-    kind: DeviceKind,
-    address: str,
-    options: Mapping[str, str],
-    is_inverted: bool,
-    name: str,
-    source_id: str,
-    keep_trying: bool,
-    network: bool,
-) -> None:
-    device = kind.make(address, options)
-    lslconfig.configure(network)
-    print(f"source {kind.name} {address}; {lslconfig.scope_line(network)}", flush=True)
-    desc = INVERTED if is_inverted else {}
-    loop = DeviceLoop(device, _say, name=name, source_id=source_id, desc=desc, keep_trying=keep_trying)
-    with stop_on_signal() as stop:
-        print(loop.run(stop), flush=True)
+    play_streams(str(file), [stream], network)
 
 
 def _list(scan_s: float, network: bool) -> None:
@@ -204,11 +195,7 @@ def _list(scan_s: float, network: bool) -> None:
 
     lslconfig.configure(network)
     for entry in (*list_devices(DEVICES, scan_s), list_pulse_streams()):
-        print("\n".join(entry.as_lines()))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
+        say("\n".join(entry.as_lines()))
 
 
 def _check_sfreq(sfreq: float) -> None:
@@ -216,13 +203,3 @@ def _check_sfreq(sfreq: float) -> None:
         raise ConfigError(
             f"expected --sfreq above 0 and up to {MAX_SFREQ_HZ:g} Hz, got {sfreq:g}. Correct it."
         )
-
-
-def _publish(what: str, streams: Sequence[PlannedStream], network: bool, *, hold: bool = False) -> None:
-    lslconfig.configure(network)
-    names = ", ".join(stream.spec.name for stream in streams)
-    print(f"source {what}: {names}; {lslconfig.scope_line(network)}", flush=True)
-    with stop_on_signal() as stop:
-        report = play_live(streams, stop, hold=hold)
-    counts = ", ".join(f"{s.spec.name} {n}" for s, n in zip(streams, report.n_samples, strict=True))
-    print(f"sent {counts}; worst lateness {1000 * report.worst_late_s:.1f} ms", flush=True)
