@@ -13,25 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.metrics import (
-    Metric,
     accuracy,
     auc,
     balanced_accuracy,
     brier,
     expected_calibration_error,
-    macro_f1,
-    macro_recall,
     matthews_correlation,
     n_changes,
     variance_explained,
 )
 from offline.predictions import Predictions, TrialPrediction
 from offline.results import Measured
-from offline.scores import asmr_trials
+from offline.scores import asmr_trials, fold_scores
 from offline.statistics import (
     N_BOOTSTRAP,
-    fold_values,
-    mean_and_sd,
     percentile_interval,
     resample_participants,
     trial_counts,
@@ -145,18 +140,11 @@ def rule_scores(predictions: Predictions) -> dict[str, Measured]:
         "clip_rule_knowing_padding": "the same rule, told which steps are padding",
         "never": "rule 'never a tingle', padding counted as published",
     }
-    scores: dict[str, tuple[Metric, ...]] = {
-        "clip_rule": (accuracy, macro_f1, macro_recall),
-        "clip_rule_knowing_padding": (accuracy, macro_f1),
-        "never": (accuracy,),
+    return {
+        f"{name}.{score}": replace(number, note=told[name])
+        for name, rule in rules.items()
+        for score, number in fold_scores(predictions.with_rule(name, rule)).items()
     }
-    found = {}
-    for name, rule in rules.items():
-        ruled = predictions.with_rule(name, rule)
-        for metric in scores[name]:
-            mean, sd = mean_and_sd(100 * fold_values(ruled, metric))
-            found[f"{name}.{metric.__name__}"] = Measured(mean, sd, unit="%", note=told[name])
-    return found
 
 
 def gain_over_rules(

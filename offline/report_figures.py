@@ -35,9 +35,11 @@ _POOLED: Mapping[str, Any] = {"marker": "|", "markersize": 15, "markeredgewidth"
 
 _ROW = 1.3  # height of a trial's band, its probability spanning 1
 _RULES = (
-    ("clip_rule", "D", "rule: ASMR clip = tingle"),
-    ("never", "X", "rule: never a tingle"),
+    ("clip_rule", "D", RULE, "rule: ASMR clip = tingle"),
+    ("never", "x", "black", "rule: never a tingle"),
 )
+_LANES = {"paper": 0.24, "ours": 0.0, "rules": -0.24}
+"""Where the marks of a score lie within its row, which is 1 high."""
 
 
 def draw_figures(results: Results, fusion: Predictions | None, out: Path) -> dict[str, str]:
@@ -63,22 +65,22 @@ def _scores(results: Results) -> Figure:
     """Draw Table 1: the paper's, ours, and two rules that know nothing of the person."""
     names = (*FRAME_METRICS, NATURE_SPECIFICITY)
     rows = np.arange(len(names))[::-1]
-    figure = Figure(figsize=(8.6, 3.7), layout="constrained")
+    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
     axes = figure.subplots()
     numbers = {number.id: number for number in results.numbers}
     for row, name in zip(rows, names, strict=True):
         paper, ours = paper_numbers()[f"table1.{name}"], numbers[f"table1.{name}"]
         if isinstance(paper.paper, (int, float)):
-            _point(axes, paper.paper, paper.ci95, row + 0.14, PAPER, "o", hollow=True)
+            _point(axes, paper.paper, paper.ci95, row + _LANES["paper"], PAPER, "o", hollow=True)
         if ours.value is not None:
-            _point(axes, ours.value, ours.ci95, row - 0.14, OURS, "s", hollow=False)
+            _point(axes, ours.value, ours.ci95, row + _LANES["ours"], OURS, "s", hollow=False)
         pooled = numbers.get(f"caveat.pooled.{name}")
         if pooled is not None and pooled.value is not None:
-            axes.plot(pooled.value, row - 0.14, color=OURS, **_POOLED)
-        for rule, marker, _ in _RULES:
+            axes.plot(pooled.value, row + _LANES["ours"], color=OURS, **_POOLED)
+        for rule, marker, colour, _ in _RULES:
             number = numbers.get(f"caveat.{rule}.{name}")
             if number is not None and number.value is not None:
-                axes.plot(number.value, row, marker, color=RULE, markersize=7, zorder=3)
+                axes.plot(number.value, row + _LANES["rules"], marker, color=colour, markersize=7, zorder=3)
     axes.set_yticks(rows, [name.replace("_", " ").replace("f1", "F1") for name in names])
     axes.set_xlabel("Score [%]")
     axes.set_xlim(right=101.5)
@@ -98,7 +100,7 @@ def _scores(results: Results) -> Figure:
         Line2D([], [], color=PAPER, label="paper, 95 % interval"),
         Line2D([], [], color=OURS, marker="s", linestyle="", label="here, mean of folds"),
         Line2D([], [], color=OURS, label="here, all folds pooled, 95 % interval", **_POOLED),
-        *(Line2D([], [], color=RULE, marker=mark, linestyle="", label=label) for _, mark, label in _RULES),
+        *(Line2D([], [], color=c, marker=mark, linestyle="", label=label) for _, mark, c, label in _RULES),
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False)
     return figure

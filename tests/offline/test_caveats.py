@@ -52,6 +52,7 @@ def test_rule_scores_by_hand():
     assert scores["never.accuracy"].value == pytest.approx(100 * 6 / 8)
     # Tingle: recall 2/2; no tingle: recall 4/6.
     assert scores["clip_rule.macro_recall"].value == pytest.approx(100 * (1 + 4 / 6) / 2)
+    assert scores["clip_rule.nature_specificity"].value == scores["never.nature_specificity"].value == 100.0
 
 
 def test_gain_over_the_rule_of_a_model_that_is_the_rule_is_zero(rng):
