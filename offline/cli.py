@@ -89,7 +89,7 @@ def download(
         raise ConfigError("download: expected a folder, --weights or both, got neither; name a folder.")
     if out is not None:
         try:
-            with progress("download") as report:
+            with progress("download", is_steady=True) as report:
                 if from_ is not None:
                     paths = unpack_local(from_, out, progress=report)
                 else:
@@ -101,7 +101,7 @@ def download(
     if weights:
         from offline.weights import download_weights
 
-        with progress("weights") as report:
+        with progress("weights", is_steady=True) as report:
             path = download_weights(progress=report)
         typer.echo(f"ImageNet weights, verified: {path}")
 

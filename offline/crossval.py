@@ -16,13 +16,15 @@ from offline.fit_runner import FitRunner
 from offline.fits import MAX_SHUFFLES, Fit, FitResult, shuffled_name
 from offline.padded import class_weights
 from offline.predictions import Predictions, save_predictions
-from offline.protocols import Protocol, split_fold
+from offline.protocols import Protocol, lacking_to_test, split_fold
 from offline.splits import N_FOLDS
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.progress import Report
 
 WORK_FOLDER = "work"
 PREDICTIONS_FOLDER = "predictions"
+FEWEST_FOLDS = 2
+"""With fewer there is neither a mean over folds nor a comparison of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +38,13 @@ class CrossValidation:
         exchanged pulses as ``fusion_shuffled_ppg1`` and so on.
     fits : tuple of FitResult
         Every unit of work, the refits on everything among them.
+    notes : tuple of str
+        Folds that could not be tested, and why.
     """
 
     predictions: Mapping[int, Mapping[str, Predictions]]
     fits: tuple[FitResult, ...]
+    notes: tuple[str, ...] = ()
 
 
 def cross_validate(
@@ -57,6 +62,8 @@ def cross_validate(
     origin: Mapping[str, Any] | None = None,
 ) -> CrossValidation:
     """Train and test every model on the four folds, and the fusion model once more on everything.
+
+    A fold without a trial of one of its clips, such as after a stimulus was damaged, is left out with a note.
 
     Finished units stay in ``out/work``; a run that was killed goes on where it stopped, and one of the same
     configuration reads everything back. Two runs on the CPU give the same bits. The predictions of each
@@ -100,7 +107,11 @@ def cross_validate(
     if epochs is not None:
         protocol = replace(protocol, epochs=epochs)
     study = ClipStudy.open(tables)
-    _check(study, protocol, models, seeds)
+    lacking = {fold: lacking_to_test(study.trials, fold) for fold in range(1, N_FOLDS + 1)}
+    folds = [fold for fold, what in lacking.items() if not what]
+    if len(folds) < FEWEST_FOLDS:
+        folds = list(lacking)  # the check says what is lacking
+    _check(study, protocol, models, seeds, folds)
     picked = pick_device("cpu" if scheduler and device == "auto" else device)
     runner = FitRunner(study, out / WORK_FOLDER, picked, jobs, progress, scheduler)
 
@@ -108,24 +119,26 @@ def cross_validate(
         Fit(model, protocol, seed, fold)
         for model in sorted(models, key=lambda name: name == XGBOOST)  # the long ones first
         for seed in (seeds[:1] if model == XGBOOST else seeds)
-        for fold in range(1, N_FOLDS + 1)
+        for fold in folds
     ]
     n_refits = int(FUSION in models)
+    refit = Fit(FUSION, protocol, seeds[0], None)  # one that comes later may have fewer epochs
     if n_refits and protocol.keep == "last":
-        fits.insert(0, Fit(FUSION, protocol, seeds[0], None))
+        fits.insert(0, refit)
         n_refits = 0
-    results = runner.run(fits, n_later=n_refits)
+    results = runner.run(fits, [refit] * n_refits)
     if n_refits:
         # Nobody is left to choose an epoch: take the one that the folds chose in the middle.
         kept = [r.kept_epoch for r in results if r.fit.model == FUSION and r.fit.seed == seeds[0]]
         epoch = median_low(epoch for epoch in kept if epoch is not None)
         results += runner.run([Fit(FUSION, replace(protocol, epochs=epoch, keep="last"), seeds[0], None)])
 
-    predictions = {seed: _of_seed(results, models, seed) for seed in seeds}
+    predictions = {seed: _of_seed(results, models, seed, len(folds)) for seed in seeds}
     for seed, of_models in predictions.items():
         told = {**(origin or {}), **study.origin, "seed": seed}
         save_predictions(predictions_path(out, protocol, seed), list(of_models.values()), told)
-    return CrossValidation(predictions, tuple(results))
+    notes = [f"fold {fold} is left out: {what}" for fold, what in lacking.items() if what]
+    return CrossValidation(predictions, tuple(results), tuple(notes))
 
 
 def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
@@ -133,7 +146,9 @@ def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
     return out / PREDICTIONS_FOLDER / f"{protocol.name}-seed{seed}.npz"
 
 
-def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: Sequence[int]) -> None:
+def _check(
+    study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: Sequence[int], folds: Sequence[int]
+) -> None:
     """Find out before anything long starts whether every fold can be trained."""
     if study.spec.set_name != protocol.feature_set:
         raise ConfigError(
@@ -142,7 +157,7 @@ def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: S
         )
     for model in models:
         columns_of(model, study.spec)
-    for seed, fold in product(seeds, range(1, N_FOLDS + 1)):
+    for seed, fold in product(seeds, folds):
         training = split_fold(study.trials, fold, protocol, seed).training
         try:
             class_weights(sum(study.n_tingle[trial] for trial in training), len(training) * protocol.n_steps)
@@ -150,7 +165,9 @@ def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: S
             raise DataError(f"fold {fold}: {error}") from error
 
 
-def _of_seed(results: Sequence[FitResult], models: Sequence[str], seed: int) -> dict[str, Predictions]:
+def _of_seed(
+    results: Sequence[FitResult], models: Sequence[str], seed: int, n_folds: int
+) -> dict[str, Predictions]:
     """Join the folds of every model: those asked for, then the fusion model with exchanged pulses."""
     found: dict[str, Predictions] = {}
     shuffled = [shuffled_name(shift) for shift in range(1, MAX_SHUFFLES + 1)] if FUSION in models else []
@@ -161,7 +178,7 @@ def _of_seed(results: Sequence[FitResult], models: Sequence[str], seed: int) -> 
             for predictions in result.predictions
             if predictions.model == name and (result.fit.seed == seed or result.fit.is_deterministic)
         ]
-        if len(folds) == N_FOLDS:  # a small fold may not allow as many exchanges as the others
+        if len(folds) == n_folds:  # a small fold may not allow as many exchanges as the others
             trials = sorted((t for fold in folds for t in fold.trials), key=lambda t: t.trial)
             found[name] = Predictions(name, tuple(trials))
     return found

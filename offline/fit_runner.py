@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
@@ -16,6 +14,7 @@ from offline.clip_study import ClipStudy
 from offline.device import Device
 from offline.fits import Fit, FitResult, load_fit
 from offline.processes import open_pool
+from offline.time_left import TimeLeft
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.progress import Report
 
@@ -69,26 +68,26 @@ class FitRunner:
         # Workers of a cluster are as good as jobs by default here, and then give the same bits.
         self._n_threads = 1 if scheduler else max(1, n_processors // jobs)
         self._progress = progress
-        self._n_before = 0
+        self._before: list[Fit] = []
 
-    def run(self, fits: Sequence[Fit], n_later: int = 0) -> list[FitResult]:
+    def run(self, fits: Sequence[Fit], later: Sequence[Fit] = ()) -> list[FitResult]:
         """Return the result of every unit, in order.
 
         Parameters
         ----------
         fits : sequence of Fit
-        n_later : int
+        later : sequence of Fit
             Units that another call will run; the progress leaves room for them.
         """
         folders = [self._work / fit.folder_name(self._study.digest(), self._device) for fit in fits]
         found = [self._load(fit, folder) for fit, folder in zip(fits, folders, strict=True)]
         missing = [i for i, result in enumerate(found) if result is None]
-        n_total = self._n_before + len(fits) + n_later
-        meter = _Meter(self._progress, self._n_before + len(fits) - len(missing), n_total)
+        there = [fit for fit, result in zip(fits, found, strict=True) if result is not None]
+        meter = _Meter(self._progress, [*self._before, *there], [fits[i] for i in missing], later)
         for i in self._compute([(fits[i], folders[i]) for i in missing], meter):
             number = missing[i]
             found[number] = self._load(fits[number], folders[number])
-        self._n_before += len(fits)
+        self._before.extend(fits)
         lost = [str(folder) for folder, result in zip(folders, found, strict=True) if result is None]
         if lost:
             raise DataError(f"{lost[0]}: expected the result just written, found none; check the disk")
@@ -139,30 +138,36 @@ class FitRunner:
 
 
 class _Meter:
-    """Tells progress over all units: how many are finished, and how long the rest will take."""
+    """Tells progress over all units: how many are finished, and how long the rest will take.
 
-    def __init__(self, report: Report | None, n_found: int, n_total: int) -> None:
+    Parameters
+    ----------
+    report : callable or None
+    there, missing, later : sequence of Fit
+        Units that are finished, that are computed now, and that come after them.
+    """
+
+    def __init__(
+        self, report: Report | None, there: Sequence[Fit], missing: Sequence[Fit], later: Sequence[Fit]
+    ) -> None:
         self._report = report
-        self._n_found = n_found
-        self._n_total = n_total
-        self._started = time.monotonic()
+        self._n_there = len(there)
+        self._n_total = len(there) + len(missing) + len(later)
+        self._costs = [fit.cost for fit in missing]
+        self._cost_there = sum(fit.cost for fit in there)
+        to_do = sum(self._costs) + sum(fit.cost for fit in later)
+        self._cost_total = self._cost_there + to_do
+        self._left = TimeLeft(to_do)
 
     def show(self, shares: Sequence[float]) -> None:
-        """Report, given the share done of each unit that was not found finished."""
+        """Report, given the share done of each unit that is computed now."""
         if self._report is None:
             return
-        n_done = self._n_found + sum(share >= 1 for share in shares)
-        text = f"{n_done} of {self._n_total} trainings"
-        progressed, elapsed_s = sum(shares), time.monotonic() - self._started
-        remaining = self._n_total - self._n_found - progressed
-        if progressed > 0 and remaining > 0:
-            left_s = elapsed_s * remaining / progressed
-            text += f", {_in_words(left_s)} left"
-        self._report(text, (self._n_found + progressed) / self._n_total)
-
-
-def _in_words(duration_s: float) -> str:
-    return "less than a minute" if duration_s < 60 else f"about {math.ceil(duration_s / 60)} min"
+        n_done = self._n_there + sum(share >= 1 for share in shares)
+        done = sum(cost * share for cost, share in zip(self._costs, shares, strict=True))
+        left = self._left.in_words(done)
+        text = f"{n_done} of {self._n_total} trainings" + (f", {left}" if left else "")
+        self._report(text, (self._cost_there + done) / self._cost_total)
 
 
 def _read_share(folder: Path, before: float) -> float:

@@ -6,14 +6,14 @@ import json
 import logging
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from offline.cache import content_key
-from offline.compared import FUSION, XGBOOST
+from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, FUSION, PPG_ONLY, VIDEO_ONLY, XGBOOST
 from offline.epochs import EpochRecord
 from offline.predictions import Predictions, load_predictions
 from offline.protocols import Protocol, Split, split_fold, split_nothing
@@ -32,6 +32,18 @@ PREDICTIONS_FILE = "predictions.npz"
 NETWORK_FILE = "network.npz"
 RECORD_FILE = "record.json"
 """Written last: a folder without it holds nothing finished."""
+
+_COSTS: Mapping[str, float] = {
+    FUSION: 1.0,
+    AUDIO_VIDEO: 1.0,
+    VIDEO_ONLY: 0.8,
+    AUDIO_ONLY: 0.55,
+    PPG_ONLY: 0.45,
+    XGBOOST: 0.13,
+}
+"""CPU time of one fold beside the fusion model's, at 35 epochs."""
+_COST_OF_REFIT = 16 / 9
+"""A refit sees all participants and all eight clips, a fold three quarters of both."""
 
 _TREES_DEPEND_ON = ("n_steps",)
 _NAMES_NOTHING = ("name",)
@@ -64,6 +76,11 @@ class Fit:
     def is_deterministic(self) -> bool:
         """Whether the seed changes nothing: the published trees draw nothing at random."""
         return self.model == XGBOOST
+
+    @property
+    def cost(self) -> float:
+        """CPU time it takes, as a multiple of one fold of the fusion model: how long there is to go."""
+        return _COSTS[self.model] * (_COST_OF_REFIT if self.fold is None else 1.0)
 
     def split(self, trials: Sequence[TrialId]) -> Split:
         """Return who trains and who is tested."""

@@ -102,13 +102,9 @@ def split_fold(
     ordered = sorted(trials, key=_text_order)
     test = tuple(t for t in ordered if fold_of[t.participant] == fold and t.video in clips)
     pool = [t for t in ordered if fold_of[t.participant] != fold and t.video not in clips]
-    absent = sorted(set(clips) - {trial.video for trial in test})
-    if absent:
-        tested = ", ".join(f"{number:03d}" for number in sorted(n for n in fold_of if fold_of[n] == fold))
-        raise DataError(
-            f"fold {fold}: expected {' and '.join(clips)} of participants {tested} to test, found no "
-            f"{' and no '.join(absent)}; add these trials or leave the participants out"
-        )
+    lacking = lacking_to_test(trials, fold)
+    if lacking:
+        raise DataError(f"fold {fold}: {lacking}; add these trials or leave the participants out")
     people = list(dict.fromkeys(str(trial.participant) for trial in pool))
     if len(people) < 2:
         raise DataError(
@@ -125,6 +121,19 @@ def split_fold(
         training=tuple(trial for trial in pool if str(trial.participant) not in held_back),
         validation=tuple(trial for trial in pool if str(trial.participant) in held_back),
         test=test,
+    )
+
+
+def lacking_to_test(trials: Collection[TrialId], fold: int) -> str:
+    """Return what a fold lacks to be tested, as it needs a trial of both its clips; empty if it has."""
+    fold_of = fold_participants(trial.participant for trial in trials)
+    clips = fold_videos(fold)
+    absent = sorted(set(clips) - {t.video for t in trials if fold_of[t.participant] == fold})
+    if not absent:
+        return ""
+    tested = ", ".join(f"{number:03d}" for number in sorted(n for n in fold_of if fold_of[n] == fold))
+    return (
+        f"expected {' and '.join(clips)} of participants {tested} to test, found no {' and no '.join(absent)}"
     )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from offline.metrics import Counts, Metric, Scores, accuracy, macro_f1, macro_precision, macro_recall
+from offline.notes import joined
 from offline.predictions import Predictions
 from offline.results import Measured
+from offline.splits import N_FOLDS
 from offline.statistics import (
     N_BOOTSTRAP,
     N_PERMUTATIONS,
@@ -79,7 +81,7 @@ def frame_level(
             tests[name].p,
             None if np.isnan(tests[name].cohen_d) else tests[name].cohen_d,
             "%",
-            f"all folds pooled: {100 * tests[name].observed:.2f}",
+            joined(f"all folds pooled: {100 * tests[name].observed:.2f}", score.note),
         )
         for name, score in over_folds.items()
     }
@@ -119,7 +121,9 @@ def clip_level(
         mean, sd = mean_and_sd(np.array(values))
         return 100 * mean, 100 * sd
 
-    note = "truth is the kind of clip, not what the participant reported"
+    note = joined(
+        "truth is the kind of clip, not what the participant reported", _of_fewer_folds(predictions)
+    )
     return {
         "accuracy": Measured(
             *over_folds(accuracy), ci95=_percent_interval(accuracy(resampled)), p=test.p, unit="%", note=note
@@ -141,7 +145,14 @@ def asmr_trials(predictions: Predictions) -> Predictions:
 
 def _percent_over_folds(predictions: Predictions, metric: Metric) -> Measured:
     mean, sd = mean_and_sd(fold_values(predictions, metric))
-    return Measured(100 * mean, 100 * sd, unit="%")
+    return Measured(100 * mean, 100 * sd, unit="%", note=_of_fewer_folds(predictions))
+
+
+def _of_fewer_folds(predictions: Predictions) -> str:
+    """Return which folds there are, where that is not all of them."""
+    if len(predictions.folds) == N_FOLDS:
+        return ""
+    return f"folds {', '.join(map(str, predictions.folds))} only, as the others could not be tested"
 
 
 def _percent_interval(samples: Scores) -> tuple[float, float]:

@@ -230,6 +230,7 @@ def _validate(
         progress=_part(progress, _FEATURES_SHARE, 1.0),
         origin=origin,
     )
+    notes.add(validated.notes)
     run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
     return validated
 
