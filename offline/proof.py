@@ -10,8 +10,8 @@ people whose pulses were exchanged, and from which strength of the effect on it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,10 +112,22 @@ def renumbered(tables: Sequence[TrialTable], rng: np.random.Generator) -> list[T
 
 
 def judge_study(
-    tables: Sequence[TrialTable], rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+    tables: Sequence[TrialTable],
+    rng: np.random.Generator,
+    n_bootstrap: int = N_BOOTSTRAP,
+    learn: Learner | None = None,
 ) -> Verdict:
-    """Train on the published folds, score what was not trained on, and return the verdict."""
-    return judge_predictions(*boosted_predictions(tables), rng, n_bootstrap)
+    """Train on the published folds, score what was not trained on, and return the verdict.
+
+    Parameters
+    ----------
+    tables : sequence of TrialTable
+    rng : Generator
+    n_bootstrap : int
+    learn : callable, optional
+        `learn_trees` by default.
+    """
+    return judge_predictions(*held_out_predictions(tables, learn or learn_trees), rng, n_bootstrap)
 
 
 def judge_predictions(
@@ -136,7 +148,7 @@ def tracks_person(
 
     The verdict needs a small p-value of `person_test`: the rest is computed only where there is one.
     """
-    predictions = boosted_predictions(tables)
+    predictions = held_out_predictions(tables, learn_trees)
     person_rng, judge_rng = rng.spawn(2)
     person = person_test(asmr_trials(predictions[0]).trials, person_rng)
     if person.p is None or person.p > PERSON_P:
@@ -144,28 +156,64 @@ def tracks_person(
     return judge_predictions(*predictions, judge_rng, n_bootstrap).words is Words.PERSON
 
 
-def boosted_predictions(tables: Sequence[TrialTable]) -> tuple[Predictions, list[Predictions]]:
-    """Return test predictions over the published folds, and those with the pulse of others in the fold."""
+@dataclass(frozen=True)
+class Learned:
+    """A model: what it says of each published frame of a trial, and the threshold above which it calls.
+
+    Parameters
+    ----------
+    says : callable
+        Takes a trial and returns probabilities of shape (n_frames,).
+    threshold : float
+    """
+
+    says: Callable[[TrialTable], NDArray[np.float32]]
+    threshold: float = 0.5
+
+
+Learner = Callable[[Sequence[TrialTable]], Learned]
+"""Takes the trials to learn from."""
+
+
+def learn_trees(tables: Sequence[TrialTable]) -> Learned:
+    """Return small boosted trees on `summaries`; they learn in a second."""
     import xgboost  # here: it takes 100 MB, and most who import this module train nothing
 
+    x = np.concatenate([summaries(table)[::TRAINING_STRIDE] for table in tables])
+    y = np.concatenate([table.label[::TRAINING_STRIDE] for table in tables])
+    with_tingle, without = class_weights(int(y.sum()), y.size)
+    trees = xgboost.XGBClassifier(
+        n_estimators=N_TREES,
+        max_depth=DEPTH,
+        learning_rate=LEARNING_RATE,
+        scale_pos_weight=with_tingle / without,
+        n_jobs=1,
+    )
+    trees.fit(x, y.astype(np.int8))
+    return Learned(lambda table: trees.predict_proba(summaries(table))[:, 1].astype(np.float32))
+
+
+def held_out_predictions(
+    tables: Sequence[TrialTable], learn: Learner
+) -> tuple[Predictions, list[Predictions]]:
+    """Return test predictions over the published folds, and those of ASMR trials with others' pulses.
+
+    The others are tested in the same fold.
+    """
     said: defaultdict[int, list[TrialPrediction]] = defaultdict(list)
     for fold in outer_folds(tables):
-        x = np.concatenate([summaries(table)[::TRAINING_STRIDE] for table in fold.training])
-        y = np.concatenate([table.label[::TRAINING_STRIDE] for table in fold.training])
-        with_tingle, without = class_weights(int(y.sum()), y.size)
-        trees = xgboost.XGBClassifier(
-            n_estimators=N_TREES,
-            max_depth=DEPTH,
-            learning_rate=LEARNING_RATE,
-            scale_pos_weight=with_tingle / without,
-            n_jobs=1,
-        )
-        trees.fit(x, y.astype(np.int8))
+        model = learn(fold.training)
         for shift in range(N_EXCHANGES + 1):
             for table, asked in zip(fold.test, _exchanged(fold.test, shift), strict=True):
-                p = trees.predict_proba(summaries(asked))[:, 1].astype(np.float32)
-                said[shift].append(TrialPrediction(table.trial, fold.number, p, table.rating, table.n_frames))
-    own, *others = (Predictions("trees", tuple(said[shift])) for shift in range(N_EXCHANGES + 1))
+                if shift and not table.trial.is_asmr:
+                    continue
+                p = model.says(asked)
+                said[shift].append(
+                    TrialPrediction(
+                        table.trial, fold.number, p, table.rating, table.n_frames, model.threshold
+                    )
+                )
+    own, *others = (Predictions("proof", tuple(said[shift])) for shift in range(N_EXCHANGES + 1))
     return own, others
 
 

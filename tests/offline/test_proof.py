@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from offline.proof import (
+    Learned,
     exchange_pulses,
+    held_out_predictions,
     judge_study,
     proof_study,
     rate_interval,
@@ -35,6 +37,24 @@ def test_exchanged_pulses_say_nothing_of_the_person(people, rng):
     # At a rate of 1 in 100 two false claims of ten come once in 230 runs of another seed; this one is fixed.
     found = [tracks_person(exchange_pulses(people, rng), rng, n_bootstrap=200) for _ in range(10)]
     assert sum(found) <= 1
+
+
+def test_any_learner_is_judged_on_what_it_did_not_learn_from(people, rng):
+    taught = []
+
+    def learn(tables):
+        taught.append({table.trial for table in tables})
+        return Learned(lambda table: np.full(table.n_frames, 0.6, np.float32), threshold=0.7)
+
+    own, others = held_out_predictions(people, learn)
+    assert len(taught) == 4
+    for trial in own.trials:
+        assert trial.threshold == 0.7
+        assert trial.trial.participant not in {t.participant for t in taught[trial.fold - 1]}
+        assert trial.trial.video not in {t.video for t in taught[trial.fold - 1]}
+    for one in others:
+        assert [t.trial for t in one.trials] == [t.trial for t in own.trials if t.is_asmr]
+    assert judge_study(people, rng, n_bootstrap=50, learn=learn).words is Words.CHANCE
 
 
 def test_an_exchange_gives_whole_pulses_and_nothing_else(people, rng):
