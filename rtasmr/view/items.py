@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui
 
 from rtasmr.types import Status
-from rtasmr.view.look import draw_line, pen_of
+from rtasmr.view.look import draw_line, pen_of, stretches
 from rtasmr.view.theme import Theme
 from rtasmr.view.tracks import NO_RECORD, OUTSIDE, STATUS_WORDS, RatingStep, SegmentMark, Span
 from rtasmr.view.wording import clean
@@ -247,7 +247,7 @@ class BandItem(PlotPart):
     @property
     def n_parts(self) -> int:
         """Number of unbroken stretches that are drawn."""
-        return len(_stretches(self._low + self._high))
+        return len(stretches(self._low + self._high))
 
     def show(self, times: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
         """Take the band; arrays of shape (n_points,), NaN where it breaks."""
@@ -259,7 +259,7 @@ class BandItem(PlotPart):
         times, low, high = self._times[shown], self._low[shown], self._high[shown]
         painter.setPen(QtCore.Qt.PenStyle.NoPen)
         painter.setBrush(self._fill)
-        for first, stop in _stretches(low + high):
+        for first, stop in stretches(low + high):
             x = np.concatenate((times[first:stop], times[first:stop][::-1]))
             y = np.concatenate((low[first:stop], high[first:stop][::-1]))
             painter.drawPolygon(pg.functions.arrayToQPolygonF(x, y))
@@ -270,10 +270,3 @@ def exposed_part(times: NDArray[np.float64], option: Any) -> slice:
     exposed = option.exposedRect
     first, stop = np.searchsorted(times, (exposed.left(), exposed.right()))
     return slice(max(int(first) - 1, 0), int(stop) + 1)
-
-
-def _stretches(values: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Return first and one past the last of every run of numbers that are not NaN."""
-    known = np.isfinite(values)
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])))).tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))

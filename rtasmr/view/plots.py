@@ -20,7 +20,7 @@ from rtasmr.view.items import (
     RatingItem,
     SpanItem,
 )
-from rtasmr.view.look import pen_of, side_width
+from rtasmr.view.look import draw_line, pen_of, side_width
 from rtasmr.view.state import ViewState
 from rtasmr.view.theme import Theme
 from rtasmr.view.tracks import TICK_S, RatingStep, SegmentMark, Span, thinned, trend_steps
@@ -129,6 +129,14 @@ class ProbabilityPlot:
         _move(self.item, begin_s, end_s)
 
 
+class SolidCurve(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph carries no types
+    """A curve that breaks where it is NaN, drawn in pieces."""
+
+    def paint(self, painter: Any, *_: Any) -> None:
+        """Draw it."""
+        draw_line(painter, self.opts["pen"], *self.getData())
+
+
 class TrendPlot:
     """Pulse rate and quality over the same time as the probability."""
 
@@ -140,8 +148,9 @@ class TrendPlot:
         self.item.setLabel("left", "pulse / min", color=theme.pulse)
         self.item.setLabel("right", "quality", color=theme.span)
         # A thin solid and a dashed line: apart without their colours, too.
-        self.quality = _curve(pen_of(theme.span, style=QtCore.Qt.PenStyle.DashLine), segments="off")
-        self.rate = _curve(pen_of(theme.pulse, 2))
+        dashed = pen_of(theme.span, style=QtCore.Qt.PenStyle.DashLine)
+        self.quality = pg.PlotCurveItem(pen=dashed, connect="finite")
+        self.rate = SolidCurve(pen=pen_of(theme.pulse, 2))
         for item in (self.quality, self.rate):
             self.item.addItem(item)
         self._range_bpm = (0.0, 0.0)
@@ -178,16 +187,6 @@ class TrendPlot:
                 [[(bpm, f"{q:g}") for bpm, q in zip(left, right, strict=True)]]
             )
         return low, high
-
-
-def _curve(pen: Any, *, segments: str = "on") -> Any:
-    """Return a curve that breaks where it is NaN.
-
-    In segments a thick line is drawn faster than as one path; only dashes have to run on.
-    """
-    curve = pg.PlotCurveItem(pen=pen, connect="finite")
-    curve.setSegmentedLineMode(segments)
-    return curve
 
 
 def _move(item: Any, begin_s: float, end_s: float) -> None:
