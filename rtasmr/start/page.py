@@ -254,6 +254,9 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         for child in (*self._children.values(), self._checker, self._reporter):
             if child is not None:
                 child.stop()
+        # A signal may close a page that is closed.
+        self._children.clear()
+        self._checker = self._reporter = None
         super().closeEvent(event)
 
     def ask_about_run(self) -> bool | None:
