@@ -62,6 +62,6 @@ def test_another_seed_or_another_log_is_measured_anew(simulated_set, cache, meas
     log.write_bytes(log.read_bytes() + b"\n")
     found = validate_behaviour(DataSet.open(root), 2, cache)
     assert len(measured) == 3
-    # without a marker the set counts as real, and the recording that can not be read is named
-    assert not found.simulated
+    # without a marker the set is known by its files, and the recording that can not be read is named
+    assert found.simulated
     assert any("001_csv.txt" in note for note in found.notes)
