@@ -36,6 +36,7 @@ from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
+from rtasmr.xdf_file import check_target
 
 WINDOW_CLOSE_S = 1.5
 
@@ -132,7 +133,9 @@ def run_live(
 
 
 def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
-    """Set how far LSL reaches, load the model, and say both."""
+    """Check where to record to, set how far LSL reaches, load the model, and say both."""
+    if config.record:
+        check_target(Path(config.record))
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     model = ServedModel(find_model(config.model or None), config.provider)

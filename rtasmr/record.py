@@ -20,6 +20,7 @@ from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.recorder import Recorder
 from rtasmr.tap import OPEN_TIMEOUT_S, Tap
 from rtasmr.types import StreamSpec
+from rtasmr.xdf_file import check_target
 
 logger = logging.getLogger(__name__)
 
@@ -254,6 +255,7 @@ def record_streams(
     DataError
         If the file can not be created.
     """
+    check_target(Path(config.out))
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
     finder = _Finder(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,8 +35,7 @@ class RecordingFile:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            raise DataError(f"cannot record to {path}: it is a folder; name a file in it")
+        check_target(path)
         self._wanted = path
         self._path, self._file = _open_part(path)
         self._part = part_of(self._path)
@@ -134,6 +134,26 @@ class RecordingFile:
         return RecordingFailedError(self._failure)
 
 
+def check_target(path: Path) -> None:
+    """Check that a file can be made there, before anybody waits for what is to go into it.
+
+    Raises
+    ------
+    DataError
+        The name is that of a folder, or its own folder does not exist or can not be written to.
+    """
+    if path.is_dir():
+        raise DataError(f"cannot record to {path}: it is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise _refused(path, os.strerror(errno.ENOENT))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _refused(path, os.strerror(errno.EACCES))
+
+
+def _refused(path: Path, reason: str | None) -> DataError:
+    return DataError(f"cannot record to {path}: {reason}; name a file in a folder that exists and is yours")
+
+
 def part_of(path: Path) -> Path:
     """Return the name that a file has while it is recorded."""
     return path.with_name(path.name + ".part")
@@ -156,7 +176,5 @@ def _open_part(wanted: Path) -> tuple[Path, FileIO]:
         except FileExistsError:
             continue  # another writer was faster
         except OSError as error:
-            raise DataError(
-                f"cannot record to {path}: {error.strerror}; name a file in a folder that exists and is yours"
-            ) from error
+            raise _refused(path, error.strerror) from error
     raise AssertionError("free names never end")

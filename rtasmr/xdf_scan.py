@@ -138,6 +138,8 @@ class Scan:
             The content is no XDF file, corrupt before its last chunk, or beyond any sane size.
         """
         content = self._content
+        if len(content) == 0:
+            raise DataError(f"{self._name}: expected an XDF file, got an empty one; nothing was recorded")
         if content[: len(MAGIC)] != MAGIC:
             raise DataError(
                 f"{self._name}: expected an XDF file (it starts with {MAGIC.decode()!r}), "
