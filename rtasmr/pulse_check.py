@@ -24,6 +24,7 @@ from rtasmr.pulse_quality import (
     clipped_share,
     read_pulse,
 )
+from rtasmr.rate import WARN_RATIO
 from rtasmr.sources.launch import parse_launch
 from rtasmr.streams import Inlet
 from rtasmr.timebase import TimeBase
@@ -35,8 +36,8 @@ TELL_EVERY_S = 2.5
 _SILENCE_S = 3.0
 _POLL_S = 0.005
 
-MOST_RATE_ERROR = 0.05
-"""A live run warns at 10 %; a fit to 10 s of packets is exact to about 1 %."""
+MOST_RATE_ERROR = WARN_RATIO
+"""As a live run has it; a fit to 10 s of packets is exact to about 1 %."""
 MOST_STAMP_JITTER_S = 0.02
 """Standard deviation that costs a pulse of 25 Hz 0.002 of its correlation with the true one."""
 MOST_DELAY_S = 0.25
