@@ -45,6 +45,7 @@ DOWNLOAD_MARKER = "download.json"
 """File at the root of a downloaded set: what came from where, and whether it is complete."""
 
 _UNPACK = "unpack it with 'offline download OUT --from ARCHIVE'"
+_DATE = re.compile(r"[0-9]{8}")
 _PPG_NAME = re.compile(r"([0-9]+)_csv\.txt(\.xz)?", re.IGNORECASE)
 
 
@@ -113,8 +114,7 @@ class DataSet:
             raise DataError(f"{root}: no such folder; name the folder that holds log/, ppg/ and stim/")
         warnings: list[str] = []
         files = {name: _folder_files(root, name, warnings) for name in FOLDERS}
-        log_files = _find_logs(files["log"], warnings)
-        logs, unreadable = _read_logs(log_files, warnings)
+        logs, unreadable, log_files = _read_logs(_find_logs(files["log"], warnings), warnings)
         if not logs:
             reason = next(iter(unreadable.values()), "no file is named like 021-1-20211022-d28c98dd.log")
             raise DataError(f"{root / 'log'}: no log could be read ({reason})")
@@ -243,36 +243,49 @@ def _folder_files(root: Path, name: str, warnings: list[str]) -> list[Path]:
     return files
 
 
-def _find_logs(files: list[Path], warnings: list[str]) -> dict[int, Path]:
-    """Return the log of each participant, the later where there are several, by participant."""
-    chosen: dict[int, Path] = {}
-    for path in files:
+def _find_logs(files: list[Path], warnings: list[str]) -> dict[int, list[Path]]:
+    """Return the logs of each participant, the latest first."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(files, key=_date_and_name, reverse=True):
         participant = participant_of(path) if path.suffix.lower() == ".log" else None
         if participant is None:
             warnings.append(named_in_set(path, "not named like 021-1-20211022-d28c98dd.log; ignored"))
-            continue
-        if participant in chosen:
-            told = f"participant {participant:03d} has a later log, {path.name}, which is"
-            warnings.append(named_in_set(chosen[participant], f"not used; {told}"))
-        chosen[participant] = path
-    return dict(sorted(chosen.items()))
+        else:
+            found.setdefault(participant, []).append(path)
+    return dict(sorted(found.items()))
+
+
+def _date_and_name(path: Path) -> tuple[str, str]:
+    parts = path.name.split("-")
+    return parts[2] if len(parts) > 2 and _DATE.fullmatch(parts[2]) else "", path.name
 
 
 def _read_logs(
-    files: Mapping[int, Path], warnings: list[str]
-) -> tuple[dict[int, SessionLog], dict[int, str]]:
+    files: Mapping[int, list[Path]], warnings: list[str]
+) -> tuple[dict[int, SessionLog], dict[int, str], dict[int, Path]]:
+    """Return the latest log of each participant that can be read, why there is none, and the file."""
     logs: dict[int, SessionLog] = {}
     unreadable: dict[int, str] = {}
-    for participant, path in files.items():
-        try:
-            log = read_log(path)
-        except DataError as error:
-            unreadable[participant] = named_in_set(path, str(error))
-            warnings.append(f"{unreadable[participant]}; {log_left_out(participant)}")
-            continue
-        logs[participant] = replace(log, notes=tuple(named_in_set(path, note) for note in log.notes))
-        warnings.extend(logs[participant].notes)
-    return logs, unreadable
+    chosen: dict[int, Path] = {}
+    for participant, paths in files.items():
+        for i, path in enumerate(paths):
+            if participant in logs:
+                told = f"participant {participant:03d} has a later log, {chosen[participant].name}, which is"
+                warnings.append(named_in_set(path, f"not used; {told}"))
+                continue
+            chosen[participant] = path
+            try:
+                log = read_log(path)
+            except DataError as error:
+                unreadable[participant] = named_in_set(path, str(error))
+                earlier = [f"the earlier {path.name} is tried" for path in paths[i + 1 : i + 2]]
+                done = earlier[0] if earlier else log_left_out(participant)
+                warnings.append(f"{unreadable[participant]}; {done}")
+                continue
+            unreadable.pop(participant, None)
+            logs[participant] = replace(log, notes=tuple(named_in_set(path, note) for note in log.notes))
+            warnings.extend(logs[participant].notes)
+    return logs, unreadable, chosen
 
 
 def _find_ppg(files: list[Path], warnings: list[str]) -> dict[int, Path]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtasmr.dataset_words import counted
 from rtasmr.errors import DataError
 from rtasmr.grid import (
     CLIP_DURATION_S,
@@ -283,7 +284,8 @@ def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -
             continue
         showings.append(_Showing(video, start, _time(row, "Duration")))
     if renamed:
-        notes.append(f"{path.name}: {len(renamed)} Video rows read by their number: {', '.join(renamed)}")
+        rows_read = counted(len(renamed), "Video row")
+        notes.append(f"{path.name}: {rows_read} read by their number: {', '.join(renamed)}")
     return sorted(showings, key=lambda showing: showing.start)
 
 
@@ -352,10 +354,12 @@ def _presses(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) ->
         presses.append(Press(time / LOG_UNITS_PER_S, level))
     if ignored:
         notes.append(
-            f"{path.name}: {len(ignored)} Response rows without a number or time ({_some(ignored)}); ignored"
+            f"{path.name}: {counted(len(ignored), 'Response row')} without a number or time "
+            f"({_some(ignored)}); ignored"
         )
     if clipped:
-        notes.append(f"{path.name}: {len(clipped)} Response codes outside 1 to 4 ({_some(clipped)}); clipped")
+        codes = counted(len(clipped), "Response code")
+        notes.append(f"{path.name}: {codes} outside 1 to 4 ({_some(clipped)}); clipped")
     return tuple(sorted(presses, key=lambda press: press.time_s))
 
 

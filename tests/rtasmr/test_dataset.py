@@ -133,6 +133,22 @@ def test_of_two_logs_of_one_participant_the_later_is_read_and_said(tiny_set: Pat
     assert any("not used; participant" in warning for warning in dataset.warnings)
 
 
+def test_of_two_logs_the_date_says_which_is_later(tiny_set: Path) -> None:
+    earlier = tiny_set / "log" / "021-2-20211021-00000000.log"
+    shutil.copy(tiny_set / "log" / "021-1-20211022-d28c98dd.log", earlier)
+    assert DataSet.open(tiny_set).log(21).condition == 1
+
+
+def test_a_later_log_that_can_not_be_read_gives_way_to_the_earlier(tiny_set: Path) -> None:
+    later = tiny_set / "log" / "021-2-20211023-00000000.log"
+    later.write_text("")
+    dataset = DataSet.open(tiny_set)
+    assert (dataset.log(21).condition, dataset.unreadable_logs) == (1, {})
+    (told,) = [text for text in dataset.warnings if later.name in text]
+    assert told.startswith(f"log/{later.name}: no header row")
+    assert told.endswith("; the earlier 021-1-20211022-d28c98dd.log is tried")
+
+
 def test_a_recording_that_ends_before_a_clip_names_the_clip(tiny_set: Path) -> None:
     told = "ppg/001_csv.txt: ends at 0.0 s, before the end of vid1, vid5"
     assert DataSet.open(tiny_set).ppg(1).notes[-1] == told

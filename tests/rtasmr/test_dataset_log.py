@@ -142,7 +142,7 @@ def test_codes_are_read_by_their_last_part(write_log: WriteLog, code: str) -> No
     rows[1] = video(code, SESSION[1][1])
     log = read_log(write_log(rows))
     assert videos(log) == [name for name, _ in SESSION]
-    assert log.notes == (f"021-1-20211022-d28c98dd.log: 1 Video rows read by their number: {code!r} as vid3",)
+    assert log.notes == (f"021-1-20211022-d28c98dd.log: 1 Video row read by their number: {code!r} as vid3",)
 
 
 def test_of_a_clip_shown_twice_the_last_showing_counts(write_log: WriteLog) -> None:
@@ -244,7 +244,7 @@ def test_levels_are_codes_less_one_within_range(write_log: WriteLog, code: str, 
 def test_a_key_without_number_is_ignored_and_named(write_log: WriteLog, code: str) -> None:
     log = read_log(write_log([*session(), press(4, 1_250_100), press(code, 1_300_000)]))
     assert log.presses == (Press(125.01, 3),)
-    assert "1 Response rows without a number or time" in log.notes[0]
+    assert "1 Response row without a number or time" in log.notes[0]
     assert rating_track(log, log.clips[1])[-1] == 3
 
 
