@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -38,13 +38,10 @@ class CrossValidation:
         exchanged pulses as ``fusion_shuffled_ppg1`` and so on.
     fits : tuple of FitResult
         Every unit of work, the refits on everything among them.
-    notes : tuple of str
-        Folds that could not be tested, and why.
     """
 
     predictions: Mapping[int, Mapping[str, Predictions]]
     fits: tuple[FitResult, ...]
-    notes: tuple[str, ...] = ()
 
 
 def cross_validate(
@@ -60,6 +57,7 @@ def cross_validate(
     progress: Report | None = None,
     scheduler: str | None = None,
     origin: Mapping[str, Any] | None = None,
+    tell: Callable[[Iterable[str]], None] | None = None,
 ) -> CrossValidation:
     """Train and test every model on the four folds, and the fusion model once more on everything.
 
@@ -91,6 +89,8 @@ def cross_validate(
     origin : mapping, optional
         What the predictions written rest on (see `offline.predictions.save_predictions`); whether the
         tables are simulated is added.
+    tell : callable or None
+        Called before any training with a note for each fold that is left out.
 
     Raises
     ------
@@ -112,6 +112,8 @@ def cross_validate(
     if len(folds) < FEWEST_FOLDS:
         folds = list(lacking)  # the check says what is lacking
     _check(study, protocol, models, seeds, folds)
+    if tell is not None:
+        tell(f"fold {fold} is left out: {what}" for fold, what in lacking.items() if what)
     picked = pick_device("cpu" if scheduler and device == "auto" else device)
     runner = FitRunner(study, out / WORK_FOLDER, picked, jobs, progress, scheduler)
 
@@ -137,8 +139,7 @@ def cross_validate(
     for seed, of_models in predictions.items():
         told = {**(origin or {}), **study.origin, "seed": seed}
         save_predictions(predictions_path(out, protocol, seed), list(of_models.values()), told)
-    notes = [f"fold {fold} is left out: {what}" for fold, what in lacking.items() if what]
-    return CrossValidation(predictions, tuple(results), tuple(notes))
+    return CrossValidation(predictions, tuple(results))
 
 
 def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:

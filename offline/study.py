@@ -229,8 +229,8 @@ def _validate(
         scheduler=settings.scheduler,
         progress=_part(progress, _FEATURES_SHARE, 1.0),
         origin=origin,
+        tell=notes.add,
     )
-    notes.add(validated.notes)
     run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
     return validated
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.1
 """Share of the work, by cost, that must be done before anything is said."""
 
 SLOWER = 1.3

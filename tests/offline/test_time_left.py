@@ -29,9 +29,9 @@ def minutes(words: str) -> int:
 
 def test_work_that_goes_evenly_by_hand(clock: Clock) -> None:
     left = TimeLeft(100.0, clock)
-    clock.now_s += 24
-    assert left.in_words(4.0) == ""  # too early to tell
-    clock.now_s += 36
+    clock.now_s += 54
+    assert left.in_words(9.0) == ""  # too early to tell
+    clock.now_s += 6
     assert left.in_words(10.0) == "about 9 min left"
     clock.now_s += 510
     assert left.in_words(95.0) == "less than a minute left"
