@@ -7,6 +7,8 @@ from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtWidgets
 
+from rtasmr.view.look import bold_label
+
 LEGEND = (
     ("solid line", "probability of a tingle, from 0 to 1"),
     ("band around it", "uncertainty, where the model gives it"),
@@ -49,12 +51,12 @@ class HelpOverlay(QtWidgets.QFrame):  # type: ignore[misc]  # pyqtgraph's Qt car
         grid.setColumnStretch(1, 1)
         row = 0
         for heading, lines in (("The picture", LEGEND), ("Keys", KEYS)):
-            grid.addWidget(_bold(heading), row, 0, 1, 2)
+            grid.addWidget(bold_label(heading), row, 0, 1, 2)
             for i, (left, right) in enumerate(lines, start=row + 1):
                 grid.addWidget(QtWidgets.QLabel(left), i, 0)
                 grid.addWidget(QtWidgets.QLabel(right), i, 1)
             row += len(lines) + 1
-        self._notes_heading = _bold("Notices")
+        self._notes_heading = bold_label("Notices")
         rows = QtWidgets.QVBoxLayout(self)
         rows.setContentsMargins(20, 12, 20, 12)
         rows.addLayout(grid)
@@ -79,11 +81,3 @@ class HelpOverlay(QtWidgets.QFrame):  # type: ignore[misc]  # pyqtgraph's Qt car
         width = min(WIDTH, room.width())
         height = min(max(self.sizeHint().height(), self.heightForWidth(width)), room.height())
         self.setGeometry((room.width() - width) // 2, (room.height() - height) // 2, width, height)
-
-
-def _bold(text: str) -> Any:
-    label = QtWidgets.QLabel(text)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label

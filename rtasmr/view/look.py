@@ -61,6 +61,15 @@ def side_width() -> int:
     return int(metrics.horizontalAdvance("0.75") + metrics.height() + 14)
 
 
+def bold_label(text: str) -> Any:
+    """Return a label in bold."""
+    label = QtWidgets.QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label
+
+
 def palette_of(theme: Theme) -> Any:
     """Return the palette of every widget of the window."""
     roles, groups = QtGui.QPalette.ColorRole, QtGui.QPalette.ColorGroup

@@ -9,6 +9,7 @@ from typing import Any
 from pyqtgraph.Qt import QtCore, QtWidgets
 
 from rtasmr.view.lights import Level, Light
+from rtasmr.view.look import bold_label
 from rtasmr.view.state import ViewState
 from rtasmr.view.theme import Theme
 
@@ -102,7 +103,7 @@ class LinesWidget(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt ca
         self._rows = QtWidgets.QVBoxLayout(self)
         self._rows.setContentsMargins(0, 4, 0, 4)
         self._rows.setSpacing(0)
-        self._rows.addWidget(_heading(heading))
+        self._rows.addWidget(bold_label(heading))
         self.lines: list[ElidedLabel] = []
 
     def show_lines(self, lines: Sequence[str]) -> None:
@@ -131,7 +132,7 @@ class StatusPanel(QtWidgets.QScrollArea):  # type: ignore[misc]  # pyqtgraph's Q
         rows = QtWidgets.QVBoxLayout(content)
         rows.setContentsMargins(MARGIN, 0, MARGIN, 0)
         rows.setSpacing(2)
-        rows.addWidget(_heading("Streams"))
+        rows.addWidget(bold_label("Streams"))
         rows.addLayout(self._streams)
         for part in (self.model, self.latency, self.recording):
             rows.addWidget(part)
@@ -157,11 +158,3 @@ class StatusPanel(QtWidgets.QScrollArea):  # type: ignore[misc]  # pyqtgraph's Q
         self.model.show_lines(state.model_lines)
         self.latency.show_lines(state.latency_lines)
         self.recording.show_lines(state.recording_lines)
-
-
-def _heading(text: str) -> Any:
-    label = QtWidgets.QLabel(text)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label
