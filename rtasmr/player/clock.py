@@ -52,10 +52,6 @@ class ClockLine:
         """Return the position in seconds that leaves at an LSL time."""
         return self.position_s + (time_s - self.time_s) / self.rate
 
-    def from_position(self, zero_s: float) -> ClockLine:
-        """Return the same line with positions counted from ``zero_s`` seconds."""
-        return ClockLine(self.position_s - zero_s, self.time_s, self.rate)
-
 
 class SoundClock:
     """A line through what a sound card says about itself.

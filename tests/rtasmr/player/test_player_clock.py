@@ -22,7 +22,6 @@ def test_a_line_goes_both_ways():
     line = ClockLine(position_s=10.0, time_s=100.0, rate=1.5)
     assert line.time_of(12.0) == 103.0
     assert line.position_at(103.0) == 12.0
-    assert line.from_position(4.0).time_of(6.0) == 100.0
 
 
 def test_nothing_is_known_before_the_observations_agree():
