@@ -278,8 +278,10 @@ def _read_logs(
                 log = read_log(path)
             except DataError as error:
                 unreadable[participant] = named_in_set(path, str(error))
-                earlier = [f"the earlier {path.name} is tried" for path in paths[i + 1 : i + 2]]
-                done = earlier[0] if earlier else log_left_out(participant)
+                has_earlier = i + 1 < len(paths)
+                done = (
+                    f"the earlier {paths[i + 1].name} is tried" if has_earlier else log_left_out(participant)
+                )
                 warnings.append(f"{unreadable[participant]}; {done}")
                 continue
             unreadable.pop(participant, None)
