@@ -285,7 +285,7 @@ def _showings(path: Path, rows: Sequence[Mapping[str, str]], notes: list[str]) -
         showings.append(_Showing(video, start, _time(row, "Duration")))
     if renamed:
         rows_read = counted(len(renamed), "Video row")
-        notes.append(f"{path.name}: {rows_read} read by their number: {', '.join(renamed)}")
+        notes.append(f"{path.name}: {rows_read} read by number: {', '.join(renamed)}")
     return sorted(showings, key=lambda showing: showing.start)
 
 
@@ -317,7 +317,7 @@ def _clips(path: Path, showings: Sequence[_Showing], notes: list[str]) -> tuple[
             )
     absent = [video for video in VIDEOS if video not in chosen]
     if absent:
-        notes.append(f"{path.name}: never shows {', '.join(absent)}")
+        notes.append(f"{path.name}: never shows {', '.join(absent)}; left out for this participant")
     for clip, following_clip in itertools.pairwise(clips):
         if following_clip.start_s < clip.start_s + SHORTEST_SHOWING_S:
             notes.append(

@@ -142,7 +142,7 @@ def test_codes_are_read_by_their_last_part(write_log: WriteLog, code: str) -> No
     rows[1] = video(code, SESSION[1][1])
     log = read_log(write_log(rows))
     assert videos(log) == [name for name, _ in SESSION]
-    assert log.notes == (f"021-1-20211022-d28c98dd.log: 1 Video row read by their number: {code!r} as vid3",)
+    assert log.notes == (f"021-1-20211022-d28c98dd.log: 1 Video row read by number: {code!r} as vid3",)
 
 
 def test_of_a_clip_shown_twice_the_last_showing_counts(write_log: WriteLog) -> None:
