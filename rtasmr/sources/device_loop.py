@@ -35,9 +35,11 @@ BACKOFF_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 RATE_CHECK_S = 10.0
 RATE_CHECK_BURSTS = 20.0
 WARN_RATIO = 0.02
+SURE_FACTOR = 1.9
 """A declared rate is checked after so many seconds, and bursts, and is told if it is this far off.
 
-Off by more than `MAX_SLOPE` it is refused: the stamps would run away from the samples by seconds.
+Off by more than `MAX_SLOPE` it is refused, since the stamps would run away from the samples by seconds: at
+once if by this factor, else when the same time again shows it, as a stall of the computer would not.
 """
 
 SET_RATE = "Set --sfreq {}, or leave it out to measure it."
@@ -285,7 +287,7 @@ class RateCheck:
     def __init__(self, say: Callable[[str], None], advice: str = SET_RATE) -> None:
         self._say = say
         self._advice = advice
-        self._is_done = False
+        self._is_done = self._is_suspect = False
         self._sfreq = 0.0
         self._check_s = 0.0
         self._n_samples = 0
@@ -314,11 +316,16 @@ class RateCheck:
         elapsed_s = reading.arrival - self._first[1]
         if elapsed_s < self._check_s:
             return
-        self._is_done = True
         measured = (index - self._first[0]) / elapsed_s
+        is_beyond = abs(self._sfreq - measured) > MAX_SLOPE * measured
+        is_sure = self._is_suspect or not 1 / SURE_FACTOR < measured / self._sfreq < SURE_FACTOR
+        if is_beyond and not is_sure:
+            self._is_suspect, self._first = True, (index, reading.arrival)
+            return
+        self._is_done = True
         told = f"the rate declared is {self._sfreq:g} Hz, {measured:.4g} Hz arrive"
         advice = self._advice.format(f"{measured:.4g}")
-        if abs(self._sfreq - measured) > MAX_SLOPE * measured:
+        if is_beyond:
             raise ConfigError(f"{told}: refused. {advice}")
         if abs(measured / self._sfreq - 1) > WARN_RATIO:
             self._say(f"{told}: followed. {advice}")

@@ -194,18 +194,21 @@ def test_a_device_that_still_measures_is_read_and_can_be_stopped(monkeypatch):
 # Rate
 
 
-def checked(true: float, declared: float = 100.0, *, counts: bool = False, keep: float = 1.0) -> list[str]:
-    """What the check says after 11 s of packets, of which a share arrives."""
+def checked(
+    true: float, declared: float = 100.0, *, counts: bool = False, keep: float = 1.0, stall_s: float = 0.0
+) -> list[str]:
+    """What the check says of 22 s of packets, of which a share arrives; a stall holds the first ones up."""
     said: list[str] = []
     check = RateCheck(said.append)
     check.begin(declared, 0.0)
     n_kept = 0.0
-    for k in range(round(1.1 * true)):
+    for k in range(round(2.2 * true)):
         n_kept += keep
         if n_kept >= 1:
             n_kept -= 1
             counter = np.arange(10 * k, 10 * k + 10) if counts else None
-            check.update(Reading(np.zeros((10, 1)), 1000 + 10 * (k + 1) / true, counter))
+            arrival = 1000 + max(10 * (k + 1) / true, stall_s)
+            check.update(Reading(np.zeros((10, 1)), arrival, counter))
     return said
 
 
@@ -221,6 +224,11 @@ def test_the_declared_rate_is_checked(true):
 def test_a_rate_that_the_stamps_cannot_follow_is_refused(true):
     with pytest.raises(ConfigError, match=f"{true:g} Hz arrive: refused. Set --sfreq {true:g}"):
         checked(true)
+
+
+def test_a_stall_of_the_computer_is_no_wrong_rate():
+    """What waited for the first 2 s comes at once; the next ten seconds show the true rate."""
+    assert checked(100.0, stall_s=2.0) == []
 
 
 def test_counted_losses_are_no_wrong_rate():
