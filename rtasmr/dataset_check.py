@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr.biopac import PpgRecording
+from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording
 from rtasmr.dataset import SIMULATION_MARKER, DataSet
-from rtasmr.dataset_words import counted, in_set, named_in_set, pulse_left_out, stimulus_left_out
+from rtasmr.dataset_words import counted, in_set, named_in_set, of_clips, pulse_left_out, stimulus_left_out
 from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
 from rtasmr.presentation_log import Clip
@@ -100,24 +100,30 @@ def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
     notes = [note.removeprefix(f"{name}: ") for note in recording.notes]
     clips = dataset.log(participant).clips
     for column, label in enumerate(("CH1", "CH2")):
-        samples = recording.samples[:, column]
-        if np.isnan(samples).all():
-            notes.append(f"{label} holds no number")
-            continue
-        low, high = np.nanmin(samples), np.nanmax(samples)
-        at_ends = np.mean((samples == low) | (samples == high))
-        if low == high:
-            notes.append(f"{label} is flat")
-            continue
-        if at_ends > FLAT_SHARE:
-            notes.append(f"{label} is saturated in {100 * at_ends:.1f} % of its samples")
-        flat = [clip.video for clip in clips if _is_flat(recording, samples, clip)]
-        if flat:
-            notes.append(f"{label} is flat in {', '.join(flat)}")
+        notes.extend(_channel_notes(recording, column, label, clips))
     if notes:
         return Finding(name, Level.WARNING, "; ".join(notes))
     seconds = f"{len(recording.samples)} samples, {recording.stop_s:.1f} s at {recording.sfreq:g} Hz"
     return Finding(name, Level.OK, seconds)
+
+
+def _channel_notes(recording: PpgRecording, column: int, label: str, clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield what looks wrong about one channel, and what that costs where the features read it."""
+    samples = recording.samples[:, column]
+    cost = "; the pulse is marked invalid there" if column == FILTERED_CHANNEL else ""
+    if np.isnan(samples).all():
+        yield f"{label} holds no number{cost}"
+        return
+    low, high = np.nanmin(samples), np.nanmax(samples)
+    if low == high:
+        yield f"{label} is flat{cost}"
+        return
+    at_ends = np.mean((samples == low) | (samples == high))
+    if at_ends > FLAT_SHARE:
+        yield f"{label} is saturated in {100 * at_ends:.1f} % of its samples"
+    flat = [clip.video for clip in clips if _is_flat(recording, samples, clip)]
+    if flat:
+        yield f"{label} is flat in {of_clips(flat, len(clips))}{cost}"
 
 
 def _is_flat(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) -> bool:

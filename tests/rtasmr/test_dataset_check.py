@@ -20,6 +20,7 @@ LOG = f"Subject\tTrial\tEvent Type\tCode\tTime\n{SHOWN}021\t9\tResponse\t3\t8000
 LOG_FILE = "log/021-1-20211022-d28c98dd.log"
 SLOW_PPG = Finding("ppg/021_csv.txt", Level.WARNING, "sampled at 10 Hz, the data set has 2000 Hz")
 """Of the small set: seven minutes at 2000 Hz would take longer to write than to check."""
+INVALID = "; the pulse is marked invalid there"
 USED = "; used as far as it goes, later frames of vid3 are marked invalid"
 SFREQ = 8000
 
@@ -165,7 +166,7 @@ def test_a_pulse_that_is_flat_in_one_clip_names_it(broken_set: Path) -> None:
         rows[i] = rows[i].rpartition("\t")[0] + "\t7"
     path.write_text("\n".join(rows) + "\n")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
-    assert finding.text == f"{SLOW_PPG.text}; CH2 is flat in vid2"
+    assert finding.text == f"{SLOW_PPG.text}; CH2 is flat in 1 of 8 clips (vid2){INVALID}"
 
 
 def test_a_channel_without_numbers_is_named(broken_set: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_channel_without_numbers_is_named(broken_set: Path) -> None:
     cells = "".join(row.rpartition("\t")[0] + "\tnone\n" for row in others)
     path.write_text(f"{head}6000\t6000\n{first.rpartition(chr(9))[0]}\tnan\n{cells}")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
-    assert finding.text.endswith(f"{SLOW_PPG.text}; CH2 holds no number")
+    assert finding.text.endswith(f"{SLOW_PPG.text}; CH2 holds no number{INVALID}")
 
 
 def test_names_and_logs_come_before_anything_is_read(broken_set: Path) -> None:
