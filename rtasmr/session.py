@@ -117,6 +117,8 @@ def read_xdf(path: Path, *, synchronize: bool = True) -> Recording:
 
 def read_content(path: Path) -> bytes:
     """Return the bytes of a recording; DataError where it cannot be read."""
+    if path.is_char_device():  # some never end
+        raise DataError(f"cannot read {path}: it is a device; name an XDF recording")
     try:
         return path.read_bytes()
     except OSError as error:

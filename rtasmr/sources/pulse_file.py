@@ -63,6 +63,8 @@ def read_pulse(path: Path, column: str = "") -> PulseFile:
     DataError
         If the file is missing, is not text, or holds no such column or no number in it.
     """
+    if path.is_char_device():  # some never end
+        raise DataError(f"{path}: expected a text file, got a device. Name a file; a port takes --serial.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

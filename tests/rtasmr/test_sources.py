@@ -19,6 +19,7 @@ import pylsl
 import pytest
 
 from rtasmr.errors import ConfigError, DataError
+from rtasmr.session import read_xdf
 from rtasmr.sources.media_file import media_streams
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.pacing import PlannedStream, play, play_live, stop_on_signal, wait_until
@@ -86,6 +87,13 @@ def test_a_few_missing_numbers_are_named(tmp_path: Path, caplog: pytest.LogCaptu
 def test_unreadable_pulse_is_named(tmp_path: Path, text: str, column: str, match: str) -> None:
     with pytest.raises(DataError, match=match):
         read_pulse(write(tmp_path, text), column)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="no such device here")
+def test_what_never_ends_is_not_read():
+    for read in (read_pulse, read_xdf):
+        with pytest.raises(DataError, match="device"):
+            read(Path("/dev/zero"))
 
 
 def test_missing_or_binary_file_is_named(tmp_path: Path) -> None:
