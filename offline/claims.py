@@ -194,8 +194,9 @@ def _pulse_verdict(answer: PulseAnswer, read: Reader) -> ClaimVerdict:
 
 def _data(read: Reader) -> _Finding:
     return _Finding(
-        said=f"{read('dataset.participants', 0)} participants, {read('dataset.trials', 0)} trials, "
-        f"{show(read.value('dataset.frames') or 0, 0)} frames: {read.note('dataset.frames')}"
+        said=f"{counted(read.number('dataset.participants'), 'participant')}, "
+        f"{counted(read.number('dataset.trials'), 'trial')}, {show(read.value('dataset.frames'), 0)} frames "
+        f"({read.note('dataset.frames')})"
     )
 
 
@@ -231,8 +232,8 @@ def _agreement(read: Reader) -> _Finding:
 
 def _sensor(read: Reader) -> _Finding:
     return _Finding(
-        said=f"{show(read.value('ppg.samples') or 0, 0)} samples, {read('ppg.continuity')} % without fault: "
-        f"{read.note('ppg.continuity')}"
+        said=f"{show(read.value('ppg.samples'), 0)} samples, {read('ppg.continuity')} % without fault "
+        f"({read.note('ppg.continuity')})"
     )
 
 

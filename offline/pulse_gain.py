@@ -81,7 +81,7 @@ def measure_pulse_gain(
     if shuffled:
         models = [_alike(fusion, model) for model in shuffled]
         other = PersonScores.of(models)
-        told = f"another's pulse for each person (mean of {counted(len(models), 'shuffle')})"
+        told = f"another's pulse for each person ({counted(len(models), 'shuffle')})"
 
         def gain(weights: NDArray[np.int64]) -> Scores:
             return np.asarray(other.brier(weights) - own.brier(weights))

@@ -32,6 +32,7 @@ from offline.report_tables import (
 )
 from offline.results import AS_WRITTEN, JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
 from offline.typeset import typeset
+from rtasmr.dataset_words import counted
 
 REPORT_FILE = "report.html"
 
@@ -167,13 +168,13 @@ def _what(results: Results) -> str:
             f"Computed from saved predictions ({config['predictions']}): no data set, no training. What "
             "needs the recordings is marked so."
         )
-    parts = [f"Computed from the raw data of {config.get('data', 'a data set')}"]
+    parts = [f"Computed from the raw data in the folder '{config.get('data', '')}'"]
     if "protocol" in config:
         parts.append(f"protocol {config['protocol']}")
     if "seeds" in config:
         parts.append(f"seed {', '.join(map(str, config['seeds']))}")
     if "epochs" in config:
-        parts.append(f"{config['epochs']} epochs")
+        parts.append(counted(config["epochs"], "epoch"))
     return ", ".join(parts) + "."
 
 

@@ -94,14 +94,17 @@ def _title(name: str) -> str:
 
 def _caption(name: str, fusion: Predictions | None) -> str:
     if name == "figure6" and fusion is not None:
-        shown = figure_6_trials(fusion)[0].trial.participant
-        padding = "Hatched: zero padding, where there is no clip, no pulse and no report."
-        if shown == FIGURE_6_PARTICIPANT:
-            return f"Figure 6 of the paper: participant {shown}. {padding}"
-        return (
-            f"In place of figure 6: participant {FIGURE_6_PARTICIPANT} of the paper was not tested here. "
-            f"Participant {shown} reports the most onsets of a tingle. {padding}"
-        )
+        trials = figure_6_trials(fusion)
+        shown = trials[0].trial.participant
+        told = f"Figure 6 of the paper: participant {shown}."
+        if shown != FIGURE_6_PARTICIPANT:
+            told = (
+                f"In place of figure 6: participant {FIGURE_6_PARTICIPANT} of the paper was not tested here. "
+                f"Participant {shown} reports the most onsets of a tingle."
+            )
+        if any(trial.n_real < trial.p.size for trial in trials):
+            told += " Hatched: zero padding, where there is no clip, no pulse and no report."
+        return told
     if name.startswith(TINGLEGRAMS):
         return (
             "What the fusion model said of each participant it was not trained on, and what they reported. "
@@ -112,6 +115,7 @@ def _caption(name: str, fusion: Predictions | None) -> str:
         "the score of all folds pooled (the bar across), which can lie away from the mean; the paper does "
         "not print its own. Beside it two rules that look at nothing but the kind of clip.",
         "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",
-        "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating.",
+        "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating. Dots: "
+        "participants, a line joins the two of one; box: quartiles and median; diamond: mean.",
         "reliability": "Calibration within ASMR clips, padding left out.",
     }.get(name, "")

@@ -183,23 +183,12 @@ def _reliability(fusion: Predictions) -> Figure:
     """Draw how often a tingle was reported, by the probability that the model gave, ASMR clips alone."""
     truth, p = pooled_steps(asmr_trials(fusion.without_padding()))
     bins = calibration_bins(truth, p)
-    figure = Figure(figsize=(8.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(8.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
-    left.annotate("as often as said", (0.68, 0.7), rotation=38, color="0.4", size=9, ha="center")
     filled = bins.n > 0
-    left.plot(bins.mean_p[filled], bins.frequency[filled], "s-", color=OURS)
-    left.axhline(truth.mean(), color=RULE, linestyle=":", linewidth=1.4)
-    left.annotate(
-        "overall share",
-        (0.99, truth.mean()),
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="right",
-        color=RULE,
-        size=9,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-    )
+    left.plot(bins.mean_p[filled], bins.frequency[filled], "s-", color=OURS, label="model, in ten bins")
+    left.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="as often as said")
+    left.axhline(truth.mean(), color=RULE, linestyle=":", linewidth=1.4, label="share of all steps")
     left.set_xlabel("Probability given")
     left.set_ylabel("Share of steps with a tingle")
     left.set_xlim(0, 1)
@@ -211,6 +200,7 @@ def _reliability(fusion: Predictions) -> Figure:
     right.set_ylabel("Steps of 0.1 s")
     right.set_xlim(0, 1)
     right.set_title("B. How often each was given", loc="left")
+    figure.legend(loc="outside upper left", ncols=3, frameon=False)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

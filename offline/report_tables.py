@@ -270,7 +270,7 @@ def _value(value: float | str | None, sd: float | None, digits: int) -> str:
 
 
 def _p(p: float | None) -> str:
-    return "" if p is None else show_p(p)
+    return "" if p is None else show_p(p).replace("<", "< ")
 
 
 def _interval_digits(number: Number) -> int:

@@ -227,7 +227,7 @@ def test_comparison_stays_out_of_the_caveats():
     assert results["ppg.continuity"].note == "lost: 20 %; differs in value"
     texts = [remark.text for remark in remarks(results)] + [claim.why for claim in judge_claims(results)]
     assert any("exact: 80 of 256 resamples)" in text for text in texts)
-    assert any("lost: 20 %. Apart from the paper" in text for text in texts)
+    assert any("(lost: 20 %). Apart from the paper" in text for text in texts)
     assert not any("differs in" in text for text in texts)
 
 
