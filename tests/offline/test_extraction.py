@@ -25,6 +25,7 @@ from offline.live_frames import pulse_frames, stimulus_frames
 from offline.paper_pulse import paper_pulse
 from offline.plan import plan_work
 from offline.tables import TrialTable, load_tables
+from offline.technical_validation import read_session
 from offline.units import Kind
 from offline.workers import run_units
 from rtasmr.card import EncoderCard, write_card
@@ -264,6 +265,9 @@ def test_without_its_pulse_a_trial_goes_with_the_pulse_marked_invalid(extract, s
     assert missing in DataSet.open(study).warnings  # the same words, so that nobody reads it twice
     assert empty.startswith("ppg/003_csv.txt: no row of time and 2 channels")
     assert empty.endswith(without.format("003"))
+    # the analyses of the pulse, which read the same file, say it in the same words
+    data = DataSet.open(study)
+    assert [read_session(data, participant, []) for participant in PARTICIPANTS] == [missing, empty]
     for participant in PARTICIPANTS:
         loaded = table(tmp_path, TrialId(participant, "vid6"))
         assert not loaded.valid[:, -1].any()
