@@ -33,6 +33,8 @@ TREND_POINTS = HISTORY_S  # a reading a second
 PULSE_WINDOW_S = 10.0
 SILENT_S = 2.0
 """A runtime that changes nothing for this long is reported; it should do so ten times a second."""
+N_OFFSETS = 10
+"""Snapshots whose least delay tells the runtime's clock: half a second, for a replay's may run slower."""
 SPANS_S = {"30 s": 30.0, "1 min": 60.0, "2 min": 120.0, "5 min": 300.0, "10 min": 600.0, "all": None}
 """Lengths of the time axis by name; None shows all that is kept."""
 DEFAULT_SPAN = "1 min"
@@ -87,7 +89,7 @@ class ViewState:
 
     def __init__(self, history: int = HISTORY_RECORDS) -> None:
         self._history = history
-        self._offsets: deque[float] = deque(maxlen=50)
+        self._offsets: deque[float] = deque(maxlen=N_OFFSETS)
         self._heard_s = math.nan
         self._link_error = ""
         self._forget(Snapshot())
