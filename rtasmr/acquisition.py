@@ -189,7 +189,10 @@ class Acquisition:
         # Markers first and the pulse last: a source that waits for somebody to take its pulse then
         # begins when everything else is taken already.
         for role, stream in sorted(found.items(), key=lambda item: _OPENING_ORDER.index(item[0])):
-            self._inlets[role] = _inlet(stream, role, self.timebase, self._queries[role])
+            try:
+                self._inlets[role] = _inlet(stream, role, self.timebase, self._queries[role])
+            except StreamLostError as error:  # as if it had died a moment later
+                logger.warning("%s Looking for it.", error)
         for role in DATA_ROLES:
             if role in self._queries and role not in found:
                 logger.warning(
@@ -200,6 +203,8 @@ class Acquisition:
                 )
         self._searcher = _Searcher()
         self._search = self._new_search(self._searcher, set(self._queries) - set(found))
+        for role in found.keys() - self._inlets.keys():
+            self._search.look_for(role, found[role])
         self._searcher.start()
         return [Joined(role, inlet.spec) for role, inlet in self._inlets.items()]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pylsl
 import pytest
 
+from rtasmr import acquisition as acquisition_module
 from rtasmr.acquisition import Acquisition, Joined
 from rtasmr.errors import StreamError
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import clip_spec, ppg_spec
+from rtasmr.streams import Inlet
 from rtasmr.types import Role
 
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(60)]
@@ -72,3 +75,26 @@ def test_a_stream_that_cannot_be_used_is_refused_before_the_others_are_there(
     with Outlet(pulse), pytest.raises(StreamError, match=told):
         acquisition.open()
     acquisition.close()
+
+
+def test_a_stream_that_dies_while_it_is_opened_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As its source is started again; the run goes on without it meanwhile."""
+    pulse = ppg_spec(50.0, source_id=uuid.uuid4().hex)
+    first = Outlet(pulse)
+    opened = acquisition_module._inlet
+
+    def too_late(*args: Any) -> Inlet:
+        first.close()
+        return opened(*args)
+
+    acquisition = Acquisition(
+        {Role.PPG: f"source_id={pulse.source_id}"}, (Role.PPG,), 20.0, roles=(Role.PPG,)
+    )
+    monkeypatch.setattr(acquisition_module, "_inlet", too_late)
+    try:
+        assert acquisition.open() == []
+        monkeypatch.setattr(acquisition_module, "_inlet", opened)
+        with Outlet(pulse):
+            let_pass_until(acquisition, lambda: Role.PPG in acquisition.inlets)
+    finally:
+        acquisition.close()
