@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.link import SnapshotServer, SnapshotStore
+from rtasmr.questions import question_of
 from rtasmr.snapshot import (
     NO_RATING,
     LatencyState,
@@ -30,6 +32,7 @@ from rtasmr.types import Role, Status
 
 ORIGIN_S = 1000.0
 CLIP_TICKS = 600
+N_CLIPS = 8
 WAVE_SFREQ = 60.0
 WAVE_S = 10.0
 BEAT_S = 0.83
@@ -58,7 +61,7 @@ def record_of(k: int, *, band: bool = True) -> TickRecord:
     width = 0.08 + 0.05 * math.sin(tick / 31) if band else math.nan
     return TickRecord(
         segment=clip,
-        label=f"vid{clip % 8 + 1}",
+        label=f"vid{clip % N_CLIPS + 1}",
         tick=tick,
         time_s=ORIGIN_S + k / 10,
         p=p,
@@ -106,6 +109,16 @@ def streams_at(now_s: float, *, dead: bool = False) -> tuple[StreamState, ...]:
     )
 
 
+def programme_at(k: int) -> ProgrammeState:
+    """Return where a session of eight clips is at the ``k``-th tick."""
+    clip = k // CLIP_TICKS % N_CLIPS
+    left_s = CLIP_TICKS / FRAME_RATE_HZ - k % CLIP_TICKS / FRAME_RATE_HZ
+    question = question_of(f"vid{clip + 1}")
+    total_left_s = left_s + (N_CLIPS - 1 - clip) * CLIP_TICKS / FRAME_RATE_HZ
+    following = f"vid{clip + 2}" if clip + 1 < N_CLIPS else "end"
+    return ProgrammeState(f"vid{clip + 1}", question, clip + 1, N_CLIPS, left_s, total_left_s, following)
+
+
 def states(store: SnapshotStore, n_ticks: int, first: int = 0, **options: bool) -> Iterator[int]:
     """Bring ``store`` to one state after the other, two a tick, and yield the tick."""
     for k in range(first, first + n_ticks):
@@ -143,7 +156,7 @@ def show(
             31.4, 62.6, 21.0, 38.0, 1138.0, tuple(StageState(n, ms, 2 * ms, 9 * ms) for n, ms in stages)
         ),
         recording=RecordingState("p007.xdf.part", seconds, int(50_000 * seconds)),
-        programme=ProgrammeState("vid3", "tingling", 3, 8, 42.0, 512.0, "rest") if programme else None,
+        programme=programme_at(k) if programme else None,
     )
 
 

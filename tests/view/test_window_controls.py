@@ -184,7 +184,7 @@ def test_the_programme_is_shown_and_driven(qtbot, window, store, server, heard):
     assert heard == []  # there is nothing to pause
     show(store, N_TICKS, programme=True)
     take(qtbot, window, server)
-    assert window.programme.words.whole.startswith("clip 3 of 8 · vid3 (tingling)")
+    assert window.programme.words.whole.startswith("clip 1 of 8 · vid1 (tingling) · 0:12 left")
     press(qtbot, window, "P")
     press(qtbot, window, "N")
     window.programme.stop.click()
