@@ -64,8 +64,8 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
     if read.has(_WITHOUT):
         parts.append(_of_comparison(read))
     parts += [
-        f"{source} {'follows' if _follows(read, number_id) else 'does not follow'} what is each person's own "
-        f"in the reports (r = {_small(read, number_id)})"
+        f"{source} {'follows' if _follows(read, number_id) else 'is not seen to follow'} what is each "
+        f"person's own in the reports (r = {_small(read, number_id)})"
         for number_id, source in _SOURCES.items()
         if read.has(number_id)
     ]
