@@ -20,12 +20,12 @@ def card(*names: str) -> SimpleNamespace:
 
 
 def test_a_part_of_a_name_is_enough_where_one_input_has_it():
-    inputs = card("USB Audio", "HDA Intel", "HDA Webcam")
+    inputs = card("USB Audio", "PCH Intel", "PCH Webcam")
     assert find_input(inputs, "", is_loopback=False) == 0
     assert find_input(inputs, "webcam", is_loopback=False) == 2
     assert find_input(inputs, "1", is_loopback=False) == 1
     with pytest.raises(ConfigError, match=r"got 2 of: .*Give a number"):
-        find_input(inputs, "hda", is_loopback=False)
+        find_input(inputs, "pch", is_loopback=False)
 
 
 def test_without_any_input_a_microphone_is_missed():
@@ -35,7 +35,7 @@ def test_without_any_input_a_microphone_is_missed():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PulseAudio's names")
 @pytest.mark.parametrize(("name", "is_loopback"), [("", True), ("pulse:alsa_input.usb", False)])
-@pytest.mark.parametrize("inputs", [(), ("HDA Intel",)])
+@pytest.mark.parametrize("inputs", [(), ("PCH Intel",)])
 def test_without_a_sound_server_no_microphone_helps(monkeypatch, inputs, name, is_loopback):
     for variable in ("PULSE_SOURCE", "PULSE_LATENCY_MSEC"):
         monkeypatch.setenv(variable, "")
@@ -48,4 +48,4 @@ def test_without_a_sound_server_no_microphone_helps(monkeypatch, inputs, name, i
 def test_what_the_speakers_play_comes_from_the_sound_server(monkeypatch):
     for variable in ("PULSE_SOURCE", "PULSE_LATENCY_MSEC"):
         monkeypatch.setenv(variable, "")
-    assert find_input(card("HDA Intel", "pulse"), "", is_loopback=True) == 1
+    assert find_input(card("PCH Intel", "pulse"), "", is_loopback=True) == 1
