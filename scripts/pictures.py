@@ -136,7 +136,7 @@ def start_page(demo: Path, _speed: float) -> None:
     app = pg.mkQApp("rtasmr")
     app.setStyle("Fusion")
     video = demo / "study" / "stim" / "ASMR3.avi"
-    choice = Choice(ppg="simulated", file=str(video), folder="/home/me/Documents/rtasmr", participant="021")
+    choice = Choice(ppg="simulated", file=str(video), folder="/data/recordings", participant="021")
     state = StartState(choice, is_first=False)
     with tempfile.TemporaryDirectory() as folder:
         page = StartPage(state, Path(folder) / "start.json")
