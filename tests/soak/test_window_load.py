@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import shutil
 import time
 from pathlib import Path
@@ -120,7 +121,8 @@ def test_window_for_half_an_hour(soak, qtbot):
     n_snapshots = max(600, round(18_000 * soak.scale))
     store = SnapshotStore(history=HISTORY_RECORDS)
     with SnapshotServer(store) as server:
-        window = MainWindow(SnapshotClient(server.link_file))
+        client = SnapshotClient(server.link_file)
+        window = MainWindow(client)
         qtbot.addWidget(window)
         window.state = ViewState(history=HISTORY_RECORDS)
         window.resize(1024, 640)
@@ -128,6 +130,8 @@ def test_window_for_half_an_hour(soak, qtbot):
         before = (0, 0.0)
         for i in range(n_snapshots):
             show(store, i // 2, i % 2)
+            client.ask()
+            select.select([client.fileno], [], [])  # as the event loop waits for an answer
             while window.state.snapshot.revision != store.revision:
                 window.tick()
             QtWidgets.QApplication.processEvents()
