@@ -18,6 +18,8 @@ from rtasmr.progress import progress
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+_GO_ON = "run the same command again: finished work is kept"
+
 Scheduler = Annotated[
     str | None,
     typer.Option(help="Address of a Dask scheduler whose workers compute instead; they share the files."),
@@ -213,7 +215,7 @@ def _data_set_features(
     dataset = DataSet.open(data)
     for warning in dataset.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    with progress("features") as report:
+    with console.told_when_interrupted(_GO_ON), progress("features") as report:
         extraction = extract_features(
             dataset,
             out,
@@ -360,7 +362,7 @@ def reproduce(
         kind, path = downloaded_source()
         data, predictions = (path, None) if kind == "data" else (None, path)
         typer.echo(f"reproducing the downloaded {kind}: {path}", err=True)
-    with told_when_full("run the same command again: finished work is kept"):
+    with told_when_full(_GO_ON), console.told_when_interrupted(_GO_ON):
         if predictions is not None:
             results = reproduce_predictions(predictions, out, drawn[0])
         else:

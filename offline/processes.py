@@ -67,11 +67,13 @@ def worker_pool(n_processes: int, *, fresh: bool = False) -> Iterator[ProcessPoo
         A process was ended from outside.
     """
     _start_tracker()
+    ignores_interrupt = _keep_ignoring_interrupt()
     # Fresh interpreters: a fork would copy the locks of libraries that run threads.
     context = multiprocessing.get_context("spawn")
     ended, still_wanted = context.Pipe(duplex=False)
+    arguments = (ended, ignores_interrupt)
     pool = ProcessPoolExecutor(
-        n_processes, context, _start_worker, (ended,), max_tasks_per_child=1 if fresh else None
+        n_processes, context, _start_worker, arguments, max_tasks_per_child=1 if fresh else None
     )
     try:
         yield pool
@@ -112,11 +114,23 @@ def _start_tracker() -> None:
             os.environ[name] = before
 
 
-def _start_worker(ended: Connection) -> None:
+def _keep_ignoring_interrupt() -> bool:
+    """Return whether this process ignores SIGINT, as one in the background of a script does.
+
+    If so, processes that it starts do as well: Polars, once imported, has set a handler below Python's, and
+    a process inherits that a signal is ignored, but no handler.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        return False
+    if threading.current_thread() is threading.main_thread():  # no other may
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return True
+
+
+def _start_worker(ended: Connection, ignores_interrupt: bool) -> None:
     # Ctrl-C reaches all processes of a terminal: end without a word, the parent has one. A run in the
     # background of a script was started to ignore it, and so do its workers.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignores_interrupt else signal.SIG_DFL)
     threading.Thread(target=_leave_when_unwanted, args=(ended,), daemon=True).start()
 
 

@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -23,6 +24,23 @@ TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost", "jinj
 
 PRIVATE = 0o077
 """Rights that the files and folders of a command do not give to others: they may tell of a person."""
+
+
+class InterruptedWork(SystemExit):
+    """Ctrl-C met work that can go on later; ``todo`` says how."""
+
+    def __init__(self, todo: str) -> None:
+        super().__init__(EXIT_INTERRUPTED)
+        self.todo = todo
+
+
+@contextmanager
+def told_when_interrupted(todo: str) -> Iterator[None]:
+    """End the command at Ctrl-C inside the block with one line: ``interrupted: `` and ``todo``."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise InterruptedWork(todo) from stop
 
 
 class PlainFormatter(logging.Formatter):
@@ -112,6 +130,9 @@ def _run(app: typer.Typer, argv: list[str] | None) -> int:
             "install it with: pip install 'rtasmr[offline]'\n"
         )
         return EXIT_ERROR
+    except InterruptedWork as stop:
+        sys.stderr.write(f"interrupted: {plain(stop.todo)}\n")
+        return EXIT_INTERRUPTED
     except SystemExit as leave:
         if leave.code == EXIT_INTERRUPTED:
             sys.stderr.write("interrupted\n")

@@ -66,6 +66,7 @@ def test_where_ctrl_c_is_ignored_workers_ignore_it_too() -> None:
     script = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+import polars  # sets a handler of its own below Python's
 from offline.processes import worker_pool
 with worker_pool(1) as pool:
     pool.submit(len, ()).result()
