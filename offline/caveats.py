@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.metrics import (
+    Counts,
+    Scores,
     accuracy,
     auc,
     balanced_accuracy,
@@ -23,6 +25,7 @@ from offline.metrics import (
     variance_explained,
 )
 from offline.predictions import Predictions, TrialPrediction
+from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials, fold_scores
 from offline.statistics import (
@@ -168,10 +171,20 @@ def gain_over_rules(
     return found
 
 
-def within_asmr(predictions: Predictions) -> dict[str, Measured]:
-    """Score the ASMR trials alone, padding left out, all steps pooled."""
+def within_asmr(
+    predictions: Predictions, rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+) -> dict[str, Measured]:
+    """Score the ASMR trials alone, padding left out, all steps pooled; intervals over participants."""
     trials = asmr_trials(predictions).without_padding()
     counts = trial_counts(trials).total()
+    interval = ParticipantBootstrap(
+        trials, rng, n_bootstrap, undefined="undefined: the truth or the probability does not vary"
+    )
+    of_trial = trial_counts(trials).to_array()
+
+    def balanced(weights: NDArray[np.int64]) -> Scores:
+        return 100 * balanced_accuracy(Counts.from_array(weights @ of_trial))
+
     truth, p = pooled_steps(trials)
     base_rate = float(truth.mean())
     base_brier = base_rate * (1 - base_rate)
@@ -179,11 +192,12 @@ def within_asmr(predictions: Predictions) -> dict[str, Measured]:
     within, elapsed = within_trial_auc(trials), elapsed_time_auc(trials)
     found = {
         "frames": Measured(float(counts.n), unit="frames", note="ASMR clips, padding left out"),
+        "participants": Measured(float(len(trials.participants)), unit="count"),
         "accuracy": Measured(100 * float(accuracy(counts)), unit="%"),
         "always.accuracy": Measured(100 * base_rate, unit="%", note="calling every frame tingle"),
         "never.accuracy": Measured(100 * (1 - base_rate), unit="%", note="calling no frame tingle"),
         "called_tingle": Measured(100 * called, unit="%", note="share of frames the model calls tingle"),
-        "balanced_accuracy": _or_reason(100 * float(balanced_accuracy(counts)), "%"),
+        "balanced_accuracy": interval(balanced, "%", "50 is chance"),
         "mcc": Measured(float(matthews_correlation(counts)), unit="r", note="Matthews correlation"),
         "auc": _or_reason(auc(truth, p), "AUC", "all trials pooled"),
         "auc_within_trial_mean": _or_reason(
@@ -256,7 +270,7 @@ def caveats(predictions: Predictions, rng: np.random.Generator) -> dict[str, Mea
     found = [
         rule_scores(predictions),
         gain_over_rules(predictions, rng),
-        within_asmr(predictions),
+        within_asmr(predictions, rng.spawn(1)[0]),
         non_responder_scores(predictions),
     ]
     return {

@@ -4,12 +4,15 @@ A claim's verdict follows from those on the numbers behind it (`offline.comparis
 *Reproduced*: every number is, and the words hold. *With a caveat*: a number differs within its uncertainty or
 is not significant here although it agrees, one is missing, or something measured here limits what follows.
 *Not reproduced*: a number differs further, or what was measured contradicts the words. *Not computable*: no
-number has a value, or those that have leave it open; that nothing was found does not count as an answer. On
+number has a value, or those that have leave it open; that nothing was found does not count as an answer.
+A claim about the person is held against what was measured where the clip gives nothing away: an interval that
+leaves out what the words need, or a rule as good that looks at nobody, contradicts it. On
 simulated data no claim is judged, with an encoder of random weights none that rests on pictures.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,11 +22,18 @@ from scipy.stats import binom
 from offline.comparison import unjudged
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.reading import Reader, bound, digits_of, show
+from offline.resampling import FEWEST_PARTICIPANTS
 from offline.results import ALPHA, Number, Results, Verdict, paper_numbers
 from rtasmr.dataset_words import counted
 from rtasmr.types import ASMR_VIDEOS
 
 _LEFT_OPEN = "These numbers leave it open: that no gain was found does not show that there is none."
+_CHANCE = 50.0
+"""Balanced accuracy in percent of whoever knows nothing."""
+
+_SLIGHT = 5.0
+"""A gain in percentage points that, shown to be smaller, makes a rule as good as the model."""
+
 _DECIDING = 3
 """Sentences about the pulse that the summary needs; all of them stand in a section of their own."""
 
@@ -123,6 +133,8 @@ def _judge(template: _Template, read: Reader, instead: ClaimVerdict | None) -> C
     if verdict is None:
         verdict = _verdict(finding, found, missing)
         parts += _apart(found)
+        if finding.holds is None:
+            parts.append("What was measured leaves the claim's words open")
     if missing:
         was = "was" if missing == 1 else "were"
         parts.append(f"{missing} of {len(numbers)} numbers behind it {was} not computed")
@@ -260,34 +272,83 @@ def _detection(read: Reader) -> _Finding:
     low, high = read.ends(gain)
     beside = "is beaten by" if low > 0 else "beats" if high < 0 else "can not be told from"
     within = "caveat.within_asmr."
+    balanced = f"{within}balanced_accuracy"
     return _Finding(
+        holds=_detects(read, (low, high), read.ends(balanced)),
         said=f"Accuracy {read('table1.accuracy')} %, macro F1 {read('table1.macro_f1')} %",
         limits=f"The rule 'ASMR clip = tingle' alone reaches {read('caveat.clip_rule.accuracy')} % and "
         f"{read('caveat.clip_rule.macro_f1')} %; told which steps are padding it "
         f"{beside} the model (model minus rule {read(gain)} points "
         f"[{low:.2f}, {high:.2f}]). Within ASMR clips balanced accuracy is "
-        f"{read(within + 'balanced_accuracy', 1)} %",
+        f"{read(balanced, 1)} % {read.interval(balanced, 1)}, where 50 % is chance",
     )
 
 
+def _detects(read: Reader, gain: tuple[float, float], balanced: tuple[float, float]) -> bool | None:
+    """Whether frames are told apart, by the intervals of the gain over the clip rule and within ASMR clips.
+
+    None where they leave it open: a wide interval that reaches the rule does not show it to be as good.
+    """
+    if not read.number("caveat.within_asmr.participants") >= FEWEST_PARTICIPANTS:
+        return None
+    if gain[0] > 0 and balanced[0] > _CHANCE:
+        return True
+    as_good = gain[0] <= 0 and gain[1] < _SLIGHT
+    return False if as_good or balanced[1] <= _CHANCE else None
+
+
 def _specificity(read: Reader) -> _Finding:
+    own = "caveat.pulse.concordance"
+    low, high = read.ends(own)
+    recognised = _recognises_non_responders(read)
+    holds = recognised
+    if recognised and not low > 0.5:
+        holds = None
+    if high < 0.5 and read.number("caveat.pulse.participants") >= FEWEST_PARTICIPANTS:
+        holds = False
+    evidence = "; it does not follow that the person's state was recognised"
+    if silent := _non_responders(read):
+        evidence += f". {silent}"
+    if read.has(own):
+        evidence += (
+            ". Of two people at one instant of one clip, the one who feels a tingle has the higher "
+            f"probability in {100 * read.number(own):.1f} % [{100 * low:.1f}, {100 * high:.1f}], "
+            "where 50 % is chance"
+        )
     return _Finding(
+        holds=holds,
         said=f"Specificity {read('table1.nature_specificity')} %",
         limits="All steps of nature clips are labelled 'no tingle', so the kind of clip, which sound and "
-        "picture show, is enough; it does not follow that the person's state was recognised",
+        f"picture show, is enough{evidence}",
     )
 
 
 def _video_level(read: Reader) -> _Finding:
-    specificity = read.note("caveat.non_responders.video_level_specificity")
     limits = "The truth is the kind of clip, not what the participant reported"
-    n_silent = read.value("caveat.non_responders.trials")
-    if n_silent:
-        holds = "holds" if n_silent == 1 else "hold"
-        limits += f". {counted(n_silent, 'ASMR trial')} {holds} no reported tingle: {specificity}"
+    if silent := _non_responders(read):
+        limits += f". {silent}"
     return _Finding(
-        said=f"{read('video_level.accuracy')} % of {read('video_level.sequences', 0)} trials", limits=limits
+        holds=_recognises_non_responders(read),
+        said=f"{read('video_level.accuracy')} % of {read('video_level.sequences', 0)} trials",
+        limits=limits,
     )
+
+
+def _non_responders(read: Reader) -> str:
+    n = read.value("caveat.non_responders.trials")
+    if n is None:
+        return ""
+    if n == 0:
+        return "Every ASMR trial holds a reported tingle: nothing here sets the person apart from the clip"
+    told = read.note("caveat.non_responders.video_level_specificity")
+    return f"{counted(n, 'ASMR trial')} {'holds' if n == 1 else 'hold'} no reported tingle: {told}"
+
+
+def _recognises_non_responders(read: Reader) -> bool | None:
+    """Whether most who felt nothing in an ASMR clip are recognised; None where it is left open."""
+    n = read.number("caveat.non_responders.trials")
+    recognised = read.number("caveat.non_responders.video_level_specificity") / 100 * n
+    return _are_most(round(recognised), n) if math.isfinite(recognised) else None
 
 
 def _ablation(read: Reader) -> _Finding:
@@ -329,11 +390,11 @@ def _phase(read: Reader) -> _Finding:
         f"of {counted(n, 'onset')} reported after the first step {met:.0f} {'has' if met == 1 else 'have'} a "
         f"predicted one within 5 s; {read('caveat.onsets.spurious', 0)} predicted ones meet none"
     )
-    return _Finding(holds=_most_are_met(met, n), said="; ".join(parts), limits=limits)
+    return _Finding(holds=_are_most(met, n), said="; ".join(parts), limits=limits)
 
 
-def _most_are_met(met: float, n: float) -> bool | None:
-    """Whether most onsets are met; None where too few are reported to tell (exact binomial test, 0.025)."""
+def _are_most(met: float, n: float) -> bool | None:
+    """Whether more than half of n are met; None where n is too small to say no (exact binomial, 0.025)."""
     if met > n / 2:
         return True
     return False if binom.cdf(met, n, 0.5) < ALPHA / 2 else None

@@ -134,21 +134,24 @@ def test_flips_per_minute():
     assert flips_per_minute(study(trial(1, "vid1", called, np.zeros(60)))) == pytest.approx(20.0)
 
 
-def test_within_asmr_leaves_out_nature_and_padding():
+def test_within_asmr_leaves_out_nature_and_padding(rng):
     model = study(
         trial(1, "vid1", [0.9, 0.9, 0.2, 0.0], [1, 0, 0, 0], n_real=3),
         trial(1, "vid5", [0.0] * 4, [3] * 4),
     )
-    scores = within_asmr(model)
+    scores = within_asmr(model, rng, 100)
     assert scores["within_asmr.frames"].value == 3
     assert scores["within_asmr.accuracy"].value == pytest.approx(100 * 2 / 3)
     assert scores["within_asmr.always.accuracy"].value == pytest.approx(100 / 3)
     assert scores["within_asmr.called_tingle"].value == pytest.approx(100 * 2 / 3)
     assert scores["within_asmr.balanced_accuracy"].value == pytest.approx(75.0)
+    # one participant: whoever is drawn, it is the same one
+    assert scores["within_asmr.balanced_accuracy"].ci95 == pytest.approx((75.0, 75.0))
     assert scores["within_asmr.auc"].value == pytest.approx(0.75)
 
 
-def test_undefined_scores_say_so():
-    scores = within_asmr(study(trial(1, "vid1", [0.5, 0.5], [1, 1])))
+def test_undefined_scores_say_so(rng):
+    scores = within_asmr(study(trial(1, "vid1", [0.5, 0.5], [1, 1])), rng, 100)
+    assert scores["within_asmr.balanced_accuracy"].value is None
     assert scores["within_asmr.auc"].value is None
     assert "does not vary" in scores["within_asmr.auc"].note

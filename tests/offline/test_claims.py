@@ -102,20 +102,73 @@ def test_trained_models_may_differ_within_their_folds():
     ]
 
 
+def people(gain=(0.5, 6.0), balanced=(55.0, 70.0), n=34, own=(0.45, 0.55), silent=10, recognised=0):
+    """Return what was measured where the clip gives nothing away."""
+    between = {
+        "caveat.gain_over_clip_rule_knowing_padding.accuracy": (gain, "percentage points"),
+        "caveat.within_asmr.balanced_accuracy": (balanced, "%"),
+        "caveat.pulse.concordance": (own, "r"),
+    }
+    measured = {
+        number_id: Measured(sum(ends) / 2, ci95=ends, unit=unit)
+        for number_id, (ends, unit) in between.items()
+    }
+    measured |= {
+        "caveat.within_asmr.participants": Measured(n, unit="count"),
+        "caveat.pulse.participants": Measured(n, unit="count"),
+        "caveat.non_responders.trials": Measured(silent, unit="count"),
+    }
+    if silent:
+        measured["caveat.non_responders.video_level_specificity"] = Measured(
+            100 * recognised / silent, unit="%", note=f"{recognised} of {silent} recognised"
+        )
+    return as_printed("table1.", "video_level.") | measured
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "told"),
+    ("found", "verdict", "told"),
     [
-        (0.5, 2.0, "is beaten by the model"),
-        (-1.0, 2.0, "can not be told from"),
-        (-3.0, -1.0, "beats the model"),
+        ({}, ClaimVerdict.CAVEAT, "is beaten by the model"),
+        # a rule as good: any gain is shown to be slight
+        ({"gain": (-1.0, 2.0)}, ClaimVerdict.NOT_REPRODUCED, "can not be told from the model"),
+        ({"gain": (-3.0, -1.0)}, ClaimVerdict.NOT_REPRODUCED, "beats the model"),
+        # no gain was shown, and none excluded
+        ({"gain": (-5.0, 12.0)}, ClaimVerdict.NOT_COMPUTABLE, "can not be told from the model"),
+        # the rule is beaten, but not by telling frames of ASMR clips apart
+        ({"balanced": (38.0, 49.0)}, ClaimVerdict.NOT_REPRODUCED, "43.5 % [38.0, 49.0], where 50 %"),
+        ({"balanced": (45.0, 60.0)}, ClaimVerdict.NOT_COMPUTABLE, "52.5 % [45.0, 60.0]"),
+        # intervals over so few people say nothing
+        ({"gain": (-1.0, 2.0), "n": 8}, ClaimVerdict.NOT_COMPUTABLE, "can not be told from the model"),
     ],
 )
-def test_rule_beside_the_model(low, high, told):
-    gain = Measured((low + high) / 2, ci95=(low, high), unit="percentage points")
-    measured = as_printed("table1.") | {"caveat.gain_over_clip_rule_knowing_padding.accuracy": gain}
-    claim = judged(measured, "detection")
+def test_detection_is_held_against_rules_and_asmr_clips(found, verdict, told):
+    claim = judged(people(**found), "detection")
+    assert claim.verdict is verdict
     assert told in claim.why
-    assert claim.verdict is ClaimVerdict.CAVEAT
+    assert ("leaves the claim's words open" in claim.why) is (verdict is ClaimVerdict.NOT_COMPUTABLE)
+
+
+@pytest.mark.parametrize(
+    ("found", "specificity", "video_level"),
+    [
+        # 0 of 10 leaves out that most are recognised
+        ({"recognised": 0}, ClaimVerdict.NOT_REPRODUCED, ClaimVerdict.NOT_REPRODUCED),
+        ({"recognised": 4}, ClaimVerdict.NOT_COMPUTABLE, ClaimVerdict.NOT_COMPUTABLE),
+        ({"recognised": 0, "silent": 3}, ClaimVerdict.NOT_COMPUTABLE, ClaimVerdict.NOT_COMPUTABLE),
+        ({"silent": 0}, ClaimVerdict.NOT_COMPUTABLE, ClaimVerdict.NOT_COMPUTABLE),
+        # those who feel nothing are recognised; who feels it and when is another question
+        ({"recognised": 9}, ClaimVerdict.NOT_COMPUTABLE, ClaimVerdict.CAVEAT),
+        ({"recognised": 9, "own": (0.55, 0.7)}, ClaimVerdict.CAVEAT, ClaimVerdict.CAVEAT),
+        ({"recognised": 9, "own": (0.3, 0.45)}, ClaimVerdict.NOT_REPRODUCED, ClaimVerdict.CAVEAT),
+    ],
+)
+def test_claims_about_the_person_need_people_told_apart(found, specificity, video_level):
+    measured = people(**found)
+    claims = judged(measured, "specificity"), judged(measured, "video-level")
+    assert [claim.verdict for claim in claims] == [specificity, video_level]
+    silent, recognised = found.get("silent", 10), found.get("recognised", 0)
+    told = f"{recognised} of {silent} recognised" if silent else "Every ASMR trial holds a reported tingle"
+    assert all(told in claim.why for claim in claims)
 
 
 def test_agreement_that_other_clips_explain_is_a_caveat():
