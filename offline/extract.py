@@ -156,8 +156,9 @@ def extract_tables(
     ConfigError
         If the set is unknown, or ``out`` holds tables of another set that would stay.
     DataError
-        If not one trial could be extracted, or ``out`` cannot be written.
+        If the set is unfinished, not one trial could be extracted, or ``out`` cannot be written.
     """
+    data.require_finished()
     cache = FeatureCache(cache_folder or default_cache_folder())
     cache.remove_leftovers()
     spec = feature_spec(check_set_name(set_name), read_encoder_card(encoder_folder).weights_sha256)

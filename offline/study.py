@@ -139,10 +139,11 @@ def reproduce_study(
     Raises
     ------
     RtasmrError
-        An argument is out of range, the set can not be read or is too small for four folds.
+        An argument is out of range, the set is unfinished, can not be read or is too small for four folds.
     """
     settings = settings or StudySettings()
     dataset = DataSet.open(data)
+    dataset.require_finished()
     cache = FeatureCache(settings.cache_folder or default_cache_folder())
     if settings.scheduler is not None:
         with open_pool(1, settings.scheduler):

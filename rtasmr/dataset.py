@@ -81,6 +81,8 @@ class DataSet:
         Content of ``SIMULATED.json``; None without that file.
     simulated_files : tuple of Path
         Files that say themselves that they were simulated.
+    unfinished : tuple of str
+        Which markers say that the set was not written to its end, and what to do.
     warnings : tuple of str
         Everything in names and logs that was missing or unusual, and what is done about it. Files are
         named relative to ``root``.
@@ -95,6 +97,7 @@ class DataSet:
     missing: tuple[str, ...]
     simulation: Mapping[str, object] | None
     simulated_files: tuple[Path, ...]
+    unfinished: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @classmethod
@@ -136,8 +139,14 @@ class DataSet:
             if participant not in logs
         )
         simulation = _read_marker(root / SIMULATION_MARKER, "simulate the set again")
-        if simulation is not None and not simulation.get("complete", False):
-            warnings.append(f"{SIMULATION_MARKER}: the simulation was not finished; run it again")
+        download = _read_marker(root / DOWNLOAD_MARKER, "download the set again")
+        makings = ((SIMULATION_MARKER, simulation, "simulation"), (DOWNLOAD_MARKER, download, "download"))
+        unfinished = tuple(
+            f"{name}: the {making} was not finished; run it again"
+            for name, content, making in makings
+            if content is not None and not content.get("complete", False)
+        )
+        warnings.extend(unfinished)
         simulated = simulated_files(log_files.values(), ppg_files.values(), stimulus_files.values())
         if simulated and simulation is None:
             n_files = len(log_files) + len(ppg_files) + len(stimulus_files)
@@ -146,9 +155,6 @@ class DataSet:
                 f"{SIMULATION_MARKER} is not there; all that is made of this set is called simulated"
             )
             warnings.append(named_in_set(simulated[0], told))
-        download = _read_marker(root / DOWNLOAD_MARKER, "download the set again")
-        if download is not None and not download.get("complete", False):
-            warnings.append(f"{DOWNLOAD_MARKER}: the download was not finished; run it again")
         return cls(
             root,
             logs,
@@ -159,6 +165,7 @@ class DataSet:
             missing,
             simulation,
             simulated,
+            unfinished,
             tuple(warnings),
         )
 
@@ -171,6 +178,11 @@ class DataSet:
     def is_simulated(self) -> bool:
         """Whether any of the set was made by the simulator: nothing in it says anything about people."""
         return self.simulation is not None or bool(self.simulated_files)
+
+    def require_finished(self) -> None:
+        """Raise `DataError` if the set was not written to its end: any file may be half of itself."""
+        if self.unfinished:
+            raise DataError(f"{self.root}: expected a finished data set, got {self.unfinished[0]}")
 
     def log(self, participant: int) -> SessionLog:
         """Return the log of a participant, or raise `DataError`."""

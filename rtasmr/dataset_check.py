@@ -79,6 +79,7 @@ def _check_names_and_logs(dataset: DataSet) -> Iterator[Finding]:
     if dataset.simulation is not None:
         yield Finding(SIMULATION_MARKER, Level.WARNING, "simulated data; says nothing about people")
     unusable = {*dataset.missing, *(in_set(dataset.log_files[number]) for number in dataset.unreadable_logs)}
+    unusable |= {text.partition(": ")[0] for text in dataset.unfinished}
     told = [text.partition(": ") for text in dataset.warnings]
     told.sort(key=lambda parts: parts[0] not in unusable)  # what costs most comes first
     for name, _, text in told:

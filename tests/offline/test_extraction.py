@@ -241,6 +241,13 @@ def test_an_interrupted_run_keeps_what_it_finished(study, encoder_folder, tmp_pa
     assert [again[number].computed for number in (0, 1)] == [False, True]
 
 
+def test_of_a_set_that_was_not_written_to_its_end_no_table_is_made(extract, study, tmp_path):
+    (study / "SIMULATED.json").write_text('{"complete": false}')
+    with pytest.raises(DataError, match=r"expected a finished data set, got SIMULATED\.json: the simulation"):
+        extract()
+    assert not (tmp_path / "out" / "trials").exists()
+
+
 def test_a_stimulus_that_cannot_be_read_costs_its_own_trials_only(extract, study, tmp_path):
     extract()
     (study / "stim" / "nature2.avi").write_bytes(b"no video")

@@ -163,9 +163,14 @@ def test_an_unreadable_marker_is_refused(tiny_set: Path) -> None:
 def test_an_unfinished_download_is_said(tiny_set: Path) -> None:
     said = "download.json: the download was not finished; run it again"
     (tiny_set / "download.json").write_text('{"complete": false}')
-    assert said in DataSet.open(tiny_set).warnings
+    unfinished = DataSet.open(tiny_set)
+    assert said in unfinished.warnings
+    with pytest.raises(DataError, match=f"expected a finished data set, got {said}"):
+        unfinished.require_finished()
     (tiny_set / "download.json").write_text('{"complete": true}')
-    assert said not in DataSet.open(tiny_set).warnings
+    finished = DataSet.open(tiny_set)
+    assert said not in finished.warnings
+    finished.require_finished()
 
 
 def test_a_download_that_got_only_some_folders_is_said(tiny_set: Path) -> None:

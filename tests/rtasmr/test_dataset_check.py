@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from rtasmr.dataset import stimulus_file_name
+from rtasmr.dataset import SIMULATION_MARKER, stimulus_file_name
 from rtasmr.dataset_check import Finding, Level, check, iter_findings
 from rtasmr.errors import DataError
 from rtasmr.types import VIDEOS
@@ -112,6 +112,11 @@ def test_every_broken_file_is_named(broken_set: Path) -> None:
     for name in ("stim/ASMR2.avi", "stim/ASMR4.avi"):
         assert found[name].startswith("expected a readable video or sound file, got: ")
         assert found[name].endswith(f"; vid{name[9]} is left out for all participants")
+
+
+def test_a_set_that_was_not_written_to_its_end_is_an_error(broken_set: Path) -> None:
+    (broken_set / SIMULATION_MARKER).write_text('{"complete": false}')
+    assert errors(check(broken_set)) == {SIMULATION_MARKER: "the simulation was not finished; run it again"}
 
 
 @pytest.mark.parametrize(
