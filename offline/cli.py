@@ -449,4 +449,5 @@ def _size(text: str) -> tuple[int, int]:
 
 def main() -> None:
     """Run the command line."""
-    console.main(app)
+    # Not console.main: without a last collection Triton, which torch imports, complains of what it made.
+    sys.exit(console.run(app))
