@@ -10,7 +10,11 @@ A map is a TOML file of two tables, both optional, from a foreign text to one of
     'video_(?P<clip>\w+)_onset' = 'clip_start \g<clip>'
 
 An exact text goes before the expressions; of these the first one in the file that matches the whole text
-counts, and its groups may be used as in `re.Match.expand`. Texts that are ours already need no entry.
+counts, and ``\1`` or ``\g<name>`` stands for what its groups found. Texts that are ours already need no entry.
+
+The expressions are RE2's (https://github.com/google/re2/wiki/Syntax): no references and no look-around inside
+them, and a match takes time in proportion to the text. Markers come from strangers while a run is going on, and
+Python's own expressions can take hours on one of 34 letters and let no other thread or signal through.
 """
 
 from __future__ import annotations
@@ -22,11 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import re2
+
 from rtasmr.errors import ConfigError
 from rtasmr.types import Role
 
 MAX_MARKER_CHARS = 1000
-"""Longer markers are unknown: no program sends them, and an expression could take for ever on one."""
+"""Longer markers are unknown: no program sends them."""
 
 _TABLES = ("exact", "regex")
 _RATING = re.compile(r"rating=[0-3]")
@@ -37,6 +43,16 @@ _OURS = (
     "'pause_end' or 'rating=0' to 'rating=3'"
 )
 _BEGINNINGS = ("clip_start ", "clip_end ", "rating=")
+_GROUP = re.compile(r"\\(?:[1-9][0-9]?|g<\w+>)")  # a reference in a template
+
+
+def _quiet() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False  # an error of the user's is told in one line, by us
+    return options
+
+
+_OPTIONS = _quiet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +63,12 @@ class MarkerMap:
     ----------
     exact : mapping of str to str
         Foreign text to ours.
-    patterns : tuple of (re.Pattern, str)
-        Expressions, each with the template of our text.
+    patterns : tuple of (RE2 pattern, str)
+        Compiled expressions, each with the template of our text.
     """
 
     exact: Mapping[str, str] = field(default_factory=dict)
-    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
+    patterns: tuple[tuple[Any, str], ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> MarkerMap:
@@ -141,15 +157,25 @@ def _entries(table: Any, title: str, name: str) -> dict[str, str]:
     return table
 
 
-def _pattern(entry: str, template: str, name: str) -> tuple[re.Pattern[str], str]:
+def _pattern(entry: str, template: str, name: str) -> tuple[Any, str]:
     try:
-        pattern = re.compile(entry)
-        pattern.sub(template, "")  # checks the groups that the template names
-    except (re.error, IndexError) as error:
+        pattern = re2.compile(entry, _OPTIONS)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", errors="replace")
         raise ConfigError(
-            f"{name}: expected a regular expression and its groups, got {entry!r} = {template!r} ({error}). "
-            "Correct it."
+            f"{name}: expected a regular expression as RE2 has them, without look-around and references, "
+            f"got {entry!r} ({reason}). Correct it."
         ) from error
+    known = {*pattern.groupindex, *map(str, range(pattern.groups + 1))}
+    for reference in _GROUP.findall(template):
+        if reference.lstrip("\\").removeprefix("g").strip("<>") not in known:
+            raise ConfigError(
+                f"{name}: expected groups of {entry!r} in {template!r}, got {reference}. Correct it."
+            )
+    if "\\" in _GROUP.sub("", template):
+        raise ConfigError(
+            f"{name}: expected \\1 or \\g<name> behind a backslash for {entry!r}, got {template!r}. Correct it."
+        )
     is_one = template.startswith(_BEGINNINGS) if "\\" in template else meaning(template) is not None
     if not is_one:
         raise ConfigError(f"{name}: expected {_OURS} for {entry!r}, got {template!r}. Correct it.")

@@ -62,6 +62,23 @@ def test_whatever_comes_out_is_ours_or_nothing(text: str) -> None:
         assert ours is None or meaning(ours) in (Role.CLIP, Role.RATING)
 
 
+def test_no_expression_takes_long_on_any_marker() -> None:
+    """A backtracking matcher needs some 2 ** 1000 steps here, and holds up every thread meanwhile."""
+    marker_map = MarkerMap.parse("[regex]\n'(a+)+b' = 'clip_start x'")
+    assert marker_map.translate("a" * MAX_MARKER_CHARS) is None
+    assert marker_map.translate("a" * (MAX_MARKER_CHARS - 1) + "b") == "clip_start x"
+
+
+def test_a_group_that_took_no_part_is_empty() -> None:
+    marker_map = MarkerMap.parse(r"""[regex]
+    'on (a)?(?P<n>\d)?(.*)' = 'clip_start v\1\g<n>\g<3>'""")
+    assert [marker_map.translate(f"on {text}") for text in ("a7", "a", "x")] == [
+        "clip_start va7",
+        "clip_start va",
+        "clip_start vx",
+    ]
+
+
 def test_a_map_knows_whether_it_rates() -> None:
     assert MAP.rates
     assert not MarkerMap.parse('[exact]\n"on" = "clip_start vid1"').rates
@@ -83,9 +100,12 @@ def test_a_map_knows_whether_it_rates() -> None:
         ("[exact]\n'a' = 'clip_begin vid1'", "got 'clip_begin vid1'"),
         ("[exact]\n'a' = 'clip_start'", "got 'clip_start'"),
         ("[exact]\n'a' = 'rating=4'", "got 'rating=4'"),
-        ("[regex]\n'(' = 'clip_end'", "unterminated"),
-        ("[regex]\n'(a)' = 'clip_start \\2'", "invalid group reference"),
-        ("[regex]\n'(a)' = 'clip_start \\g<b>'", "unknown group name"),
+        ("[regex]\n'(' = 'clip_end'", "got '(' (missing ): ()"),
+        ("[regex]\n'(?=a).' = 'clip_end'", "without look-around"),
+        ("[regex]\n'(a)\\1' = 'clip_end'", "without look-around and references"),
+        ("[regex]\n'(a)' = 'clip_start \\2'", "got \\2."),
+        ("[regex]\n'(a)' = 'clip_start \\g<b>'", "got \\g<b>."),
+        ("[regex]\n'(a)' = 'clip_start \\q'", "behind a backslash"),
         ("[regex]\n'a' = 'clip_ended'", "got 'clip_ended'"),
         ("[regex]\n'(a)' = '\\1'", "got '\\\\1'"),
     ],
