@@ -10,11 +10,11 @@ A map is a TOML file of two tables, both optional, from a foreign text to one of
     'video_(?P<clip>\w+)_onset' = 'clip_start \g<clip>'
 
 An exact text goes before the expressions; of these the first one in the file that matches the whole text
-counts, and ``\1`` or ``\g<name>`` stands for what its groups found. Texts that are ours already need no entry.
+counts, and ``\1`` or ``\g<name>`` stands for what its groups found. Texts that are ours need no entry.
 
-The expressions are RE2's (https://github.com/google/re2/wiki/Syntax): no references and no look-around inside
-them, and a match takes time in proportion to the text. Markers come from strangers while a run is going on, and
-Python's own expressions can take hours on one of 34 letters and let no other thread or signal through.
+The expressions are RE2's (https://github.com/google/re2/wiki/Syntax): no references and no look-around in
+them, and a match takes time in proportion to the text. Markers come from strangers while a run is going
+on, and Python's own expressions can take hours on 34 letters and let no other thread or signal through.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ def _pattern(entry: str, template: str, name: str) -> tuple[Any, str]:
             )
     if "\\" in _GROUP.sub("", template):
         raise ConfigError(
-            f"{name}: expected \\1 or \\g<name> behind a backslash for {entry!r}, got {template!r}. Correct it."
+            f"{name}: expected no backslash but in \\1 or \\g<name> for {entry!r}, got {template!r}. "
+            "Correct it."
         )
     is_one = template.startswith(_BEGINNINGS) if "\\" in template else meaning(template) is not None
     if not is_one:

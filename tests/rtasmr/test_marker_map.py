@@ -105,7 +105,7 @@ def test_a_map_knows_whether_it_rates() -> None:
         ("[regex]\n'(a)\\1' = 'clip_end'", "without look-around and references"),
         ("[regex]\n'(a)' = 'clip_start \\2'", "got \\2."),
         ("[regex]\n'(a)' = 'clip_start \\g<b>'", "got \\g<b>."),
-        ("[regex]\n'(a)' = 'clip_start \\q'", "behind a backslash"),
+        ("[regex]\n'(a)' = 'clip_start \\q'", "expected no backslash but"),
         ("[regex]\n'a' = 'clip_ended'", "got 'clip_ended'"),
         ("[regex]\n'(a)' = '\\1'", "got '\\\\1'"),
     ],
