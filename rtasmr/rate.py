@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -20,6 +20,8 @@ REFUSE_FACTOR = 1.95
 """A factor of 2, less what the jitter of arrival may hide of it."""
 
 _OUTAGE_S = 1.0
+_SETTLE_S = 1.0
+"""A source that was held up sends what it owes at once: until that is through, nothing is counted."""
 
 
 class RateVerdict(StrEnum):
@@ -35,12 +37,14 @@ class RateVerdict(StrEnum):
 class RateState:
     """The last verdict of a monitor.
 
-    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong.
+    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong. ``is_plausible``
+    says that a rate off by a factor of 2 would have been seen by now: what is sent may be judged.
     """
 
     verdict: RateVerdict = RateVerdict.UNKNOWN
     measured_hz: float = math.nan
     message: str = ""
+    is_plausible: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ class RateMonitor:
 
     The stamps alone do not tell: liblsl derives them from the header's rate. The arrival alone does
     not either: it jitters. The one further from the header decides. A silence of more than 1 s
-    starts a new period, since a loss is not a wrong rate.
+    starts a new period 1 s later, since neither a loss nor the backlog after it is a wrong rate.
 
     Parameters
     ----------
@@ -74,6 +78,7 @@ class RateMonitor:
     def __init__(self, nominal_hz: float) -> None:
         self._nominal_hz = nominal_hz
         self._period: _Period | None = None
+        self._settled_s = -math.inf
         self.state = RateState()
 
     def update(self, times: NDArray[np.float64], arrival_s: float) -> RateState:
@@ -89,7 +94,9 @@ class RateMonitor:
         if len(times) == 0:
             return self.state
         period, first, last = self._period, float(times[0]), float(times[-1])
-        if period is None or max(arrival_s - period.arrival_s, first - period.stamp_s) > _OUTAGE_S:
+        if period is not None and max(arrival_s - period.arrival_s, first - period.stamp_s) > _OUTAGE_S:
+            self._settled_s = arrival_s + _SETTLE_S
+        if period is None or arrival_s < self._settled_s:
             self._period = _Period.beginning(arrival_s, last)
             return self.state
         period.n_samples += len(times)
@@ -102,6 +109,8 @@ class RateMonitor:
             if elapsed_s >= PERIOD_S or state.verdict is RateVerdict.REFUSE:
                 self.state = state
                 self._period = _Period.beginning(arrival_s, last)
+            elif self.state.verdict is RateVerdict.UNKNOWN:
+                self.state = replace(self.state, is_plausible=True)
         return self.state
 
     def _deviation(self, rate_hz: float) -> float:
@@ -115,6 +124,9 @@ class RateMonitor:
             )
         if abs(rate_hz / self._nominal_hz - 1) > WARN_RATIO:
             return RateState(
-                RateVerdict.WARN, rate_hz, f"{measured}. Check the rate of the source and its losses."
+                RateVerdict.WARN,
+                rate_hz,
+                f"{measured}. Check the rate of the source and its losses.",
+                is_plausible=True,
             )
-        return RateState(RateVerdict.OK, rate_hz)
+        return RateState(RateVerdict.OK, rate_hz, is_plausible=True)

@@ -206,6 +206,25 @@ def test_outage_is_not_a_wrong_rate() -> None:
     assert monitor.state.verdict is RateVerdict.OK
 
 
+def test_what_was_held_back_is_not_a_wrong_rate() -> None:
+    """100 Hz with right stamps, of which 8 s come late, 4 s with each of two turns."""
+    monitor = RateMonitor(100.0)
+    arrivals_s = [*np.arange(1, 31) / 10, *np.repeat([11.0, 11.004], 40), *np.arange(111, 310) / 10]
+    for k, arrival_s in enumerate(arrivals_s):
+        state = monitor.update((k * 10 + np.arange(10)) / 100.0, float(arrival_s))
+        assert state.verdict in (RateVerdict.UNKNOWN, RateVerdict.OK), state
+    assert state.measured_hz == pytest.approx(100.0, rel=1e-6)
+
+
+def test_a_rate_is_plausible_once_a_factor_of_two_would_have_shown() -> None:
+    feed(monitor := RateMonitor(100.0), 100.0, 100.0, 4.0)
+    assert not monitor.state.is_plausible
+    feed(monitor := RateMonitor(100.0), 100.0, 100.0, 4.2)
+    assert (monitor.state.is_plausible, monitor.state.verdict) == (True, RateVerdict.UNKNOWN)
+    feed(monitor := RateMonitor(100.0), 210.0, 210.0, 9.0)
+    assert not monitor.state.is_plausible
+
+
 # Scope
 
 
