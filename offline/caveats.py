@@ -109,14 +109,23 @@ def variance_by_instant(predictions: Predictions, *, by_length: bool = False) ->
     With ``by_length``, trials of different length are different groups too: the length tells how far
     the end of a trial, padding included, reaches back through a model that reads both ways.
     """
+    return variance_explained(pooled_steps(predictions)[1], _instants(predictions, by_length))
+
+
+def rating_variance_by_instant(predictions: Predictions) -> float:
+    """Return the share of the variance of the reported state, tingle or not, that clip and time explain."""
+    return variance_explained(pooled_steps(predictions)[0].astype(np.float64), _instants(predictions, False))
+
+
+def _instants(predictions: Predictions, by_length: bool) -> NDArray[np.int64]:
+    """Number the instants of all clips, and of trials of different length apart; one number per step."""
     instants = [
         (trial.trial.video, trial.p.size if by_length else 0, step)
         for trial in predictions.trials
         for step in range(trial.p.size)
     ]
     number = {instant: i for i, instant in enumerate(dict.fromkeys(instants))}
-    groups = np.array([number[instant] for instant in instants])
-    return variance_explained(pooled_steps(predictions)[1], groups)
+    return np.array([number[instant] for instant in instants])
 
 
 def non_responders(predictions: Predictions) -> Predictions:
@@ -226,8 +235,9 @@ def within_asmr(
 
 def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
     """Return what the model says of ASMR trials in which the participant reported no tingle."""
-    silent = non_responders(predictions.without_padding())
-    n_asmr = len(asmr_trials(predictions).trials)
+    asmr = asmr_trials(predictions.without_padding())
+    silent = non_responders(asmr)
+    n_asmr = len(asmr.trials)
     found = {
         "trials": Measured(
             float(len(silent.trials)), unit="count", note=f"of {counted(n_asmr, 'ASMR trial')}"
@@ -236,11 +246,21 @@ def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
     if silent.trials:
         called = np.concatenate([trial.predicted for trial in silent.trials])
         as_asmr = video_level(silent).total()
-        found["called_tingle"] = Measured(100 * float(called.mean()), unit="%", note="share of their frames")
+        found["called_tingle"] = Measured(
+            100 * float(called.mean()), unit="%", note="share of their frames, padding left out"
+        )
         found["video_level_specificity"] = Measured(
             100 * float(as_asmr.fn / as_asmr.n),
             unit="%",
             note=f"{int(as_asmr.fn)} of {int(as_asmr.n)} recognised as without tingle",
+        )
+    if asmr.trials:
+        reported = np.array([trial.truth.any() for trial in asmr.trials])
+        n_right = int(np.count_nonzero((video_level(asmr).tp > 0) == reported))
+        found["response_accuracy"] = Measured(
+            100 * n_right / n_asmr,
+            unit="%",
+            note=f"video-level call against any report: {n_right} of {counted(n_asmr, 'ASMR trial')}",
         )
     return {f"non_responders.{name}": number for name, number in found.items()}
 

@@ -461,7 +461,7 @@ _TEMPLATES: tuple[_Template, ...] = (
         "It never calls a tingle on nature clips (100 %), so it learned a pattern of the person's tingles.",
         ("table1.nature_specificity",),
         _specificity,
-        ("nature",),
+        ("nature", "people"),
     ),
     _Template(
         "video-level",

@@ -100,6 +100,27 @@ def _within_asmr(read: Reader) -> Iterable[Remark]:
     )
 
 
+def _variation(read: Reader) -> Iterable[Remark]:
+    ids = [f"caveat.variation.{video}.sd_between_people" for video in ASMR_VIDEOS]
+    spread = [read.number(number_id) for number_id in ids if read.has(number_id)]
+    largest = [
+        read.number(number_id)
+        for number_id in (f"caveat.variation.{video}.range_between_people" for video in ASMR_VIDEOS)
+        if read.has(number_id)
+    ]
+    if not spread or not read.has("caveat.variation.ratings.variance_by_trial"):
+        return
+    yield Remark(
+        "people",
+        "At the same instant of a clip the probabilities of different people have an SD of "
+        f"{min(spread):.4f} to {max(spread):.4f} (at most {max(largest):.3f} apart). Their "
+        "reports differ: clip and time explain "
+        f"{read('caveat.variation.ratings.variance_by_clip_and_time', 1)} % of the variance of the reported "
+        f"state, the mean of the trial {read('caveat.variation.ratings.variance_by_trial', 1)} %.",
+        ("table1.nature_specificity", "table1.accuracy"),
+    )
+
+
 def _non_responders(read: Reader) -> Iterable[Remark]:
     n_trials = read.value("caveat.non_responders.trials")
     if not n_trials:
@@ -108,8 +129,8 @@ def _non_responders(read: Reader) -> Iterable[Remark]:
     yield Remark(
         "non-responders",
         f"{counted(n_trials, 'ASMR trial')} {hold} no reported tingle; the model calls "
-        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle. The video level, "
-        "which scores the kind of clip, has "
+        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle, padding left out. "
+        "The video level, which scores the kind of clip, has "
         f"{read.note('caveat.non_responders.video_level_specificity')}.",
         ("video_level.accuracy", "video_level.macro_f1"),
     )
@@ -253,6 +274,7 @@ def _p(read: Reader, number_id: str) -> str:
 _MAKERS: tuple[Callable[[Reader], Iterable[Remark]], ...] = (
     _rules,
     _within_asmr,
+    _variation,
     _non_responders,
     _nature,
     _references,

@@ -33,6 +33,7 @@ _BY_CLIP = ("behaviour.", "isa.")
 
 _CAVEAT_TABLES: tuple[tuple[str, str, str], ...] = (
     ("caveat.within_asmr.", "Within ASMR clips, padding left out", "within"),
+    ("caveat.variation.", "How probabilities and ratings vary within ASMR clips", "variation"),
     ("caveat.non_responders.", "ASMR trials without a reported tingle", "silent"),
     ("caveat.clip_rule", "Rules that know only the kind of clip", "rules"),
     ("caveat.never", "", "rules"),
@@ -143,6 +144,16 @@ _NAMES: Mapping[str, str] = {
     "caveat.within_asmr.variance_by_clip_and_time": "variance explained by clip and time [%]",
     "caveat.within_asmr.variance_by_clip_time_and_length": "variance explained by clip, time and length [%]",
     "caveat.within_asmr.flips_per_minute": "changes of the call per minute",
+    "caveat.variation.all_clips.auc": "nature clips included: AUC",
+    "caveat.variation.all_clips.variance_by_clip_and_time": (
+        "nature clips included: variance explained by clip and time [%]"
+    ),
+    "caveat.variation.ratings.variance_by_clip_and_time": "ratings: variance explained by clip and time [%]",
+    "caveat.variation.ratings.variance_by_trial": "ratings: variance explained by the trial's mean [%]",
+    "caveat.variation.flips_per_trial": "changes of the call per trial",
+    "caveat.variation.ratings.flips_per_trial": "changes of the reported state per trial",
+    "caveat.variation.first_call": "first step called tingle, after [s]",
+    "caveat.non_responders.response_accuracy": "all ASMR trials: response told right [%]",
     "caveat.non_responders.called_tingle": "frames called tingle [%]",
     "caveat.non_responders.video_level_specificity": "recognised as without tingle [%]",
     "caveat.onsets.reported": "onsets reported",

@@ -30,6 +30,7 @@ from offline.statistics import (
 )
 from offline.time_course import time_course
 from offline.tinglegram import FIGURE_6_PARTICIPANT, draw_tinglegram, figure_6_trials
+from offline.variation import variation
 from rtasmr.errors import DataError
 
 SEED = 42
@@ -112,7 +113,7 @@ def measure_models(
             found |= compare_with_fusion(models, name)
     if AUDIO_VIDEO in models:
         found |= compare_with_fusion(models, AUDIO_VIDEO)
-    found |= caveats(fusion, caveat_rng) | time_course(fusion, FIGURE_6_PARTICIPANT)
+    found |= caveats(fusion, caveat_rng) | variation(fusion) | time_course(fusion, FIGURE_6_PARTICIPANT)
     return found | measure_pulse_gain(
         fusion,
         pulse_rng,

@@ -121,11 +121,16 @@ def test_non_responders_are_asmr_trials_without_a_rating():
     assert scores["non_responders.trials"].value == 2
     assert scores["non_responders.called_tingle"].value == 50.0
     assert scores["non_responders.video_level_specificity"].value == 50.0
+    # trials 2 and 3 of the three ASMR trials
+    assert scores["non_responders.response_accuracy"].note.endswith("2 of 3 ASMR trials")
 
 
 def test_without_non_responders_there_is_nothing_to_score():
     scores = non_responder_scores(study(trial(1, "vid1", [1], [1])))
-    assert {name: score.value for name, score in scores.items()} == {"non_responders.trials": 0}
+    assert {name: score.value for name, score in scores.items()} == {
+        "non_responders.trials": 0,
+        "non_responders.response_accuracy": 100.0,
+    }
 
 
 def test_flips_per_minute():
