@@ -115,7 +115,15 @@ def _predictions(
     return Predictions(
         model,
         tuple(
-            TrialPrediction(clip.trial, fit.fold or 0, p, clip.rating, clip.n_real, has_pulse=clip.has_pulse)
+            TrialPrediction(
+                clip.trial,
+                fit.fold or 0,
+                p,
+                clip.rating,
+                clip.n_real,
+                has_pulse=clip.has_pulse,
+                n_blind=clip.n_blind,
+            )
             for clip, p in zip(clips, answers, strict=True)
         ),
     )

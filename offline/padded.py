@@ -30,6 +30,8 @@ class PaddedClip:
         Steps before the padding.
     has_pulse : bool
         Whether the pulse is valid at all of these, whatever columns there are here.
+    n_blind : int
+        How many of these have no valid picture, sound or pulse, whatever columns there are here.
     """
 
     trial: TrialId
@@ -38,6 +40,7 @@ class PaddedClip:
     rating: NDArray[np.int8]
     n_real: int
     has_pulse: bool = True
+    n_blind: int = 0
 
 
 def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> PaddedClip:
@@ -57,7 +60,8 @@ def pad_clip(table: TrialTable, columns: NDArray[np.intp], n_steps: int) -> Padd
     rating = np.zeros(n_steps, dtype=np.int8)
     rating[:n_real] = table.rating[:n_real]
     has_pulse = bool(table.valid[:n_real, table.spec.columns(Modality.PPG)].all())
-    return PaddedClip(table.trial, values, target, rating, n_real, has_pulse)
+    n_blind = int(np.count_nonzero(~table.valid[:n_real].any(axis=1)))
+    return PaddedClip(table.trial, values, target, rating, n_real, has_pulse, n_blind)
 
 
 def class_weights(n_tingle: int, n_steps: int) -> tuple[float, float]:

@@ -66,6 +66,9 @@ class TrialPrediction:
     has_pulse : bool
         Whether the person's pulse was valid throughout, as far as is known. Where it was not, the trial says
         nothing about what is the person's own.
+    n_blind : int
+        Steps among the real ones without a valid picture, sound or pulse, as far as is known: what is said of
+        them rests on nothing that was measured then.
     """
 
     trial: TrialId
@@ -75,6 +78,7 @@ class TrialPrediction:
     n_real: int
     threshold: float = 0.5
     has_pulse: bool = True
+    n_blind: int = 0
 
     def __post_init__(self) -> None:
         if self.p.ndim != 1 or self.p.shape != self.rating.shape or not 0 < self.n_real <= self.p.size:
@@ -253,10 +257,10 @@ def save_predictions(
 ) -> None:
     """Write predictions of one or more models to one ``.npz`` file.
 
-    Per trial: ``participant``, ``video``, ``fold``, ``model``, ``n_real``, ``threshold``, ``has_pulse``;
-    ``offsets`` of shape (n_trials + 1,) cut the concatenated ``p``, ``rating`` and ``tick``. Steps from
-    ``n_real`` on are padding: they enter only scores that say so. ``origin`` (plain values) goes with them
-    and says what they rest on, such as simulated data.
+    Per trial: ``participant``, ``video``, ``fold``, ``model``, ``n_real``, ``threshold``, ``has_pulse``,
+    ``n_blind``; ``offsets`` of shape (n_trials + 1,) cut the concatenated ``p``, ``rating`` and ``tick``. Steps
+    from ``n_real`` on are padding: they enter only scores that say so. ``origin`` (plain values) goes with
+    them and says what they rest on, such as simulated data.
     """
     rows = [(predictions.model, trial) for predictions in models for trial in predictions.trials]
     if not rows:
@@ -272,6 +276,7 @@ def save_predictions(
             n_real=np.array([trial.n_real for _, trial in rows], dtype=np.int64),
             threshold=np.array([trial.threshold for _, trial in rows], dtype=np.float64),
             has_pulse=np.array([trial.has_pulse for _, trial in rows], dtype=np.bool_),
+            n_blind=np.array([trial.n_blind for _, trial in rows], dtype=np.int64),
             offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             p=np.concatenate([trial.p for _, trial in rows]).astype(np.float32),
             rating=np.concatenate([trial.rating for _, trial in rows]).astype(np.int8),
@@ -306,9 +311,10 @@ def load_predictions(path: Path) -> dict[str, Predictions]:
                 raise zipfile.BadZipFile("not an .npz archive")
             with np.load(file, allow_pickle=False) as archive:
                 content = {key: archive[key] for key in keys}
-                # Files of other makers do not say; then every pulse counts as valid.
-                known = archive["has_pulse"] if "has_pulse" in archive.files else None
-                content["has_pulse"] = np.ones(content["model"].size, np.bool_) if known is None else known
+                # Files of other makers do not say; then every pulse counts as valid, and every step as seen.
+                for key, unsaid in (("has_pulse", np.True_), ("n_blind", np.int64(0))):
+                    unknown = np.full(content["model"].size, unsaid)
+                    content[key] = archive[key] if key in archive.files else unknown
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected a file of predictions, found none; give its path") from error
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -318,7 +324,7 @@ def load_predictions(path: Path) -> dict[str, Predictions]:
         ) from error
     shapes = {key: array.shape for key, array in content.items()}
     n_trials, n_steps = content["model"].size, content["p"].size
-    expected = dict.fromkeys((*per_trial, "has_pulse"), (n_trials,)) | {"offsets": (n_trials + 1,)}
+    expected = dict.fromkeys((*per_trial, "has_pulse", "n_blind"), (n_trials,)) | {"offsets": (n_trials + 1,)}
     expected |= {"p": (n_steps,), "rating": (n_steps,)}
     if shapes != expected or content["offsets"][-1] != n_steps:
         raise DataError(f"{path.name}: expected arrays that fit together, got shapes {shapes}; make it again")
@@ -335,6 +341,7 @@ def load_predictions(path: Path) -> dict[str, Predictions]:
                 int(content["n_real"][i]),
                 float(content["threshold"][i]),
                 bool(content["has_pulse"][i]),
+                int(content["n_blind"][i]),
             )
         )
     return {model: Predictions(model, tuple(trials)) for model, trials in grouped.items()}

@@ -162,6 +162,14 @@ def _references(read: Reader) -> Iterable[Remark]:
             f"{read('caveat.without_padding.macro_f1')} %.",
             (*TABLE_1, "video_level.accuracy"),
         )
+    n_blind = read.value("caveat.padding.blind_steps")
+    if n_blind:
+        yield Remark(
+            "no-input",
+            f"Scores count {counted(n_blind, 'step')} {read.note('caveat.padding.blind_steps')}: what the "
+            "model says there rests on nothing that was measured then.",
+            (*TABLE_1, "video_level.accuracy", "caveat.within_asmr."),
+        )
     if read.has("caveat.stimulus_mean.accuracy"):
         yield Remark(
             "stimulus-mean",

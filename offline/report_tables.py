@@ -164,6 +164,7 @@ _NAMES: Mapping[str, str] = {
     "caveat.figure6.onsets": "figure 6: onsets reported",
     "caveat.figure6.padded_steps": "figure 6: padded steps",
     "caveat.padding.steps": "padded steps",
+    "caveat.padding.blind_steps": "steps without picture, sound and pulse",
 }
 """What numbers are called whose ids do not say it."""
 

@@ -108,6 +108,14 @@ def padding_scores(predictions: Predictions) -> dict[str, Measured]:
             n_padded, unit="count", note=f"zero padding in {counted(n_trials, 'trial')}"
         )
     }
+    n_blind = sum(trial.n_blind for trial in predictions.trials)
+    if n_blind:
+        n_trials = sum(trial.n_blind > 0 for trial in predictions.trials)
+        found["padding.blind_steps"] = Measured(
+            n_blind,
+            unit="count",
+            note=f"without picture, sound and pulse in {counted(n_trials, 'trial')}; scored like all others",
+        )
     found |= {
         f"without_padding.{name}": replace(number, note="mean and SD over folds, padding left out")
         for name, number in fold_scores(predictions.without_padding()).items()

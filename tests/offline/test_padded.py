@@ -58,3 +58,13 @@ def test_each_takes_the_pulse_of_another_with_the_same_clip(make_table):
             assert np.isnan(clip.values[n_given : own.n_real, 4]).all()
             assert not clip.values[own.n_real :].any()
             assert (clip.target is own.target, clip.n_real) == (True, own.n_real)
+
+
+def test_steps_without_any_input_are_counted_whatever_columns_a_model_sees(make_table):
+    table = make_table(TrialId(3, "vid1"), 130)
+    table.valid[10:20] = False
+    table.valid[20:25, :4] = False  # the pulse is there
+    table.valid[110:] = False
+    assert pad_clip(table, np.array([0]), 130).n_blind == 30
+    assert pad_clip(table, np.arange(5), 115).n_blind == 15  # of those that are left
+    assert pad_clip(make_table(TrialId(4, "vid1"), 100), np.arange(5), 130).n_blind == 0  # padding is none

@@ -238,7 +238,7 @@ def test_file_round_trip_keeps_models_order_lengths_and_padding(tmp_path, rng):
         )
         for name in ("fusion", "audio_only")
     ]
-    lost = replace(models[0].trials[1], has_pulse=False)
+    lost = replace(models[0].trials[1], has_pulse=False, n_blind=2)
     models[0] = replace(models[0], trials=(models[0].trials[0], lost))
     save_predictions(tmp_path / "predictions.npz", models)
     back = load_predictions(tmp_path / "predictions.npz")
@@ -247,6 +247,7 @@ def test_file_round_trip_keeps_models_order_lengths_and_padding(tmp_path, rng):
         for before, after in zip(model.trials, back[model.model].trials, strict=True):
             assert (after.trial, after.fold, after.n_real) == (before.trial, before.fold, before.n_real)
             assert (after.threshold, after.has_pulse) == (before.threshold, before.has_pulse)
+            assert after.n_blind == before.n_blind
             np.testing.assert_array_equal(after.p, before.p)
             np.testing.assert_array_equal(after.rating, before.rating)
 

@@ -1,11 +1,14 @@
 """Onsets, other raters and padding, by hand and against an independent analysis of the published file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from offline.comparison import compile_results
 from offline.predictions import Predictions, TrialPrediction, load_published
+from offline.remarks import remarks
 from offline.time_course import (
     onset_scores,
     onsets,
@@ -98,3 +101,17 @@ def test_published_predictions(published, number_id, expected):
 @pytest.fixture(scope="module")
 def published(shared_data):
     return time_course(load_published(shared_data / Path("published/paper_fusion_results_4_fold.pkl")), 27)
+
+
+def test_steps_without_any_input_are_counted_and_told():
+    seen = trial(1, [0.9, 0.9, 0.1], [1, 1, 0]), trial(1, [0, 0, 0], [0, 0, 0], "vid5")
+    assert "padding.blind_steps" not in padding_scores(Predictions("fusion", seen))
+    found = padding_scores(Predictions("fusion", (replace(seen[0], n_blind=2), seen[1])))
+    number = found["padding.blind_steps"]
+    assert (number.value, number.note) == (
+        2,
+        "without picture, sound and pulse in 1 trial; scored like all others",
+    )
+    results = compile_results({"caveat.padding.blind_steps": number}, {}, reason="")
+    (remark,) = remarks(results)
+    assert remark.text.startswith("Scores count 2 steps without picture, sound and pulse in 1 trial")
