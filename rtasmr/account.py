@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 
+from rtasmr.console import final_account
+
 
 def end_with(account: dict[str, Any], as_json: bool) -> None:
     """Print what a run adds up to; a recording that failed is an error."""
+    with ended(account), final_account():
+        if as_json:
+            typer.echo(json.dumps(account))
+        elif "viewers" in account:
+            print_viewers(account)
+        else:
+            print_account(account)
+
+
+@contextmanager
+def ended(account: dict[str, Any]) -> Iterator[None]:
+    """Print the account inside the block; raise after it what the recording failed of.
+
+    That counts more than an account that cannot be printed, which one full disk may well cause too.
+    """
     from rtasmr.xdf import RecordingFailedError
 
-    if as_json:
-        typer.echo(json.dumps(account))
-    elif "viewers" in account:
-        print_viewers(account)
-    else:
-        print_account(account)
-    if account["error"]:
-        raise RecordingFailedError(account["error"])
+    try:
+        yield
+    finally:
+        if account["error"]:
+            raise RecordingFailedError(account["error"])
 
 
 def print_viewers(account: dict[str, Any]) -> None:

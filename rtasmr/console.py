@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -24,6 +24,10 @@ TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "sklearn", "xgboost", "jinj
 
 PRIVATE = 0o077
 """Rights that the files and folders of a command do not give to others: they may tell of a person."""
+
+
+class OutputError(RtasmrError):
+    """What a command was asked for cannot be printed."""
 
 
 class InterruptedWork(SystemExit):
@@ -57,18 +61,71 @@ def plain(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line for people on stderr: stdout is for what a program may read."""
-    typer.echo(text, err=True)
+    """Print a line for people on stderr: stdout is for what a program may read.
+
+    Where nobody can read it, as after the terminal was closed, the run does not break off for that.
+    """
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        _discard(sys.stderr)
 
 
 def status_lines(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
-    """Return what takes the status of a run now and then: it prints lines of JSON, or nothing."""
+    """Return what takes the status of a run now and then: it prints lines of JSON, or nothing.
+
+    Once they can no longer be written, that is said in one line, and the run goes on without them.
+    """
+    is_written = as_json
 
     def show(status: dict[str, Any]) -> None:
-        if as_json:
+        nonlocal is_written
+        if not is_written:
+            return
+        try:
             typer.echo(json.dumps(status))
+        except OSError as error:
+            is_written = False
+            if isinstance(error, BrokenPipeError):  # nobody will read what comes later
+                _discard(sys.stdout)
+            say(f"no more status lines: {_unwritable(error)}; the run goes on")
 
     return show
+
+
+@contextmanager
+def final_account() -> Iterator[None]:
+    """Print what a run adds up to inside the block; its reader may have gone before, which is no error.
+
+    Raises
+    ------
+    OutputError
+        If standard output cannot be written for another reason, such as a full disk.
+    """
+    try:
+        yield
+    except BrokenPipeError as error:
+        _discard(sys.stdout)
+        say(f"no final account: {_unwritable(error)}")
+    except OSError as error:
+        _discard(sys.stdout)
+        raise OutputError(
+            f"no final account: {_unwritable(error)}. Recordings are whole; "
+            "send the output where there is room."
+        ) from error
+
+
+def _unwritable(error: OSError) -> str:
+    return f"standard output cannot be written ({error.strerror or type(error).__name__})"
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what was not written go nowhere: the interpreter would try it again as it ends, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
 
 
 def main(app: typer.Typer) -> NoReturn:
@@ -111,7 +168,7 @@ def _run(app: typer.Typer, argv: list[str] | None) -> int:
         if debug:
             traceback.print_exc()
         one_line = plain(" ".join(str(error).split()))
-        sys.stderr.write(f"error: {one_line}\n")
+        say(f"error: {one_line}")
         return EXIT_ERROR
     except OSError as error:
         # A full disk, a right that is missing, a path through a file: any command may meet them.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rtasmr import console, options
+from rtasmr.account import ended
 from rtasmr.config import ROLE_OPTIONS
 from rtasmr.errors import ConfigError
 from rtasmr.types import Role
@@ -54,7 +55,6 @@ def record(
     from rtasmr.discovery import Query
     from rtasmr.record import RecordConfig, record_streams
     from rtasmr.sources.pacing import stop_on_signal
-    from rtasmr.xdf import RecordingFailedError
 
     config = RecordConfig(
         out=str(out),
@@ -71,18 +71,21 @@ def record(
     show = console.status_lines(as_json=json_)
     with stop_on_signal() as stop:
         account = record_streams(config, stop, say=console.say, status=show)
-    if json_:
-        typer.echo(json.dumps(account))
-    else:
-        for stream in account["streams"]:
-            lost = f", lost {stream['losses']} times" if stream["losses"] else ""
-            bad = f", {stream['bad_stamps']} without a time left out" if stream["bad_stamps"] else ""
-            typer.echo(f"{stream['name']!r} ({stream['type']}): {stream['samples']} samples{lost}{bad}")
-        if account["overruns"] or account["refused"]:
-            typer.echo(f"chunks not recorded: {account['overruns']} too many, {account['refused']} unfit")
-        typer.echo(f"recording: {account['file']} ({account['seconds']:.1f} s)")
-    if account["error"]:
-        raise RecordingFailedError(account["error"])
+    with ended(account), console.final_account():
+        if json_:
+            typer.echo(json.dumps(account))
+        else:
+            _print_recorded(account)
+
+
+def _print_recorded(account: dict[str, Any]) -> None:
+    for stream in account["streams"]:
+        lost = f", lost {stream['losses']} times" if stream["losses"] else ""
+        bad = f", {stream['bad_stamps']} without a time left out" if stream["bad_stamps"] else ""
+        typer.echo(f"{stream['name']!r} ({stream['type']}): {stream['samples']} samples{lost}{bad}")
+    if account["overruns"] or account["refused"]:
+        typer.echo(f"chunks not recorded: {account['overruns']} too many, {account['refused']} unfit")
+    typer.echo(f"recording: {account['file']} ({account['seconds']:.1f} s)")
 
 
 def repair(
