@@ -18,9 +18,10 @@ from offline.paper_pictures import paper_pictures
 from offline.paper_pulse import paper_pulse, pulse_notes
 from offline.paper_sound import paper_sound
 from offline.units import STIMULUS, Kind, Unit
-from rtasmr.biopac import PpgRecording, read_ppg
+from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording, read_ppg
 from rtasmr.config import Provider
 from rtasmr.features.picture import Encode
+from rtasmr.flat_pulse import flat_stretch_s, saturation_note
 from rtasmr.grid import WARMUP_TICKS, n_published_frames
 from rtasmr.inference import OnnxEncoder
 
@@ -104,4 +105,9 @@ def _live_pulse(unit: Unit) -> Entry:
 
 def _file_notes(recording: PpgRecording, unit: Unit) -> list[str]:
     """Return what reading found, without the file's name: entries are kept by content, not by name."""
-    return [note.removeprefix(f"{unit.path.name}: ") for note in recording.notes]
+    notes = [note.removeprefix(f"{unit.path.name}: ") for note in recording.notes]
+    samples = recording.samples[:, FILTERED_CHANNEL]
+    n_known = np.count_nonzero(np.isfinite(samples))
+    if n_known and flat_stretch_s(samples, recording.sfreq) < n_known / recording.sfreq:
+        notes.extend(filter(None, [saturation_note(samples, "CH2")]))
+    return notes

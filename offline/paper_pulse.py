@@ -12,6 +12,7 @@ from scipy.signal import resample
 from offline.feature_sets import PAPER_PULSE
 from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording
 from rtasmr.dataset_words import counted, of_clips
+from rtasmr.flat_pulse import flat_stretch_s
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS, n_published_frames
 from rtasmr.presentation_log import LOG_UNITS_PER_S, Clip
 
@@ -30,11 +31,14 @@ class PulseClip:
         Samples without a number.
     gap_s : float
         Longest stretch without a sample, in seconds.
+    flat_s : float
+        Longest stretch in which it does not move, in seconds; 0 where it is flat from end to end, too.
     """
 
     values: NDArray[np.float32] | None
     n_missing: int = 0
     gap_s: float = 0.0
+    flat_s: float = 0.0
 
     @property
     def is_lost(self) -> bool:
@@ -47,7 +51,8 @@ def paper_pulse(recording: PpgRecording, clip: Clip) -> PulseClip:
 
     The window is cut by the time column as printed, so that its length varies with the printed digits;
     all of it is resampled. A flat window has no z-score: the published code divides by the rounding
-    noise of the resampling there, or gives zeros.
+    noise of the resampling there, or gives zeros. One that is flat for seconds has none that says anything:
+    mean, SD and resampling mix the loss into all frames.
 
     Parameters
     ----------
@@ -68,8 +73,9 @@ def paper_pulse(recording: PpgRecording, clip: Clip) -> PulseClip:
         return PulseClip(None, n_missing, gap_s)
     if n_missing:
         samples = np.interp(np.arange(len(samples)), np.flatnonzero(known), samples[known])
-    if samples.min() == samples.max():
-        return PulseClip(None, n_missing, gap_s)
+    flat_s = flat_stretch_s(samples, recording.sfreq)
+    if flat_s > 0:
+        return PulseClip(None, n_missing, gap_s, 0.0 if flat_s >= len(samples) / recording.sfreq else flat_s)
     resampled = resample(samples, n_published_frames(clip.duration_s))
     scaled = ((resampled - resampled.mean()) / resampled.std()).astype(np.float32)
     return PulseClip(scaled, n_missing, gap_s)
@@ -84,7 +90,9 @@ def pulse_notes(pulses: Mapping[str, PulseClip]) -> list[str]:
         By video, in the order shown.
     """
     lost = [video for video, pulse in pulses.items() if pulse.is_lost]
-    flat = [video for video, pulse in pulses.items() if pulse.values is None and not pulse.is_lost]
+    unmoved = [video for video, pulse in pulses.items() if pulse.values is None and not pulse.is_lost]
+    partly = [video for video in unmoved if pulses[video].flat_s]
+    flat = [video for video in unmoved if video not in partly]
     mended = [video for video, pulse in pulses.items() if pulse.values is not None and pulse.n_missing]
     notes = []
     if lost:
@@ -93,6 +101,10 @@ def pulse_notes(pulses: Mapping[str, PulseClip]) -> list[str]:
         notes.append(f"{told}; marked invalid there")
     if flat:
         notes.append(f"pulse flat in {of_clips(flat, len(pulses))}; marked invalid there")
+    if partly:
+        flat_s = max(pulses[video].flat_s for video in partly)
+        told = f"pulse flat for up to {flat_s:.1f} s in {of_clips(partly, len(pulses))}"
+        notes.append(f"{told}; marked invalid there")
     if mended:
         n_missing = sum(pulses[video].n_missing for video in mended)
         samples = counted(n_missing, "missing sample")

@@ -45,9 +45,9 @@ MODALITIES: Mapping[Kind, tuple[Modality, ...]] = {
 VERSIONS: Mapping[Kind, int] = {
     Kind.PAPER_PICTURE: 1,
     Kind.PAPER_SOUND: 2,
-    Kind.PAPER_PULSE: 3,
+    Kind.PAPER_PULSE: 4,
     Kind.LIVE_STIMULUS: 3,
-    Kind.LIVE_PULSE: 3,
+    Kind.LIVE_PULSE: 4,
     Kind.FILM: 1,
 }
 """Raised whenever our own code changes a value or a note."""

@@ -15,11 +15,10 @@ from rtasmr.dataset import SIMULATION_MARKER, DataSet
 from rtasmr.dataset_words import counted, in_set, named_in_set, of_clips, pulse_left_out, stimulus_left_out
 from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
+from rtasmr.flat_pulse import flat_stretch_s, saturation_note
+from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.presentation_log import Clip
 from rtasmr.stimulus import examine_stimulus
-
-FLAT_SHARE = 0.01
-"""Share of samples at one end of the range above which a recording is called saturated."""
 
 
 class Level(StrEnum):
@@ -111,28 +110,33 @@ def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
 def _channel_notes(recording: PpgRecording, column: int, label: str, clips: Sequence[Clip]) -> Iterator[str]:
     """Yield what looks wrong about one channel, and what that costs where the features read it."""
     samples = recording.samples[:, column]
-    cost = "; the pulse is marked invalid there" if column == FILTERED_CHANNEL else ""
+    is_read = column == FILTERED_CHANNEL
+    cost = "; the pulse is marked invalid there" if is_read else "; the features read the other channel"
     if np.isnan(samples).all():
         yield f"{label} holds no number{cost}"
         return
-    low, high = np.nanmin(samples), np.nanmax(samples)
-    if low == high:
+    if flat_stretch_s(samples, recording.sfreq) >= np.count_nonzero(np.isfinite(samples)) / recording.sfreq:
         yield f"{label} is flat{cost}"
         return
-    at_ends = np.mean((samples == low) | (samples == high))
-    if at_ends > FLAT_SHARE:
-        yield f"{label} is saturated in {100 * at_ends:.1f} % of its samples"
-    flat = [clip.video for clip in clips if _is_flat(recording, samples, clip)]
-    if flat:
-        yield f"{label} is flat in {of_clips(flat, len(clips))}{cost}"
+    if told := saturation_note(samples, label):
+        yield told if is_read else f"{told.partition(';')[0]}{cost}"
+    windows = {clip.video: _after_warmup(recording, samples, clip) for clip in clips}
+    flat_s = {video: flat_stretch_s(window, recording.sfreq) for video, window in windows.items()}
+    whole = [v for v, s in flat_s.items() if s and s >= windows[v].size / recording.sfreq]
+    parts = [video for video, stretch_s in flat_s.items() if stretch_s and video not in whole]
+    if whole:
+        yield f"{label} is flat in {of_clips(whole, len(clips))}{cost}"
+    if parts:
+        longest_s = max(flat_s[video] for video in parts)
+        yield f"{label} is flat for up to {longest_s:.1f} s in {of_clips(parts, len(clips))}{cost}"
 
 
-def _is_flat(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) -> bool:
-    """Whether all there is of a clip has one value."""
-    start, stop = (round((t - recording.start_s) * recording.sfreq) for t in (clip.start_s, clip.stop_s))
-    within = samples[max(0, start) : max(0, stop)]
-    within = within[np.isfinite(within)]
-    return within.size > 0 and bool(within.min() == within.max())
+def _after_warmup(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) -> NDArray[np.float32]:
+    """Return the numbers of a channel that the features of a clip read."""
+    ends_s = (clip.start_s + WARMUP_TICKS / FRAME_RATE_HZ, clip.stop_s)
+    start, stop = (max(0, round((t - recording.start_s) * recording.sfreq)) for t in ends_s)
+    within = samples[start:stop]
+    return within[np.isfinite(within)]
 
 
 def _check_stimulus(path: Path, video: str, fill: Fill) -> Finding:

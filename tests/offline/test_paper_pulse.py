@@ -86,6 +86,21 @@ def test_a_flat_clip_has_no_z_score(level):
     assert pulse_notes({"vid3": pulse}) == ["pulse flat in the only clip (vid3); marked invalid there"]
 
 
+def test_a_dead_sensor_with_one_step_of_noise_has_no_z_score(rng):
+    pulse = paper_pulse(recording(rng.choice([0.3, 0.301], 80 * SFREQ)), CLIP)
+    assert pulse.values is None
+    assert pulse_notes({"vid3": pulse}) == ["pulse flat in the only clip (vid3); marked invalid there"]
+
+
+def test_a_pulse_that_drops_out_is_not_scaled_by_the_loss():
+    wave = np.sin(2 * np.pi * seconds())
+    wave[40 * SFREQ : 60 * SFREQ] = 0.0
+    pulse = paper_pulse(recording(wave), CLIP)
+    assert pulse.values is None
+    told = "pulse flat for up to 20.0 s in the only clip (vid3); marked invalid there"
+    assert pulse_notes({"vid3": pulse}) == [told]
+
+
 def test_a_short_loss_is_interpolated_and_a_long_one_is_named():
     wave = np.sin(2 * np.pi * seconds())
     whole = paper_pulse(recording(wave), CLIP).values

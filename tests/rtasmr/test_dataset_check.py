@@ -174,6 +174,18 @@ def test_a_pulse_that_is_flat_in_one_clip_names_it(broken_set: Path) -> None:
     assert finding.text == f"{SLOW_PPG.text}; CH2 is flat in 1 of 8 clips (vid2){INVALID}"
 
 
+def test_a_pulse_that_drops_out_in_a_clip_is_named(broken_set: Path) -> None:
+    path = broken_set / "ppg" / "021_csv.txt"
+    rows = path.read_text().splitlines()
+    n_head = len(rows) - 6000
+    for i in range(n_head + 1400, n_head + 1600):  # 10 Hz; vid2 is shown from 120 s to 180 s
+        rows[i] = rows[i].rpartition("\t")[0] + "\t7"
+    path.write_text("\n".join(rows) + "\n")
+    (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
+    told = "CH2 is flat for up to 20.0 s in 1 of 8 clips (vid2)"
+    assert finding.text == f"{SLOW_PPG.text}; {told}{INVALID}"
+
+
 def test_a_channel_without_numbers_is_named(broken_set: Path) -> None:
     path = broken_set / "ppg" / "021_csv.txt"
     head, rows = path.read_text().split("6000\t6000\n")
@@ -201,7 +213,8 @@ def test_a_flat_and_a_saturated_pulse_are_named(broken_set: Path) -> None:
     path.write_text(f"{head}6000\t6000\n{cells}")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
     assert finding.level is Level.WARNING
-    assert finding.text == f"{SLOW_PPG.text}; CH1 is flat; CH2 is saturated in 50.2 % of its samples"
+    done = "CH1 is flat; the features read the other channel; CH2 is saturated in 50.2 % of its samples"
+    assert finding.text.startswith(f"{SLOW_PPG.text}; {done}; used as it is")
 
 
 @pytest.mark.parametrize("inside", ["", "REST-ASMR/"])
