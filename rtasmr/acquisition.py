@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from rtasmr.clockwatch import ClockJump
@@ -25,6 +25,7 @@ from rtasmr.discovery import (
 )
 from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.rate import RateState, RateVerdict
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
 from rtasmr.streams import Inlet, check_fit
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
@@ -42,40 +43,6 @@ FOLLOW_AFTER_S = 1.0
 """A search that begins with everything missing waits so long, to see whether a choice is ambiguous."""
 
 STOP_S = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A stream has come (back)."""
-
-    role: Role
-    spec: StreamSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A stream is gone."""
-
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A stream is there, but its data must not be used; ``reason`` says why in one line."""
-
-    role: Role
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClockSet:
-    """The clock of a stream's source was set; its stamps are corrected."""
-
-    role: Role
-    jump: ClockJump
-
-
-Event = Joined | Lost | Refused | ClockSet
 
 
 class Streams(Protocol):
@@ -146,6 +113,8 @@ class Acquisition:
         self._whose = f"{whose}: " if whose else ""
         self._inlets: dict[Role, Inlet] = {}
         self._refused: set[Role] = set()
+        self._silent: dict[Role, float] = {}
+        """Seconds for which a stream has sent nothing, of each whose silence was told."""
         self._disproved: dict[Role, float] = {}
         """Header's rate of what was refused for it: under the same header it has to prove itself."""
         self._on_trial: set[Role] = set()
@@ -267,6 +236,7 @@ class Acquisition:
                 self._drop(role)
                 continue
             events += [self._clock_set(role, jump) for jump in inlet.take_clock_jumps()]
+            events += self._notice_silence(role, inlet)
             if role not in self._refused and self._refuses(role, inlet.rate):
                 self._refused.add(role)
                 self._on_trial.discard(role)
@@ -296,6 +266,26 @@ class Acquisition:
             jump.shift_s,
         )
         return ClockSet(role, jump)
+
+    def _notice_silence(self, role: Role, inlet: Inlet) -> list[Event]:
+        """Say once that a source has stopped sending without an end, and once that it goes on."""
+        before_s = self._silent.get(role)
+        if inlet.is_silent:
+            self._silent[role] = inlet.silent_s
+            if before_s is None:
+                logger.warning(
+                    "%s%s stream %r has sent nothing for %.1f s, though it is open; check its source",
+                    self._whose,
+                    role,
+                    printable(inlet.spec.name),
+                    inlet.silent_s,
+                )
+                return [Silent(role, inlet.silent_s)]
+        elif before_s is not None:
+            del self._silent[role]
+            logger.warning("%s%s stream: it sends again, after %.1f s", self._whose, role, before_s)
+            return [Resumed(role, before_s)]
+        return []
 
     def close(self) -> None:
         """Disconnect from everything."""
@@ -340,6 +330,7 @@ class Acquisition:
         self._n_bad_stamps[role] += inlet.n_bad_stamps
         inlet.close()
         self._refused.discard(role)
+        self._silent.pop(role, None)
         self._on_trial.discard(role)
         self._told_rate.pop(role, None)
         if self._search is not None:

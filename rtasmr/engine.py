@@ -18,7 +18,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from rtasmr.acquisition import ClockSet, Event, Joined, Lost, Refused, Streams
+from rtasmr.acquisition import Streams
 from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
@@ -39,11 +39,12 @@ from rtasmr.snapshot import (
     RecordingState,
     RunState,
     StageState,
-    StreamState,
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Silent
 from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC, PULSE_SPEC
+from rtasmr.stream_states import stream_states
 from rtasmr.tally import Tally
 from rtasmr.types import (
     Chunk,
@@ -307,7 +308,7 @@ class Engine:
                 self._ratings.connect()
                 # Without a press too the recording says that somebody could rate.
                 self._announce(role.value, self.markers.recorded_spec(role))
-        elif modality is not None and not isinstance(event, ClockSet):
+        elif modality is not None and isinstance(event, Lost | Refused):
             status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
             self._pipeline.aligner.lose_stream(modality, status)
             if role is Role.PPG:
@@ -322,6 +323,8 @@ class Engine:
             self._message = f"{role} stream refused: {event.reason}"
         elif isinstance(event, ClockSet):
             self._message = f"{role} stream: its clock leapt by {event.jump.shift_s:+.3f} s; corrected"
+        elif isinstance(event, Silent):
+            self._message = f"{role} stream: nothing comes, though it is open"
         elif self._message.startswith(role.value):
             self._message = ""
 
@@ -435,7 +438,9 @@ class Engine:
             state=state,
             message=message,
             now_s=now_s,
-            streams=self._stream_states(),
+            streams=stream_states(
+                self._specs, self._acquisition.inlets, self._status, self._pipeline.aligner
+            ),
             ppg_times=times,
             ppg_values=values,
             pulse=self.pulse.state,
@@ -461,32 +466,6 @@ class Engine:
             age.p50,
             tuple(StageState(name, s.p50, s.p99, s.max) for name, s in stages.items()),
         )
-
-    def _stream_states(self) -> tuple[StreamState, ...]:
-        states = []
-        for role, spec in self._specs.items():
-            inlet = self._acquisition.inlets.get(role)
-            modality = role.modality
-            status = self._status[modality] if modality is not None else Status.OK
-            if inlet is None:
-                status = Status.GAP
-            aligner = self._pipeline.aligner
-            states.append(
-                StreamState(
-                    role=role,
-                    name=spec.name,
-                    source_id=spec.source_id,
-                    sfreq=spec.sfreq,
-                    measured_sfreq=math.nan if inlet is None else inlet.rate.measured_hz,
-                    lag_s=math.nan if inlet is None else inlet.lag_s,
-                    age_s=math.nan if inlet is None else inlet.age_s,
-                    status=status,
-                    n_samples=0 if inlet is None else inlet.n_samples,
-                    n_lost=0 if modality is None else aligner.n_lost(modality),
-                    overruns=0 if modality is None else aligner.n_rejected(modality),
-                )
-            )
-        return tuple(states)
 
 
 def recording_state(state: RecorderState) -> RecordingState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rtasmr.acquisition import ClockSet, Event, Joined, Lost, Refused
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
 from rtasmr.types import StreamSpec
 
 INCIDENTS_SPEC = StreamSpec(
@@ -21,7 +21,7 @@ INCIDENTS_SPEC = StreamSpec(
 
 
 def incident_text(event: Event) -> str:
-    """Return the marker of an event: ``joined``, ``lost``, ``refused`` or ``clock``, with its particulars."""
+    """Return the marker of an event: its kind, such as ``lost``, with its particulars."""
     content: dict[str, str | float] = {"stream": event.role.value}
     match event:
         case Joined():
@@ -30,6 +30,10 @@ def incident_text(event: Event) -> str:
             content |= {"what": "lost"}
         case Refused():
             content |= {"what": "refused", "reason": event.reason}
+        case Silent():
+            content |= {"what": "silent", "silent_s": round(event.silent_s, 3)}
+        case Resumed():
+            content |= {"what": "resumed", "silent_s": round(event.silent_s, 3)}
         case ClockSet():
             # What the recording holds plus this is what the source sent from here on.
             content |= {"what": "clock", "shift_s": event.jump.shift_s}

@@ -55,6 +55,9 @@ MIN_PPG_SFREQ = float(LIVE_PARAMETERS["ppg_min_sfreq_hz"])
 MAX_PPG_SFREQ = 50_000.0
 """Rates above are a mistake in the header; buffers are sized by it."""
 
+SILENT_AFTER_S = 2.0
+"""A source that promised a rate and is still open is asked after when it has sent nothing for so long."""
+
 _PULL_S = 0.5
 _MAX_PICTURES = 8
 _MAX_MARKERS = 64
@@ -113,6 +116,11 @@ class Inlet:
             self.spec = replace(self.spec, desc={**self.spec.desc, **UPRIGHT})
         self.n_samples = 0
         self._newest_lsl_s = math.nan
+        self._arrival_s = math.nan
+        # A stream without a rate, as one of markers or pictures, may rest without being at fault.
+        self._may_rest_s = math.inf
+        if self.spec.sfreq > 0 and role.modality is not None:
+            self._may_rest_s = SILENT_AFTER_S + 1.5 * modality_format(wire).burst_s
         self.lag_s = math.nan
         """How much later than its stamp the newest sample was taken, in seconds; NaN before any."""
         self._jumps: list[ClockJump] = []
@@ -165,6 +173,16 @@ class Inlet:
         """Seconds from the newest stamp to now, on this host's LSL clock; NaN before any sample."""
         return float(pylsl.local_clock()) - self._newest_lsl_s
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since anything arrived, on this host's LSL clock; NaN before any sample."""
+        return float(pylsl.local_clock()) - self._arrival_s
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a stream that has a rate and has begun sends nothing any more."""
+        return self.silent_s > self._may_rest_s
+
     def pull(self) -> Chunk | None:
         """Take what has arrived, without waiting; None if nothing has.
 
@@ -183,7 +201,7 @@ class Inlet:
         lsl_times, jumps = self._clock.correct(sent, arrival_s)
         self._jumps += jumps
         self.n_samples += len(lsl_times)
-        self._newest_lsl_s = float(lsl_times[-1])
+        self._newest_lsl_s, self._arrival_s = float(lsl_times[-1]), arrival_s
         self.lag_s = arrival_s - self._newest_lsl_s
         if self._monitor is not None:
             self._monitor.update(lsl_times, arrival_s)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pylsl
 
-from rtasmr.acquisition import Acquisition, Joined
+from rtasmr.acquisition import Acquisition
 from rtasmr.config import LiveConfig
 from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
@@ -35,6 +35,7 @@ from rtasmr.recorder import Recorder
 from rtasmr.served import ServedModel
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
+from rtasmr.stream_events import Joined
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
 from rtasmr.viewers.batch import CPU_WINDOWS, GPU_WINDOWS, BatchedModel

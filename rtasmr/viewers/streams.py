@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rtasmr.acquisition import Acquisition, Event
+from rtasmr.acquisition import Acquisition
+from rtasmr.stream_events import Event
 from rtasmr.streams import Inlet
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Chunk, Role

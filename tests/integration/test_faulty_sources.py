@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +154,22 @@ def test_a_run_that_still_waits_for_streams_ends_in_order(tiny_home, tmp_path, n
         account = run.end(live, timeout_s=30)
     assert account["ticks"] == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pulse_that_is_held_up_is_named_and_its_backlog_is_no_wrong_rate(tiny_home, tmp_path):
+    """A stopped process: its stream stays open, and what it owes comes at once when it goes on."""
+    recording = tmp_path / "stopped.xdf"
+    with LiveRun(tiny_home) as run:
+        pulse = run.source("ppg", "--sfreq", 100)
+        live = run.live("--wait", 5, "--duration", 18, "--record", recording)
+        run.wait_for("streams: ")
+        time.sleep(1)
+        pulse.send_signal(signal.SIGSTOP)
+        run.wait_for("has sent nothing for 2.0 s, though it is open; check its source")
+        time.sleep(4)
+        pulse.send_signal(signal.SIGCONT)
+        run.wait_for("ppg stream: it sends again, after 6.")
+        check_ticks(run.end(live), 180)
+    assert "the header says" not in run.said
+    assert run.said.count("has sent nothing") == 1
+    assert [i["what"] for i in incidents_of(recording)] == ["silent", "resumed"]

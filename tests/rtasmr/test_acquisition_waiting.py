@@ -12,9 +12,10 @@ import pylsl
 import pytest
 
 from rtasmr import acquisition as acquisition_module
-from rtasmr.acquisition import Acquisition, Joined
+from rtasmr.acquisition import Acquisition
 from rtasmr.errors import StreamError
 from rtasmr.sources.outlet import Outlet
+from rtasmr.stream_events import Joined
 from rtasmr.stream_specs import clip_spec, ppg_spec
 from rtasmr.streams import Inlet
 from rtasmr.types import Role

@@ -18,12 +18,13 @@ from unittest import mock
 
 import numpy as np
 
-from rtasmr.acquisition import DATA_ROLES, Event, Joined, Lost
+from rtasmr.acquisition import DATA_ROLES
 from rtasmr.engine import Engine
 from rtasmr.link import SnapshotStore
 from rtasmr.modelstore import find_model
 from rtasmr.recorder import Recorder
 from rtasmr.served import MARGIN_S, ServedModel
+from rtasmr.stream_events import Event, Joined, Lost
 from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, rating_spec, sound_spec
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec

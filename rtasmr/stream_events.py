@@ -1,0 +1,58 @@
+"""What happens to the streams of a run: they come, go, fall silent, are refused or change their clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtasmr.clockwatch import ClockJump
+from rtasmr.types import Role, StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A stream has come (back)."""
+
+    role: Role
+    spec: StreamSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A stream is gone."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A stream is there, but its data must not be used; ``reason`` says why in one line."""
+
+    role: Role
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The clock of a stream's source was set; its stamps are corrected."""
+
+    role: Role
+    jump: ClockJump
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A stream is open, but has sent nothing for ``silent_s`` seconds."""
+
+    role: Role
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream that was silent for ``silent_s`` seconds sends again."""
+
+    role: Role
+    silent_s: float
+
+
+Event = Joined | Lost | Refused | ClockSet | Silent | Resumed
