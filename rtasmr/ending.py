@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 
 ORDERLY_END_S = 2.0
 """Longest wait for what was asked to end; the player takes 1 s for the last ticks of its clip."""
+
+
+def end_signals() -> tuple[int, ...]:
+    """Return what asks a program to end: Ctrl-C, SIGTERM and, where it is heard, the loss of its terminal.
+
+    `nohup` has a program ignore the latter, and it stays ignored; Windows has none.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *([hangup] if heard else []))
+
+
+def ignore_hangups() -> None:
+    """Hear no more of a lost terminal: system and shell both tell, and the second is no impatient user."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class RunEnd:

@@ -21,7 +21,7 @@ from rtasmr.card import ModelCard, card_text
 from rtasmr.companions import Companions
 from rtasmr.config import LiveConfig
 from rtasmr.discovery import printable
-from rtasmr.ending import RunEnd
+from rtasmr.ending import RunEnd, end_signals, ignore_hangups
 from rtasmr.engine import Engine
 from rtasmr.latency import DRAW
 from rtasmr.link import SnapshotServer, SnapshotStore
@@ -230,11 +230,16 @@ def recording_header(config: LiveConfig, card: ModelCard) -> dict[str, str]:
 
 
 def end_on_signals(end: RunEnd, stack: ExitStack) -> None:
-    """End the run in order on Ctrl-C and SIGTERM, whether streams have come by then or not."""
+    """End the run in order on Ctrl-C, SIGTERM and SIGHUP, whether streams have come by then or not."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous = signal.signal(number, lambda *_: end.request())
+
+    def ask(*_: object) -> None:
+        ignore_hangups()
+        end.request()
+
+    for number in end_signals():
+        previous = signal.signal(number, ask)
         stack.callback(signal.signal, number, previous)
 
 

@@ -22,6 +22,7 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QApplication, QWidget
 from PyQt5.sip import voidptr
 
+from rtasmr.ending import end_signals
 from rtasmr.player.presenter import Presenter
 from rtasmr.player.scene import SceneKind
 from rtasmr.player.schedule import Picture
@@ -234,7 +235,7 @@ def show_on(window: QWidget, screen: QScreen | None, *, full_screen: bool) -> No
 
 
 def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None:
-    """Show a viewing until it is over; Ctrl-C and SIGTERM end it in order.
+    """Show a viewing until it is over; Ctrl-C, SIGTERM and SIGHUP end it in order.
 
     Raises
     ------
@@ -244,7 +245,7 @@ def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None
     application = QApplication(sys.argv[:1])
     screen = choose_screen(display)
     window = StimulusWindow(presenter)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in end_signals():
         signal.signal(number, lambda *_: presenter.stop())
     show_on(window, screen, full_screen=full_screen)
     with ThreadPoolExecutor(1, thread_name_prefix="presenter") as executor:

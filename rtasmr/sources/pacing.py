@@ -12,6 +12,7 @@ from types import FrameType
 
 import pylsl
 
+from rtasmr.ending import end_signals, ignore_hangups
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.packets import Item, Packet, items_on_time, merge
 from rtasmr.sources.prefetch import Prefetch
@@ -31,21 +32,24 @@ CONSUMER_MARGIN_S = 1.0
 """After a consumer has come, time for it to open the other streams."""
 
 _CONSUMER_CHECK_S = 0.2
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that streams end in order; a second one kills."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into an event, so that streams end in order.
+
+    A second Ctrl-C or SIGTERM kills.
+    """
     stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    before = {number: signal.getsignal(number) for number in end_signals()}
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
-        for number in _STOP_SIGNALS:
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        ignore_hangups()
 
-    for number in _STOP_SIGNALS:
+    for number in before:
         signal.signal(number, ask)
     try:
         yield stop

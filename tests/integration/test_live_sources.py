@@ -82,8 +82,8 @@ def test_a_killed_source_leaves_no_tick_without_a_record(served_study, tmp_path)
     assert records[-1].status is Status.OK
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_in_order(served_study, tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_in_order(served_study, tmp_path, number, hangups_heard):
     environment = served_study.environment()
     recording = tmp_path / "stopped.xdf"
     source = start_pulse(served_study, environment)

@@ -248,13 +248,15 @@ def test_prefetch_is_bounded_and_ends_when_left() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
-def test_signal_becomes_an_event_and_handlers_come_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_becomes_an_event_and_handlers_come_back(number: signal.Signals, hangups_heard: None) -> None:
+    before = signal.getsignal(number)
     with stop_on_signal() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         assert stop.wait(5)
         assert not wait_until(pylsl.local_clock() + 60, stop)
-    assert signal.getsignal(signal.SIGTERM) is before
+        os.kill(os.getpid(), signal.SIGHUP)  # system and shell both tell that the terminal is gone
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.lsl
