@@ -108,7 +108,9 @@ def export_clip_models(
     for result in validated.fits:
         if result.fit.model != FUSION or result.fit.seed != seed:
             continue
-        used = (*result.split.training, *result.split.validation)
+        # Those held back shape a model only where its epoch is chosen on them.
+        choosing = result.split.validation if result.fit.protocol.keep == "best" else ()
+        used = (*result.split.training, *choosing)
         network = load_network(result.folder / NETWORK_FILE, study.spec.names, result.fit.protocol)
         model = ClipModel(
             network=network,
@@ -133,7 +135,7 @@ def export_clip_models(
                 models_folder,
                 target.name,
                 encoder=encoder,
-                description=_description(model, result.fit),
+                description=_description(model, result.fit, len(choosing)),
             )
         folders.append(target)
     return folders
@@ -184,9 +186,11 @@ def _model_id(fit: Fit) -> str:
     return f"{fit.model}-{fit.protocol.name}-{part}"
 
 
-def _description(model: ClipModel, fit: Fit) -> str:
+def _description(model: ClipModel, fit: Fit, n_choosing: int) -> str:
     kind = "simulated trials" if model.simulated else "trials"
     text = f"{model.n_trials} {kind} of {len(model.participants)} participants"
+    if n_choosing:
+        text = f"{text}, {n_choosing} of them only to choose the epoch"
     if fit.fold is None:
         return text
     return f"{text}; fold {fit.fold}: tested on {' and '.join(fold_videos(fit.fold))} of others"

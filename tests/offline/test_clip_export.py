@@ -70,14 +70,33 @@ def test_every_fold_and_the_refit_cross_over_with_what_differs(validated, people
         assert {DEMO_WARNING, NOT_CAUSAL_WARNING, PADDING_WARNING} < set(card.warnings)
         assert "2 s ahead" in " ".join(card.warnings)
     fold, refit = models["fusion-published-fold2"], models["fusion-published-all"]
-    assert fold.training_data.participants == (1, 3, 4)
-    assert fold.training_data.trials == 3 * 6
-    assert "tested on vid2 and vid6 of others" in fold.training_data.description
+    split = next(result.split for result in validated.fits if result.fit.fold == 2)
+    assert len({trial.participant for trial in split.validation}) == 1  # held back, and asked nothing
+    trained = {1, 3, 4} - {trial.participant for trial in split.validation}
+    assert set(fold.training_data.participants) == trained
+    assert fold.training_data.trials == 2 * 6
+    assert fold.training_data.description == (
+        "12 simulated trials of 2 participants; fold 2: tested on vid2 and vid6 of others"
+    )
     assert refit.training_data.participants == (1, 2, 3, 4)
     assert refit.training_data.trials == 32
     assert set(fold.scores) == {"clip_macro_f1", "clip_accuracy", "served_agreement"}
     mean = np.mean([models[f"fusion-published-fold{k}"].scores["clip_accuracy"] for k in (1, 2, 3, 4)])
     assert refit.scores["folds_clip_accuracy"] == pytest.approx(mean)
+
+
+def test_people_who_chose_the_epoch_stand_on_the_card(people, tmp_path):
+    protocol = replace(TINY, keep="best")
+    validated = cross_validate(
+        people, protocol, tmp_path / "R", models=("fusion",), seeds=(1,), jobs=1, device="cpu"
+    )
+    cards = {model.card.id: model.card for model in export(validated, people, tmp_path / "models")}
+    told = cards["fusion-published-fold2"].training_data
+    assert told.participants == (1, 3, 4)
+    assert told.description == (
+        "18 simulated trials of 3 participants, 6 of them only to choose the epoch; fold 2: "
+        "tested on vid2 and vid6 of others"
+    )
 
 
 def test_the_exported_fold_says_what_the_cross_validation_saved(validated, people, tmp_path):
