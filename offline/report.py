@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections import Counter
@@ -33,6 +34,8 @@ from offline.report_tables import (
 from offline.results import AS_WRITTEN, JUDGED, UNJUDGED, Results, Verdict, paper_numbers, read_results
 from offline.typeset import typeset
 from rtasmr.dataset_words import counted
+
+logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.html"
 
@@ -128,8 +131,15 @@ def write_report_again(out: Path) -> Path:
     """
     results = read_results(out / "results.json")
     saved = out / "predictions.npz"
-    predictions = load_predictions(saved) if saved.exists() else {}
-    return write_report(results, out, predictions, read_notes(out))
+    notes = read_notes(out)
+    predictions: Mapping[str, Predictions] = {}
+    if saved.exists():
+        predictions = load_predictions(saved)
+    else:
+        told = "not there; the figures made of it are left out, 'offline reproduce' draws them again"
+        logger.warning("%s: %s", saved, told)
+        notes.append(f"{saved.name}: {told}")
+    return write_report(results, out, predictions, notes)
 
 
 def environment() -> dict[str, str]:

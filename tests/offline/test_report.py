@@ -130,6 +130,14 @@ def test_report_again_says_the_same(published, tmp_path):
     assert seen(again).partition("Written")[0] == seen(text).partition("Written")[0]
 
 
+def test_report_again_without_the_predictions_says_what_is_missing(published, tmp_path, caplog):
+    (tmp_path / "results.json").write_bytes((published[1] / "results.json").read_bytes())
+    page = write_report_again(tmp_path).read_text(encoding="utf-8")
+    told = "not there; the figures made of it are left out"
+    assert f"{tmp_path / 'predictions.npz'}: {told}" in caplog.text
+    assert f"predictions.npz: {told}" in seen(page)
+
+
 def test_folder_without_results_is_refused(tmp_path):
     with pytest.raises(DataError, match="run 'offline reproduce' first"):
         write_report_again(tmp_path)
