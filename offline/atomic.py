@@ -27,14 +27,22 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
-        yield part
-        part.replace(path)
+        with named_in_errors(path):
+            yield part
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_in_errors(path: Path) -> Iterator[None]:
+    """Give an error of the system that is met inside the block the name ``path``, if it has none."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None:  # a full disk is met in writing, which knows no name
             error.filename = str(path)
         raise
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.atomic import named_in_errors
 from offline.simulation.drive import stimulus_drives
 from offline.simulation.logs import write_log
 from offline.simulation.pulse import (
@@ -121,9 +122,9 @@ def simulate(
         _write_all(out, sessions, drives, effect, seed, size, progress)
         _write_marker(out, {**marker, "complete": True})
     except OSError as error:
-        raise DataError(
-            f"{out}: can not be written ({error.strerror}); free space or choose a folder"
-        ) from error
+        # Some writers tell the cause in words only, and know no name.
+        where, cause = error.filename or out, error.strerror or error
+        raise DataError(f"{where}: can not be written ({cause}); free space or choose a folder") from error
     return out
 
 
@@ -202,7 +203,7 @@ def _write_all(
         for number, video in enumerate(VIDEOS):
             path = out / "stim" / stimulus_file_name(video)
             rng = part_rng(seed, "stimulus", number)
-            jobs[pool.submit(write_stimulus, path, video, drives[video], size, rng)] = f"stim/{path.name}"
+            jobs[pool.submit(_write_film, path, video, drives[video], size, rng)] = f"stim/{path.name}"
         for place, session in enumerate(sessions):
             rng = part_rng(seed, "pulse", place)
             name = f"participant {session.plan.participant:03d}"
@@ -216,13 +217,22 @@ def _write_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _write_film(
+    path: Path, video: str, drive: NDArray[np.float64], size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    with named_in_errors(path):
+        write_stimulus(path, video, drive, size, rng)
+
+
 def _write_session(
     out: Path, session: Session, effect: PulseEffect, writer: BiopacWriter, rng: np.random.Generator
 ) -> None:
     plan = session.plan
     write_log(out / "log" / plan.log_name, plan, session.strokes, rng)
     pulse = simulate_pulse(session.intensity, effect, rng)
-    writer.write(out / "ppg" / plan.ppg_name, plan.participant, pulse.codes)
+    ppg = out / "ppg" / plan.ppg_name
+    with named_in_errors(ppg):
+        writer.write(ppg, plan.participant, pulse.codes)
     kinds = {video: "tingle" if video in ASMR_VIDEOS else "pleasantness" for video in session.feelings}
     strokes = [stroke for in_clip in session.strokes for stroke in in_clip]
     truth = {f"{kinds[video]}_{video}": feeling for video, feeling in session.feelings.items()}
@@ -234,4 +244,6 @@ def _write_session(
 
 
 def _save_truth(out: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    np.savez(out / "truth" / f"{name}.npz", allow_pickle=False, **arrays)
+    path = out / "truth" / f"{name}.npz"
+    with named_in_errors(path):
+        np.savez(path, allow_pickle=False, **arrays)

@@ -17,6 +17,7 @@ from offline.encoders import provide_encoder
 from offline.export import export_encoder, load_encoder
 from offline.feature_sets import feature_spec
 from offline.predictions import Predictions, TrialPrediction, save_predictions
+from offline.simulation import simulate
 from offline.table_folder import TableFolder
 from offline.tables import TrialTable
 from rtasmr.errors import DataError, ModelError
@@ -51,6 +52,12 @@ def fill(disk: Path, left_bytes: int = 0) -> Path:
 
 def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_simulation_that_does_not_fit_names_the_file_and_the_cause(disk: Path) -> None:
+    told = rf"{re.escape(str(disk))}/set/.+: can not be written \(.*No space left on device.*\); free space"
+    with pytest.raises(DataError, match=told):
+        simulate(disk / "set", 1, 1, "null", (32, 32))
 
 
 def test_a_table_that_does_not_fit_is_not_there(disk: Path, simulated_set: Path) -> None:
