@@ -47,6 +47,7 @@ class ClaimVerdict(StrEnum):
     NOT_COMPUTABLE = "not computable"
     SIMULATED = Verdict.SIMULATED.value
     RANDOM_ENCODER = Verdict.RANDOM_ENCODER.value
+    OTHER_TRAINING = Verdict.OTHER_TRAINING.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from rtasmr.errors import ConfigError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.types import Modality
 
+EPOCHS = 35
+"""Epochs of every published training."""
+
 FUSION = "fusion"
 VIDEO_ONLY = "video_only"
 AUDIO_ONLY = "audio_only"
@@ -49,6 +52,13 @@ def rests_on_pictures(number_id: str) -> bool:
         return True
     behind = (model for model, prefix in BASELINES.items() if number_id.startswith(f"{prefix}."))
     return any(Modality.PICTURE in MODALITIES[model] for model in behind)
+
+
+def rests_on_training(number_id: str) -> bool:
+    """Whether a number is a trained model's or compares some; trees, too, stand beside networks."""
+    if number_id.startswith(_OF_FUSION) or number_id.endswith(".p_vs_fusion"):
+        return True
+    return any(number_id.startswith(f"{prefix}.") for prefix in BASELINES.values())
 
 
 def check_models(models: Sequence[str]) -> tuple[str, ...]:

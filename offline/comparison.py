@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from offline.compared import rests_on_pictures
-from offline.labels import has_random_encoder
+from offline.compared import rests_on_pictures, rests_on_training
+from offline.labels import has_other_epochs, has_random_encoder
 from offline.notes import joined
 from offline.results import (
     ALPHA,
@@ -44,12 +44,15 @@ _TESTED_BY: Mapping[str, str] = {"cardio.p": "cardio.t"}
 def unjudged(number_id: str, config: Mapping[str, Any]) -> Verdict | None:
     """Return why a number is not held against the paper's, None where it is.
 
-    Simulated data say nothing about people, and random weights nothing about pictures.
+    Simulated data say nothing about people, random weights nothing about pictures, and models that were
+    trained for a shorter or longer time nothing about the published ones.
     """
     if config.get("simulated"):
         return Verdict.SIMULATED
     if has_random_encoder(config) and rests_on_pictures(number_id):
         return Verdict.RANDOM_ENCODER
+    if has_other_epochs(config) and rests_on_training(number_id):
+        return Verdict.OTHER_TRAINING
     return None
 
 

@@ -258,9 +258,9 @@ def save_predictions(
     """Write predictions of one or more models to one ``.npz`` file.
 
     Per trial: ``participant``, ``video``, ``fold``, ``model``, ``n_real``, ``threshold``, ``has_pulse``,
-    ``n_blind``; ``offsets`` of shape (n_trials + 1,) cut the concatenated ``p``, ``rating`` and ``tick``. Steps
-    from ``n_real`` on are padding: they enter only scores that say so. ``origin`` (plain values) goes with
-    them and says what they rest on, such as simulated data.
+    ``n_blind``; ``offsets`` of shape (n_trials + 1,) cut the concatenated ``p``, ``rating`` and ``tick``.
+    Steps from ``n_real`` on are padding: they enter only scores that say so. ``origin`` (plain values) goes
+    with them and says what they rest on, such as simulated data.
     """
     rows = [(predictions.model, trial) for predictions in models for trial in predictions.trials]
     if not rows:

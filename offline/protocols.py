@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from offline.compared import EPOCHS
 from offline.predictions import N_STEPS
 from offline.splits import N_FOLDS, fold_participants, fold_videos
 from rtasmr.errors import ConfigError, DataError
@@ -33,7 +34,7 @@ class Protocol:
     hidden: int = 128
     layers: int = 2
     dropout: float = 0.3
-    epochs: int = 35
+    epochs: int = EPOCHS
     batch_size: int = 16
     learning_rate: float = 5e-4
 

@@ -52,6 +52,7 @@ SYMBOLS: Mapping[ClaimVerdict | Verdict, tuple[str, str]] = {
     ClaimVerdict.NOT_COMPUTABLE: ("none", "○"),
     ClaimVerdict.SIMULATED: ("none", "◌"),
     ClaimVerdict.RANDOM_ENCODER: ("none", "◌"),
+    ClaimVerdict.OTHER_TRAINING: ("none", "◌"),
     Verdict.REPRODUCED: ("yes", "✔"),
     Verdict.DRAWN: ("yes", "✔"),
     Verdict.COMPATIBLE: ("partly", "≈"),
@@ -61,6 +62,7 @@ SYMBOLS: Mapping[ClaimVerdict | Verdict, tuple[str, str]] = {
     Verdict.NO_PAPER_FIGURE: ("none", "·"),
     Verdict.SIMULATED: ("none", "◌"),
     Verdict.RANDOM_ENCODER: ("none", "◌"),
+    Verdict.OTHER_TRAINING: ("none", "◌"),
 }
 """Tone and sign of each verdict."""
 

@@ -48,12 +48,13 @@ class Verdict(StrEnum):
     NO_PAPER_FIGURE = "no paper figure"
     SIMULATED = "not judged: simulated"
     RANDOM_ENCODER = "not judged: random encoder"
+    OTHER_TRAINING = "not judged: other training"
 
 
 JUDGED = frozenset((Verdict.REPRODUCED, Verdict.COMPATIBLE, Verdict.NOT_SIGNIFICANT, Verdict.DIFFERS))
 """Verdicts on numbers that were held against the paper's."""
 
-UNJUDGED = frozenset((Verdict.SIMULATED, Verdict.RANDOM_ENCODER))
+UNJUDGED = frozenset((Verdict.SIMULATED, Verdict.RANDOM_ENCODER, Verdict.OTHER_TRAINING))
 """Verdicts on numbers that the paper prints and that are not held against it."""
 
 

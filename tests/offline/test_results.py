@@ -7,7 +7,10 @@ import tomllib
 
 import pytest
 
+from offline.claims import judge_claims
 from offline.comparison import compile_results, judge
+from offline.labels import long_labels, short_label
+from offline.remarks import remarks
 from offline.results import (
     Measured,
     PaperNumber,
@@ -269,3 +272,53 @@ def test_damaged_results_are_one_error(tmp_path, text):
 def test_missing_results_name_the_command(tmp_path):
     with pytest.raises(DataError, match="offline reproduce"):
         read_results(tmp_path / "results.json")
+
+
+def test_models_of_another_training_are_not_held_against_the_paper():
+    measured = {
+        "table1.accuracy": Measured(75.51, 5.63, unit="%"),
+        "xgboost.accuracy": Measured(70.86, 4.13, unit="%"),
+        "table2.audio_only.p_vs_fusion": Measured(1 / 256, unit="p"),
+        "isa.vid3.p": Measured(0.001, unit="p"),
+    }
+    config = {"protocol": "published", "epochs": 2}
+    results = compile_results(measured, config, reason="")
+    unjudged = {n.id for n in results.numbers if n.verdict is Verdict.OTHER_TRAINING}
+    assert unjudged == measured.keys() - {"isa.vid3.p"}
+    assert short_label(config) == "Trained for 2 epochs, not 35"
+    (told,) = long_labels(config)
+    assert told.startswith("Trained for 2 epochs, not 35: not the published training.")
+    claims = {claim.key: claim.verdict.value for claim in judge_claims(results)}
+    assert {claims[key] for key in ("detection", "temporal", "ablation")} == {"not judged: other training"}
+    assert short_label({"protocol": "published", "epochs": 35}) == ""
+    assert (
+        compile_results(measured, {"protocol": "published", "epochs": 35}, reason="")[
+            "table1.accuracy"
+        ].verdict
+        is Verdict.REPRODUCED
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"published": True}, "It seeds neither torch nor NumPy"),
+        ({"protocol": "published"}, "seeds everything random"),
+        ({"protocol": "both"}, "seeds everything random"),
+        ({"protocol": "as-written"}, None),
+        ({}, None),  # predictions of another maker
+    ],
+)
+def test_quirks_of_the_published_code_are_told_where_numbers_rest_on_it(config, told):
+    measured = {"table1.accuracy": Measured(75.51, 5.63, unit="%")}
+    found = {remark.key: remark for remark in remarks(compile_results(measured, config, reason=""))}
+    if told is None:
+        assert "published-code" not in found
+        return
+    quirk = found["published-code"]
+    assert told in quirk.text
+    for fact in ("10 %", "20 %", "tests the last epoch, not the best", "a reference to those being trained"):
+        assert fact in quirk.text
+    assert quirk.concerns("table1.accuracy")
+    assert quirk.concerns("table2.video_only.macro_f1")
+    assert "published-code" not in {one.key for one in remarks(compile_results({}, config, reason=""))}

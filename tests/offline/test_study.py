@@ -106,7 +106,10 @@ def test_everything_is_written_and_named_simulated(simulated_set, settings, tmp_
     assert "random weights (random:1)" in report
     assert "&lt;made up&gt;" in report
     assert read_model_card(out / "models" / "fusion-published-all").demo
-    label = "Simulated data: says nothing about people; image encoder with random weights"
+    label = (
+        "Simulated data: says nothing about people; image encoder with random weights; "
+        "trained for 1 epoch, not 35"
+    )
     assert (out / "data_notes.txt").read_text(encoding="utf-8").startswith(f"# {label}\n")
     with (out / "tables.csv").open(encoding="utf-8", newline="") as file:
         assert {row["made_with"] for row in csv.DictReader(file)} == {label}
