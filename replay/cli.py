@@ -38,7 +38,7 @@ def play(
     ] = None,
     stop: Annotated[float | None, typer.Option("--stop", help="End here, on the same clock.")] = None,
     select: Annotated[
-        str, typer.Option("--select", help="Only these streams: names or types, with commas between.")
+        str, typer.Option("--select", help="Only these streams: names, types or roles, with commas between.")
     ] = "",
     speed: Annotated[float, typer.Option("--speed", help="Session seconds per second.")] = 1.0,
     loop: Annotated[int, typer.Option("--loop", help="Play this often; 0 is until stopped.")] = 1,
@@ -63,7 +63,7 @@ def play(
     ] = None,
     faults_on: Annotated[
         str,
-        typer.Option("--faults-on", help="Streams that suffer, by name or type; default: signals."),
+        typer.Option("--faults-on", help="Streams that suffer, by name, type or role; default: signals."),
     ] = "",
     chunk: Annotated[str, typer.Option("--chunk", help="Packet length: 'random' or ms.")] = "20",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of packets and faults.")] = 0,

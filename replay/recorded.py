@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from replay.schedule import MakePackets
 from rtasmr.errors import ConfigError
+from rtasmr.query import DEFAULT_QUERIES, printable
 from rtasmr.types import StreamSpec
 
 
@@ -49,7 +50,9 @@ class ReplaySession:
     zero_s: float = 0.0
 
     def select(self, wanted: Sequence[str]) -> ReplaySession:
-        """Keep the streams whose name, type or last part of the name is wanted; all if none is named.
+        """Keep the streams whose name, type, role or last part of the name is wanted; all if none is named.
+
+        Upper and lower case are the same.
 
         Raises
         ------
@@ -62,19 +65,23 @@ class ReplaySession:
         """Return the streams that words mean, as in `select`; ``option`` is where the words come from."""
         chosen: list[ReplayStream] = []
         for word in wanted:
-            fits = [
-                stream
-                for stream in self.streams
-                if word in (stream.spec.name, stream.spec.stype, stream.spec.name.removeprefix("rtasmr-"))
-            ]
+            fits = [stream for stream in self.streams if _means(word, stream.spec)]
             if not fits:
-                names = ", ".join(stream.spec.name for stream in self.streams)
+                specs = [stream.spec for stream in self.streams]
+                there = ", ".join(f"{printable(spec.name)} ({printable(spec.stype)})" for spec in specs)
                 raise ConfigError(
                     f"expected {option} with names or types of {self.title}, got {word!r}; "
-                    f"there are {names}. Correct it."
+                    f"there are {there}. Correct it."
                 )
             chosen += [stream for stream in fits if stream not in chosen]
         return chosen
+
+
+def _means(word: str, spec: StreamSpec) -> bool:
+    """Whether a word is a stream's type, role or name or, of ours, the last part of its name."""
+    roles = (str(role) for role, query in DEFAULT_QUERIES.items() if query.matches(spec))
+    names = spec.name, spec.stype, spec.name.removeprefix("rtasmr-"), *roles
+    return word.casefold() in [name.casefold() for name in names]
 
 
 def cut(

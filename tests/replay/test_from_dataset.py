@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,9 +117,18 @@ def test_streams_are_selected_by_name_type_or_short_name(simulated_set: Path) ->
     session = dataset_session(simulated_set, 1, start_s=0.0, stop_s=1.0)
     chosen = session.select(["Markers", "ppg"])
     assert [s.spec.name for s in chosen.streams] == ["rtasmr-rating", "rtasmr-clip", "rtasmr-ppg"]
+    assert session.select(["MARKERS", "Ppg"]) == chosen
     assert session.select([]) == session
-    with pytest.raises(ConfigError, match=r"'eeg'.*rtasmr-ppg"):
+    with pytest.raises(ConfigError, match=r"'eeg'.*rtasmr-ppg \(PPG\)"):
         session.select(["eeg"])
+
+
+def test_a_stream_of_another_name_is_meant_by_its_role(simulated_set: Path) -> None:
+    session = dataset_session(simulated_set, 1, start_s=0.0, stop_s=1.0)
+    signals = {s.spec.stype: replace(s, spec=replace(s.spec, name="x")) for s in session.streams}
+    foreign = replace(session, streams=(signals["PPG"], signals["Audio"]))
+    for role, stream in zip(("ppg", "sound"), foreign.streams, strict=True):
+        assert foreign.matching([role], "--faults-on") == [stream]
 
 
 def test_what_is_not_there_is_named(simulated_set: Path) -> None:
