@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,9 @@ OPEN_TIMEOUT_S = 3.0
 
 _BUFFER_BYTES = 32 * 2**20
 """What a stalled recorder may leave waiting in liblsl, per stream."""
+
+_NOT_XML = re.compile("&#(?:0[0-8]|1[124-9]|2[0-9]|3[01]);|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that no XML may hold; liblsl passes them on as they came, or as a reference."""
 
 _TEXT_BYTES = 8
 _MAX_BUFFER_S = 60
@@ -96,9 +100,17 @@ def _buffer_length(sfreq: float, sample_bytes: int) -> int:
 
 
 def _described(found: FoundStream, xml: str) -> StreamSpec:
-    """Return what a stream says of itself, nested metadata too; without them if they are no sound XML."""
+    """Return what a stream says of itself, nested metadata too; without them if they are no sound XML.
+
+    Characters that cannot be recorded are left out, as the writer does.
+    """
+    heard = found.spec
+    text = _NOT_XML.sub("", xml)
     try:
-        return replace(stream_info(xml.encode("utf-8", errors="replace")).spec, hostname=found.spec.hostname)
+        told = stream_info(text.encode("utf-8", errors="replace")).spec
+        return replace(
+            told, name=heard.name, stype=heard.stype, source_id=heard.source_id, hostname=heard.hostname
+        )
     except CorruptError as error:
         logger.warning("stream %s is recorded without its metadata: %s", found, error)
         return found.spec

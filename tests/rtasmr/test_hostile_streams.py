@@ -92,6 +92,25 @@ def test_a_live_run_prints_and_records_a_hostile_name_as_text(tiny_home, tmp_pat
 
 
 @pytest.mark.lsl
+def test_control_characters_cost_a_recording_no_metadata(tmp_path, caplog):
+    source_id = uuid.uuid4().hex
+    hostile = "".join(map(chr, range(1, 32))) + "\ufffe"
+    outlet = outlet_of(f"bell{hostile}", f"left{hostile}", source_id)
+    found = resolve(Role.PPG, Query(source_id=source_id))
+    assert found is not None
+    tap = Tap(found)
+    recorder = Recorder(tmp_path / "s.xdf", {})
+    recorder.add_stream("pulse", tap.spec)
+    tap.close()
+    del outlet
+    (stream,) = read_xdf(recorder.close()).streams
+    assert (stream.spec.name, stream.spec.ch_types) == ("bell", ("PPG",))
+    assert stream.spec.ch_names == ("left",)
+    assert stream.spec.desc["manufacturer"] == "bell"
+    assert not [line for line in caplog.messages if "metadata" in line]
+
+
+@pytest.mark.lsl
 def test_samples_without_a_time_are_left_out_counted_and_told_once(tmp_path, caplog):
     """Six of twenty samples, for a run and for a plain recording; the others come with their own stamps."""
     good = pylsl.local_clock() + np.arange(20) / 100
