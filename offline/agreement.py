@@ -34,19 +34,20 @@ class Agreement:
         Pearson correlations; NaN for a rater who never changed.
     mean_r : float
         ``tanh`` of the mean Fisher z over the raters who have one.
-    ci95 : tuple of float
-        Of ``mean_r``, by resampling the raters.
-    p : float
+    ci95 : tuple of float or None
+        Of ``mean_r``, by resampling the raters. None, as is ``p``, where only two of them ever changed: the
+        correlation of each with the other is the same number, so there is nothing to resample.
+    p : float or None
         One-sided, (count + 1) / (n + 1) of the resampled means at or below 0.
-    p_published : float
+    p_published : float or None
         The same as count / n, as published: 0 is possible.
     """
 
     r: NDArray[np.float64]
     mean_r: float
-    ci95: tuple[float, float]
-    p: float
-    p_published: float
+    ci95: tuple[float, float] | None
+    p: float | None
+    p_published: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def agreement(
     z = fisher_z(r[np.isfinite(r)])
     if len(z) < 2:
         return None
+    if np.count_nonzero(np.ptp(ratings, axis=1)) == 2:
+        return Agreement(r, float(np.tanh(z.mean())), None, None, None)
     means = bootstrap_multiplicities(len(z), n_resamples, rng) @ z / len(z)
     low, high = np.tanh(percentile_interval(means))
     n_at_most_0 = int(np.count_nonzero(means <= 0))
@@ -191,7 +194,11 @@ def _measure_clip(video: str, trials: list[RatedTrial], rng: np.random.Generator
         return {ids[0]: Measured(None, unit="r", note=reason), ids[1]: Measured(None, unit="p", note=reason)}
     constant = [trials[i].trial.participant for i in np.flatnonzero(np.isnan(found.r))]
     note = f"{np.isfinite(found.r).sum()} of {len(trials)} raters, {ratings.shape[1]} frames"
-    p_note = f"share of resamples at or below 0, as published: {found.p_published:g}"
+    if found.p is None:
+        p_note = "two raters who changed their rating have one correlation between them: no interval and no p"
+        note = joined(note, p_note)
+    else:
+        p_note = f"share of resamples at or below 0, as published: {found.p_published:g}"
     return {
         ids[0]: Measured(
             found.mean_r,

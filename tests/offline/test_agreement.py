@@ -68,8 +68,8 @@ def test_interval_and_p_are_those_of_all_resamples(rng):
 
 
 def test_raters_who_disagree_have_p_near_1():
-    up, down = np.arange(4), np.arange(4)[::-1]
-    found = agreement(np.stack([up, down]), np.random.default_rng(0), 99)
+    # One at a time: who is up, the sum of the others is down.
+    found = agreement(np.eye(3, dtype=np.int8), np.random.default_rng(0), 99)
     assert found is not None
     assert found.mean_r == pytest.approx(-1.0, abs=1e-5)
     assert found.p == 1.0
@@ -77,6 +77,21 @@ def test_raters_who_disagree_have_p_near_1():
 
 def test_one_rater_with_an_r_is_no_agreement():
     assert agreement(np.array([[0, 1, 2], [1, 1, 1]]), np.random.default_rng(0), 10) is None
+
+
+def test_two_raters_share_one_correlation_which_has_no_interval_and_no_p(rng):
+    ratings = noisy_raters(rng, n_raters=2)
+    found = agreement(ratings, np.random.default_rng(0), 100)
+    assert found is not None
+    assert found.mean_r == pytest.approx(np.corrcoef(ratings)[0, 1])
+    assert (found.ci95, found.p, found.p_published) == (None, None, None)
+    # a third who never changed does not make it two correlations
+    trials = [trial(i, "vid3", row) for i, row in enumerate([*ratings, np.zeros_like(ratings[0])], start=1)]
+    measured = measure_agreement(trials, np.random.default_rng(0))
+    mean_r, p = measured["isa.vid3.mean_r"], measured["isa.vid3.p"]
+    assert (mean_r.ci95, mean_r.p, p.value) == (None, None, None)
+    assert "one correlation between them" in mean_r.note
+    assert "one correlation between them" in p.note
 
 
 def test_same_seed_same_numbers_and_clips_do_not_disturb_each_other(rng):
@@ -101,7 +116,8 @@ def test_constant_raters_are_counted_and_named():
         trial(9, "vid2", [0, 1, 1, 3]),
     ]
     found = measure_agreement(trials, np.random.default_rng(0))["isa.vid2.mean_r"]
-    assert found.note == "2 of 3 raters, 4 frames; left out for a constant rating: 004"
+    assert found.note.startswith("2 of 3 raters, 4 frames; ")
+    assert found.note.endswith("; left out for a constant rating: 004")
     # A constant rater adds nothing to the others' sum but a constant.
     assert found.value == pytest.approx(np.corrcoef([0, 1, 2, 3], [0, 1, 1, 3])[0, 1])
 
