@@ -118,7 +118,7 @@ def _channel_notes(recording: PpgRecording, column: int, label: str, clips: Sequ
     if flat_stretch_s(samples, recording.sfreq) >= np.count_nonzero(np.isfinite(samples)) / recording.sfreq:
         yield f"{label} is flat{cost}"
         return
-    if told := saturation_note(samples, label):
+    if told := saturation_note(samples, recording.sfreq, label):
         yield told if is_read else f"{told.partition(';')[0]}{cost}"
     windows = {clip.video: _after_warmup(recording, samples, clip) for clip in clips}
     flat_s = {video: flat_stretch_s(window, recording.sfreq) for video, window in windows.items()}

@@ -37,8 +37,11 @@ def test_without_a_number_nothing_is_flat():
     assert flat_stretch_s(np.full(1000, np.nan, np.float32), SFREQ) == 0.0
 
 
-def test_a_saturated_channel_is_said_to_be_used():
+def test_a_saturated_channel_is_said_to_be_used(rng):
     ramp = np.arange(1000, dtype=np.float32)
-    assert saturation_note(ramp, "CH2") == ""
-    told = "CH2 is saturated in 50.1 % of its samples; used as it is"  # 500 at the limit and the lowest
-    assert saturation_note(np.minimum(ramp, 500), "CH2") == told
+    assert saturation_note(ramp, SFREQ, "CH2") == ""
+    told = "CH2 is saturated in 40.1 % of its samples; used as it is"  # 400 at the limit and the lowest
+    assert saturation_note(np.minimum(ramp, 600), SFREQ, "CH2") == told
+    dead = rng.choice((0.3, 0.301), 1000)
+    dead[0] = 7.0
+    assert saturation_note(dead, SFREQ, "CH2") == ""
