@@ -11,7 +11,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -88,6 +88,12 @@ class FoundStream:
     uid: str
     is_own_host: bool
 
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What a `Query` can ask for: name, type, source_id and host."""
+        spec = self.spec
+        return spec.name, spec.stype, spec.source_id, spec.hostname
+
     def __str__(self) -> str:
         """Return the stream's identity for a message or list."""
         spec = self.spec
@@ -150,7 +156,7 @@ class Resolver:
         if len(matches) > 1:
             raise StreamError(
                 f"expected one {role} stream for {printable(str(wanted), 200)!r}, got {len(matches)}: "
-                f"{'; '.join(str(match) for match in matches[:8])}. Name one by source_id."
+                f"{'; '.join(str(match) for match in matches[:8])}. {_way_out(matches)}"
             )
         return matches[0] if matches else None
 
@@ -262,6 +268,18 @@ def describe(found: FoundStream) -> FoundStream:
             f"stream {found} did not describe itself within {DESCRIBE_TIMEOUT_S:g} s. Restart its source."
         ) from error
     return replace(found, spec=_described(found.spec, full))
+
+
+def _way_out(matches: Sequence[FoundStream]) -> str:
+    """Return what to do about several streams that fit: no query tells streams of one identity apart."""
+    identities = {stream.identity for stream in matches}
+    if len(identities) == 1:
+        return "All carry the same identity: stop all but one, or start them with source_ids of their own."
+    if len({stream.spec.source_id for stream in matches}) == len(matches):
+        return "Name one by source_id."
+    if len(identities) == len(matches):
+        return "Name one by type, name, source_id and host."
+    return "Some carry the same identity: stop all but one of these, or name another by source_id or name."
 
 
 def _complete_query(role: Role, query: Query | None) -> Query:

@@ -15,9 +15,10 @@ def end_signals() -> tuple[int, ...]:
 
     `nohup` has a program ignore the latter, and it stays ignored; Windows has none.
     """
-    hangup = getattr(signal, "SIGHUP", None)
-    heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
-    return (signal.SIGINT, signal.SIGTERM, *([hangup] if heard else []))
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return numbers
+    return (*numbers, signal.SIGHUP)
 
 
 def ignore_hangups() -> None:
