@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rtasmr.errors import DataError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system that go away once there is room."""
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def told_when_full(todo: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         where = f"{error.filename}: " if error.filename else ""
         raise DataError(f"{where}can not be written ({error.strerror}); make room, then {todo}") from error

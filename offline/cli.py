@@ -125,7 +125,7 @@ def check(
             typer.echo(f"{finding.level.value:<8} {finding.file}: {finding.text}")
     if json_:
         rows = [{"file": f.file, "level": f.level.value, "text": f.text} for f in findings]
-        typer.echo(json.dumps({"data": data.name, "findings": rows}))
+        typer.echo(json.dumps({"data": data.resolve().name, "findings": rows}))
     unusable = {finding.file for finding in findings if finding.level is Level.ERROR}
     if unusable:
         raise DataError(

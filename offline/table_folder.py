@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from offline.atomic import replacing
+from offline.atomic import NO_ROOM, replacing
 from offline.tables import TRIALS_FOLDER, TrialTable
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
@@ -170,9 +170,9 @@ def _recordings(description: Mapping[str, object]) -> dict[str, str]:
 
 
 def _not_written(path: Path, error: OSError) -> DataError:
+    todo = "make room or name" if error.errno in NO_ROOM else "name"
     return DataError(
-        f"{path}: can not be written ({error.strerror}); make room or name another --out, finished work is "
-        "kept"
+        f"{path}: can not be written ({error.strerror}); {todo} another --out, finished work is kept"
     )
 
 

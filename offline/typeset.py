@@ -10,13 +10,16 @@ _NEGATIVE = re.compile(r"(?<![\w.-])-(?=\.?\d)")
 
 _RELATION = re.compile(r"\b([prtd]) ([=<]) (?=\S)")
 _THOUSANDS = re.compile(r"(?<=\d) (?=000\b)")
+_COUNT = re.compile(r"(?<![\w.,/-])[1-9]\d{4,6}(?![\w-]|\.\w)")
+"""A whole number of five or more digits that is no part of a file's name, a date or a decimal number."""
 
 
 def typeset(text: str) -> str:
-    """Return a text with true signs before its numbers, and no line break within ``p = 0.0454``.
+    """Return a text with true signs before its numbers, thousands apart, no line break in ``p = 0.0454``.
 
     Results, tables and the terminal hold plain ASCII, which every reader and every console takes.
     """
     text = _NEGATIVE.sub(MINUS, text.replace("+-", "\N{PLUS-MINUS SIGN}"))
+    text = _COUNT.sub(lambda found: f"{int(found[0]):,}".replace(",", "\N{NARROW NO-BREAK SPACE}"), text)
     text = _THOUSANDS.sub("\N{NARROW NO-BREAK SPACE}", text)
     return _RELATION.sub("\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", text)

@@ -41,6 +41,14 @@ def without_video_rows(log: Path) -> bytes:
 FEATURES = ("--encoder", "random:1", "--clip", "vid3")
 
 
+def test_a_set_in_the_working_folder_has_a_name(
+    command: Command, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study)
+    checked = command("offline", "check", ".", "--json")
+    assert json.loads(checked.out)["data"] == study.name
+
+
 def test_what_is_damaged_is_named_and_the_rest_goes_on(command: Command, study: Path, tmp_path: Path) -> None:
     bad_log, whole_log = files(study, "log")
     cut_ppg, cut_video = files(study, "ppg")[1], study / "stim" / "ASMR3.avi"

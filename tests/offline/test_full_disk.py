@@ -83,6 +83,10 @@ def test_a_table_that_does_not_fit_is_not_there(disk: Path, simulated_set: Path)
     with pytest.raises(DataError, match=r"features\.json: can not be written \(No space left on device\)"):
         folder.close("study", True, ())
     assert files(disk) == ["ballast"]
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True, capture_output=True)
+    # room would not help
+    with pytest.raises(DataError, match=r"\(Read-only file system\); name another --out"):
+        folder.close("study", True, ())
 
 
 def test_a_cache_without_room_keeps_nothing_and_costs_nothing(

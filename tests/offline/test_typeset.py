@@ -19,6 +19,9 @@ from offline.typeset import typeset
         # what stays on one line
         ("(p < 0.05, t = -2.085)", "(p\u00a0<\u00a00.05, t\u00a0=\u00a0\u22122.085)"),
         ("over 149 000 frames", "over 149\u202f000 frames"),
+        ("(18485 frames), 43570.", "(18\u202f485 frames), 43\u202f570."),
+        ("5000 resamples of 1234567", "5000 resamples of 1\u202f234\u202f567"),
+        ("12345.log, 20211022, 0.12345, a12345", "12345.log, 20211022, 0.12345, a12345"),
         ("up = down", "up = down"),
     ],
 )
