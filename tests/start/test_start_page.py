@@ -273,7 +273,7 @@ def test_what_keeps_the_page_from_its_files_is_told(qtbot, page, tmp_path):
 
     click(page.runs.start_button)
 
-    assert "cannot be kept" in page.runs.problem.text()
+    assert "settings.json cannot be written (Is a directory)" in page.runs.problem.text()
     assert page.state.is_running  # it goes on without
 
 
