@@ -189,7 +189,7 @@ DEEP = b"<info>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</info>"
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "starts with 'XDF:'"),
+        (b"", "got an empty one"),
         (b"\x1f\x8b\x08\x00zipped", "decompress it"),
         (MAGIC, "ends before it"),
         (MAGIC + b"\x03\x00\x00\x00", "a length of 3 bytes"),
