@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -37,14 +37,12 @@ class RateVerdict(StrEnum):
 class RateState:
     """The last verdict of a monitor.
 
-    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong. ``is_plausible``
-    says that a rate off by a factor of 2 would have been seen by now: what is sent may be judged.
+    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong.
     """
 
     verdict: RateVerdict = RateVerdict.UNKNOWN
     measured_hz: float = math.nan
     message: str = ""
-    is_plausible: bool = False
 
 
 @dataclass(slots=True)
@@ -109,8 +107,6 @@ class RateMonitor:
             if elapsed_s >= PERIOD_S or state.verdict is RateVerdict.REFUSE:
                 self.state = state
                 self._period = _Period.beginning(arrival_s, last)
-            elif self.state.verdict is RateVerdict.UNKNOWN:
-                self.state = replace(self.state, is_plausible=True)
         return self.state
 
     def _deviation(self, rate_hz: float) -> float:
@@ -127,6 +123,5 @@ class RateMonitor:
                 RateVerdict.WARN,
                 rate_hz,
                 f"{measured}. Check the rate of the source and its losses.",
-                is_plausible=True,
             )
-        return RateState(RateVerdict.OK, rate_hz, is_plausible=True)
+        return RateState(RateVerdict.OK, rate_hz)

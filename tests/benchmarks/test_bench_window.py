@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from drawn_session import record_of, show, states
+from drawn_session import SessionClock, record_of, show, states
 
 from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
 
@@ -21,16 +21,6 @@ HISTORY_TICKS = 5990
 N_REDRAWS = 200
 FRAME_S = 0.05
 RATE_HZ = 25
-
-
-class SessionClock:
-    """Moves with the session that is made up, not with the machine."""
-
-    def __init__(self) -> None:
-        self.now_s = 50.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

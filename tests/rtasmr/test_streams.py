@@ -216,15 +216,6 @@ def test_what_was_held_back_is_not_a_wrong_rate() -> None:
     assert state.measured_hz == pytest.approx(100.0, rel=1e-6)
 
 
-def test_a_rate_is_plausible_once_a_factor_of_two_would_have_shown() -> None:
-    feed(monitor := RateMonitor(100.0), 100.0, 100.0, 4.0)
-    assert not monitor.state.is_plausible
-    feed(monitor := RateMonitor(100.0), 100.0, 100.0, 4.2)
-    assert (monitor.state.is_plausible, monitor.state.verdict) == (True, RateVerdict.UNKNOWN)
-    feed(monitor := RateMonitor(100.0), 210.0, 210.0, 9.0)
-    assert not monitor.state.is_plausible
-
-
 # Scope
 
 

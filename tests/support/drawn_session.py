@@ -51,6 +51,16 @@ DEMO = ModelState(
 REAL = ModelState("bilstm-live", False, 0.5, 10, 200, (), "cuda", "imagenet")
 
 
+class SessionClock:
+    """Moves with the session that is made up, not with the machine."""
+
+    def __init__(self) -> None:
+        self.now_s = 50.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 def record_of(k: int, *, band: bool = True) -> TickRecord:
     """Return the record of the ``k``-th tick: clips of a minute, each with a warm-up and one fault."""
     clip, tick = divmod(k, CLIP_TICKS)

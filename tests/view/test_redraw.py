@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from drawn_session import show
+from drawn_session import SessionClock, show
 
 from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
 
@@ -14,16 +14,6 @@ pytestmark = pytest.mark.gui
 
 N_TICKS = 320
 """Up to shortly behind a stretch of 4 s without a probability."""
-
-
-class SessionClock:
-    """Moves with the session that is made up."""
-
-    def __init__(self) -> None:
-        self.now_s = 50.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
