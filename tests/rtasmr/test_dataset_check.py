@@ -163,26 +163,21 @@ def test_a_log_without_any_rating_looks_wrong(broken_set: Path) -> None:
     assert Finding(LOG_FILE, Level.WARNING, "8 clips, 0 rating keys") in check(broken_set)
 
 
-def test_a_pulse_that_is_flat_in_one_clip_names_it(broken_set: Path) -> None:
+@pytest.mark.parametrize(
+    ("begin", "end", "told"),
+    [  # rows of 10 Hz; vid2 is shown from 120 s to 180 s
+        (1200, 1800, "CH2 is flat in 1 of 8 clips (vid2)"),
+        (1400, 1600, "CH2 is flat for up to 20.0 s in 1 of 8 clips (vid2)"),
+    ],
+)
+def test_a_pulse_that_does_not_move_names_its_clip(broken_set: Path, begin: int, end: int, told: str) -> None:
     path = broken_set / "ppg" / "021_csv.txt"
     rows = path.read_text().splitlines()
     n_head = len(rows) - 6000
-    for i in range(n_head + 1200, n_head + 1800):  # 10 Hz; vid2 is shown from 120 s to 180 s
+    for i in range(n_head + begin, n_head + end):
         rows[i] = rows[i].rpartition("\t")[0] + "\t7"
     path.write_text("\n".join(rows) + "\n")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
-    assert finding.text == f"{SLOW_PPG.text}; CH2 is flat in 1 of 8 clips (vid2){INVALID}"
-
-
-def test_a_pulse_that_drops_out_in_a_clip_is_named(broken_set: Path) -> None:
-    path = broken_set / "ppg" / "021_csv.txt"
-    rows = path.read_text().splitlines()
-    n_head = len(rows) - 6000
-    for i in range(n_head + 1400, n_head + 1600):  # 10 Hz; vid2 is shown from 120 s to 180 s
-        rows[i] = rows[i].rpartition("\t")[0] + "\t7"
-    path.write_text("\n".join(rows) + "\n")
-    (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
-    told = "CH2 is flat for up to 20.0 s in 1 of 8 clips (vid2)"
     assert finding.text == f"{SLOW_PPG.text}; {told}{INVALID}"
 
 
