@@ -39,7 +39,7 @@ def test_a_real_pulse_alone(served_study, shared_data):
     assert account["absent"] == ["sound", "picture"]
     assert account["streams"] == {"ppg": "rtasmr-ppg"}
     nothing = {"lost": {"ppg": 0}, "rejected": {"ppg": 0}, "rejected_markers": 0, "skipped_ticks": 0}
-    assert account["samples"] == nothing
+    assert account["samples"] == {**nothing, "bad_stamps": {}}
     for absent in ("sound", "picture"):
         assert f"no {absent} stream" in error
 
