@@ -120,6 +120,7 @@ def show(config: PlayerConfig, *, network: bool, is_tied: bool) -> None:
         if is_tied:
             orders: dict[str, Callable[[], None]] = {
                 "pause": presenter.pause,
+                "resume": presenter.resume,
                 "skip": presenter.skip,
                 "stop": presenter.stop,
             }

@@ -118,6 +118,14 @@ class Presenter:
             self._feeder.shown(picture, due_time_s, now_s)
 
     def pause(self) -> None:
+        """Hold what is shown."""
+        self._wants_pause = True
+
+    def resume(self) -> None:
+        """Go on with what is held."""
+        self._wants_pause = False
+
+    def toggle_pause(self) -> None:
         """Hold what is shown, or go on with it."""
         self._wants_pause = not self._wants_pause
 

@@ -19,7 +19,12 @@ from rtasmr.snapshot import Command, ProgrammeState
 
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 5.0
-_ORDERS = {Command.PAUSE: "pause", Command.SKIP: "skip", Command.STOP: "stop"}
+_ORDERS = {
+    Command.PAUSE: "pause",
+    Command.RESUME: "resume",
+    Command.SKIP: "skip",
+    Command.STOP: "stop",
+}
 
 
 class PlayerError(RtasmrError):

@@ -151,7 +151,7 @@ class StimulusWindow(QWidget):
         elif key in RATING_KEYS:
             presenter.ratings.press(RATING_KEYS.index(key), event_time(event.timestamp()))
         elif key == Qt.Key.Key_P:
-            presenter.pause()
+            presenter.toggle_pause()
         elif key == Qt.Key.Key_Space:
             presenter.go_on()
         elif key == Qt.Key.Key_Right and event.modifiers() & _CTRL:

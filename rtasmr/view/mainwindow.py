@@ -235,6 +235,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
             self._client.command(command)
         except LinkError as error:
             logger.warning("%s", error)
+            self.programme.show_unheard()
             return False
         return True
 

@@ -11,6 +11,8 @@ from rtasmr.view.state import ViewState
 CONFIRM_MS = 4000
 """How long the second press of Stop is waited for."""
 STOP, SURE = "S&top", "Really s&top?"
+UNHEARD = "The runtime was too busy to hear that: press again"
+UNHEARD_MS = 4000
 
 
 class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
@@ -21,6 +23,7 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
 
     def __init__(self) -> None:
         super().__init__()
+        self._pause_asks: Command = Command.PAUSE
         self.words = ElidedLabel(keep_end=False)
         self.pause = QtWidgets.QPushButton("&Pause")
         self.skip = QtWidgets.QPushButton("&Next")
@@ -30,9 +33,11 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         self.pause.setAccessibleName("Pause the session or go on")
         self.skip.setAccessibleName("Go on to the next item")
         self.stop.setAccessibleName("Stop the session; press twice")
-        self.pause.clicked.connect(lambda: self.asked.emit(Command.PAUSE))
+        self.pause.clicked.connect(lambda: self.asked.emit(self._pause_asks))
         self.skip.clicked.connect(lambda: self.asked.emit(Command.SKIP))
         self.stop.clicked.connect(self._stop)
+        self._unheard = QtCore.QTimer(self)
+        self._unheard.setSingleShot(True)
         self._calm = QtCore.QTimer(self)
         self._calm.setSingleShot(True)
         self._calm.timeout.connect(lambda: self.stop.setText(STOP))
@@ -54,6 +59,11 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
             self.stop.setText(STOP)
             self.asked.emit(Command.STOP)
 
+    def show_unheard(self) -> None:
+        """Say that what a button asked for has not reached the runtime."""
+        self.words.show_text(UNHEARD)
+        self._unheard.start(UNHEARD_MS)
+
     def show_state(self, state: ViewState) -> None:
         """Show where the programme of ``state`` is."""
         programme = state.snapshot.programme
@@ -63,7 +73,9 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
             button.setEnabled(programme is not None and state.linked and not state.over)
         if programme is None:
             return
-        self.words.show_text(state.programme_text)
+        if not self._unheard.isActive():
+            self.words.show_text(state.programme_text)
+        self._pause_asks = Command.RESUME if programme.paused else Command.PAUSE
         text = "Go &on" if programme.paused else "&Pause"
         if self.pause.text() != text:
             self.pause.setText(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from drawn_session import show
@@ -191,6 +192,33 @@ def test_the_programme_is_shown_and_driven(qtbot, window, store, server, heard):
     assert heard == [Command.PAUSE, Command.SKIP]  # a first press asks
     window.programme.stop.click()
     assert heard == [Command.PAUSE, Command.SKIP, Command.STOP]
+
+
+def test_pausing_twice_asks_for_the_same_and_a_paused_programme_is_resumed(
+    qtbot, window, store, server, heard
+):
+    show(store, N_TICKS, programme=True)
+    take(qtbot, window, server)
+    press(qtbot, window, "P")
+    press(qtbot, window, "P")  # before the runtime said that it is paused
+    assert heard == [Command.PAUSE, Command.PAUSE]
+    state = window.state.snapshot.programme
+    assert state is not None
+    store.update(programme=replace(state, paused=True))
+    take(qtbot, window, server)
+    window.programme.pause.click()
+    assert heard[2:] == [Command.RESUME]
+
+
+def test_a_command_that_no_runtime_heard_is_said_beside_the_buttons(qtbot, window, store, server, heard):
+    from rtasmr.view.programme_bar import UNHEARD
+
+    show(store, N_TICKS, programme=True)
+    take(qtbot, window, server)
+    server.close(drain_s=0.0)
+    window.programme.skip.click()
+    assert heard == []
+    assert window.programme.words.whole == UNHEARD
 
 
 def test_a_user_who_closes_the_window_ends_the_run(qtbot, window, heard):
