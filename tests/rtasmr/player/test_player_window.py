@@ -59,7 +59,7 @@ class Script:
         assert due_time_s == 0.0
         self.shown.append(picture.position_s)
 
-    def pause(self) -> None:
+    def toggle_pause(self) -> None:
         self.asked.append("pause")
 
     def skip(self) -> None:
