@@ -25,6 +25,9 @@ os.environ.setdefault("RTASMR_LSL_SESSION", f"test-{os.getpid()}")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Mesa's software OpenGL brings an LLVM that crashes beside the one of Triton, which offline tests load.
+os.environ.setdefault("QT_XCB_GL_INTEGRATION", "none")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -22,6 +22,7 @@ from PyQt5.QtGui import (
 from PyQt5.QtWidgets import QApplication, QWidget
 from PyQt5.sip import voidptr
 
+from rtasmr.display import without_gl
 from rtasmr.ending import end_signals
 from rtasmr.player.presenter import Presenter
 from rtasmr.player.scene import SceneKind
@@ -242,9 +243,11 @@ def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None
     ConfigError
         If there is no such display.
     """
-    application = QApplication(sys.argv[:1])
-    screen = choose_screen(display)
-    window = StimulusWindow(presenter)
+    with without_gl():
+        application = QApplication(sys.argv[:1])
+        screen = choose_screen(display)
+        window = StimulusWindow(presenter)
+        window.winId()
     for number in end_signals():
         signal.signal(number, lambda *_: presenter.stop())
     show_on(window, screen, full_screen=full_screen)

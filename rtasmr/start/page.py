@@ -10,6 +10,7 @@ from typing import Any
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from rtasmr.display import without_gl
 from rtasmr.errors import DataError
 from rtasmr.player.screen import describe_screens
 from rtasmr.start.child import Child
@@ -283,15 +284,17 @@ def display_offers() -> tuple[Offer, ...]:
 
 def open_page() -> int:
     """Open the page and return the exit code once it is closed."""
-    app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
-    app.setStyle("Fusion")  # the one style that follows a palette everywhere
     settings, note = settings_file(), ""
     try:
         remembered = load_choice(settings)
     except DataError as error:
         remembered, note = None, str(error)
     state = StartState(remembered or first_choice(), is_first=remembered is None)
-    page = StartPage(state, settings, note=note)
+    with without_gl():
+        app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
+        app.setStyle("Fusion")  # the one style that follows a palette everywhere
+        page = StartPage(state, settings, note=note)
+        page.winId()
     # Ctrl-C: Python runs its handlers between two ticks of the page's timer.
     previous = {number: signal.signal(number, lambda *_: page.close()) for number in _SIGNALS}
     page.show()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore
 
-from rtasmr.display import has_display
+from rtasmr.display import has_display, without_gl
 from rtasmr.errors import RtasmrError
 from rtasmr.link import SnapshotClient
 from rtasmr.view.mainwindow import MainWindow
@@ -59,8 +59,10 @@ def run_window(
         raise RtasmrError(
             "expected a display, got none: set DISPLAY, or run the runtime with --headless and no window"
         )
-    app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
-    window = MainWindow(SnapshotClient(link_file), theme=theme, ends_run=ends_run)
+    with without_gl():
+        app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
+        window = MainWindow(SnapshotClient(link_file), theme=theme, ends_run=ends_run)
+        window.winId()
     window.span_box.setCurrentText(span)
     if size is not None:
         window.resize(*size)
