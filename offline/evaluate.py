@@ -11,7 +11,7 @@ import numpy as np
 
 from offline.asking import Asker, same_order
 from offline.curves import clip_agreement, serving_curves
-from offline.differences import differences
+from offline.differences import corrected, differences
 from offline.lag import LagCurve, lag_curve
 from offline.leaks import check_causal, check_same, check_tables
 from offline.modality_gain import EXCHANGED, gains_of, modality_gains
@@ -74,7 +74,8 @@ class Evaluated:
     notes : tuple of str
         What limits it.
     less : dict of str to dict of str to Measured
-        Its scores less those of each rule, and of each other model that was asked about the same trials.
+        Its scores less those of each rule, and of each other model that was asked about the same trials;
+        p-values after Holm, over all of them.
     """
 
     name: str
@@ -274,7 +275,7 @@ def _less(
     }
     # The verdict rests on this difference: one number has one interval.
     less[ELAPSED] |= {WITHIN: model.row.scores[OVER_ELAPSED]}
-    return less
+    return corrected(less)
 
 
 def _lag(

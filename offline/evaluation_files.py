@@ -21,6 +21,7 @@ from offline.labels import long_labels, short_label
 from offline.lag import LagCurve
 from offline.modality_gain import MAX_EXCHANGES, SHIFT_S
 from offline.predictions import save_predictions
+from offline.reading import bound
 from offline.results import Measured
 from offline.rules import OTHERS
 from rtasmr.card import INTENDED_USE, NOT_FOR
@@ -44,6 +45,7 @@ ROWS: Mapping[str, str] = {
     "called": "ticks called tingle, %",
     "brier": "Brier",
     "ece": "ECE",
+    "ece_when_calibrated": "ECE that right probabilities would have",
     "auc_of_kind": "AUC, ASMR against nature clips",
 }
 """Scores of the table in its order, with their names."""
@@ -172,10 +174,21 @@ def _model_page(model: Evaluated) -> Iterator[str]:
             "than for the others: its scores between people are below chance by construction."
         )
         yield ""
+    yield (
+        "An ECE is above 0 even where every probability is right, as people report more or less than expected by "
+        "chance; within the range that right probabilities would have it is no sign of a fault."
+    )
+    yield ""
     yield f"| {model.name} less | {' | '.join(ROWS[key] for key in COMPARED)} |"
     yield f"| --- |{' --- |' * len(COMPARED)}"
     for other, difference in model.less.items():
-        yield f"| {other} | {' | '.join(_cell(difference[key]) for key in COMPARED)} |"
+        yield f"| {other} | {' | '.join(_tested_cell(difference[key]) for key in COMPARED)} |"
+    yield ""
+    n_tested = sum(number.p is not None for found in model.less.values() for number in found.values())
+    yield (
+        f"p: two-sided, corrected for the {n_tested} differences of this table (Holm). The intervals are "
+        "those of one difference alone; what is measurably better has p <= 0.05."
+    )
     yield ""
     onsets, with_tingles, without = (
         model.row.scores[key].note for key in ("onset_recall", "response_sensitivity", "response_specificity")
@@ -222,6 +235,10 @@ def _asked_page(model: Evaluated) -> Iterator[str]:
             "same clip and fold, errors averaged."
         )
         yield ""
+
+
+def _tested_cell(number: Measured) -> str:
+    return _cell(number) + ("" if number.p is None else f", p {bound(number.p)}")
 
 
 def _cell(number: Measured | None, digits: int = 3) -> str:

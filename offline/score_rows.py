@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.calibration_error import CALIBRATION_BINS, CalibrationError
 from offline.caveats import flips_per_minute, pooled_steps
 from offline.events import EventScores, response_counts
 from offline.metrics import (
@@ -27,7 +28,7 @@ from offline.metrics import (
 )
 from offline.person_specific import PersonScores
 from offline.person_test import PersonTest, person_test
-from offline.predictions import Predictions, TrialPrediction
+from offline.predictions import Predictions
 from offline.rank_scores import PrecisionScore, RankScores, mean_of_defined
 from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
@@ -39,7 +40,7 @@ from rtasmr.errors import DataError
 BALANCED, MCC, AUC, AUPRC = "balanced_accuracy", "mcc", "auc", "auprc"
 WITHIN, OVER_ELAPSED, BETWEEN, OWN = "auc_within_trial", "auc_over_elapsed", "auc_between", "own_r"
 KIND, BRIER, PARTICIPANTS = "auc_of_kind", "brier", "participants"
-CALIBRATION_BINS = 10
+ECE, CHANCE_ECE = "ece", "ece_when_calibrated"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +154,7 @@ def _pooled_scores(
     interval = ParticipantBootstrap(predictions, rng, n_bootstrap)
     counts = trial_counts(predictions).to_array()
     ranks, squares = RankScores.of(trials), PersonScores.of([predictions])
+    calibration = CalibrationError(trials)
     elapsed = np.array([auc(trial.truth, np.arange(trial.p.size, dtype=np.float64)) for trial in trials])
     calls = np.array([[trial.predicted.sum(), trial.p.size] for trial in trials])
     n_varying = int(np.isfinite(ranks.by_trial).sum())
@@ -173,10 +175,11 @@ def _pooled_scores(
         AUC: interval(ranks.pooled, "AUC", "all moments pooled"),
         AUPRC: interval(PrecisionScore(trials), "AUPRC", f"{base_rate:.3f} is chance: the base rate"),
         WITHIN: interval(ranks.within_trial, "AUC", f"over time, {n_varying} trials whose truth varies"),
-        OVER_ELAPSED: interval(over_elapsed, "AUC", "within trials, more than elapsed time has"),
+        OVER_ELAPSED: interval.tested(over_elapsed, "AUC", "within trials, more than elapsed time has"),
         "called": interval(called, "%", "share of ticks called tingle"),
         BRIER: interval(squares.brier, "squared error"),
-        "ece": interval(_CalibrationError(trials), "p", f"{CALIBRATION_BINS} bins"),
+        ECE: interval(calibration, "p", f"{CALIBRATION_BINS} bins"),
+        CHANCE_ECE: calibration.when_calibrated(rng.spawn(1)[0], n_bootstrap),
     }
 
 
@@ -210,25 +213,6 @@ def _event_scores(
             f"{n_silent} trials without any",
         ),
     }
-
-
-class _CalibrationError:
-    """Expected calibration error of weighed trials."""
-
-    def __init__(self, trials: tuple[TrialPrediction, ...]) -> None:
-        # Per trial and bin: steps, sum of probabilities, tingles.
-        self._sums = np.zeros((len(trials), CALIBRATION_BINS, 3))
-        for i, trial in enumerate(trials):
-            bins = calibration_bins(trial.truth, trial.p, CALIBRATION_BINS)
-            parts = (bins.mean_p, bins.frequency)
-            self._sums[i, :, 0] = bins.n
-            for k, part in enumerate(parts, start=1):
-                self._sums[i, :, k] = np.where(bins.n > 0, part, 0.0) * bins.n
-
-    def __call__(self, weights: NDArray[np.int64]) -> Scores:
-        sums = np.tensordot(weights, self._sums, axes=1)
-        gap = np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1)
-        return np.asarray(gap / sums[..., 0].sum(axis=-1))
 
 
 def _kind(predictions: Predictions, rng: np.random.Generator, n_bootstrap: int) -> Measured:

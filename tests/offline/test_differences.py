@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from offline.differences import COMPARED, differences
+from offline.differences import COMPARED, corrected, differences
 from offline.predictions import Predictions, TrialPrediction
 from offline.resampling import ParticipantBootstrap
+from offline.results import Measured
 from offline.score_rows import score_row
 from rtasmr.errors import DataError
 from rtasmr.types import TrialId
@@ -94,3 +95,27 @@ def test_participants_are_drawn_the_same_for_both(rng):
     assert wide.ci95[1] - wide.ci95[0] > 0.5
     found = differences(own, other, rng, 200)
     assert found["auc_within_trial"].ci95 == (0.0, 0.0)
+
+
+def test_p_values_are_corrected_for_all_differences_of_the_model():
+    less = {
+        "one": {
+            "auc": Measured(0.1, ci95=(0.05, 0.2), p=0.01, note="less one"),
+            "brier": Measured(0.0, p=0.6),
+        },
+        "other": {"auc": Measured(0.1, p=0.02), "brier": Measured(None, note="undefined")},
+    }
+    found = corrected(less)
+    # Holm: 3 tests for the smallest, 2 for the next, 1 for the last; the undefined one is none.
+    assert [found[o][k].p for o, k in (("one", "auc"), ("other", "auc"), ("one", "brier"))] == pytest.approx(
+        [0.03, 0.04, 0.6]
+    )
+    assert found["one"]["auc"].ci95 == (0.05, 0.2)
+    assert found["one"]["auc"].note == "less one; p after Holm, 3 differences"
+    assert found["other"]["brier"] == less["other"]["brier"]
+
+
+def test_a_clear_difference_has_a_small_p_value(rng):
+    found = differences(PERFECT, BLIND, rng, 99)
+    assert found["auc"].p == pytest.approx(0.02)  # 2 (0 + 1) / (99 + 1): no draw on the other side of 0
+    assert differences(BLIND, BLIND, rng, 99)["auc"].p == 1.0

@@ -162,7 +162,9 @@ def test_a_model_of_the_persons_pulse(study):
     assert model.row.scores["onset_latency"].value == pytest.approx(np.median(delays_s) + 1.1)
     assert model.rules["rule: always"].scores["balanced_accuracy"].value == 50.0
     over_elapsed, within = model.row.scores["auc_over_elapsed"], model.row.scores["auc_within_trial"]
-    assert model.less["rule: elapsed time"]["auc_within_trial"] == over_elapsed
+    less = model.less["rule: elapsed time"]["auc_within_trial"]
+    assert (less.value, less.ci95) == (over_elapsed.value, over_elapsed.ci95)
+    assert less.p > over_elapsed.p  # one of many differences
     elapsed = model.rules["rule: elapsed time"].scores["auc_within_trial"]
     assert over_elapsed.value == pytest.approx(within.value - elapsed.value)
     assert model.row.scores["balanced_accuracy"].ci95[0] > 50.0
@@ -212,6 +214,9 @@ def test_a_model_of_the_kind_of_clip(study, tmp_path):
     assert "Simulated data: nothing here says anything about people." in page
     assert "Not for: medical use" in page
     assert "| toy less | balanced accuracy, % | AUC within a trial | AUC, all moments | Brier |" in page
+    n_differences = sum("|less " in key for key in numbers)
+    assert f"corrected for the {n_differences} differences of this table (Holm)" in page
+    assert "| ECE that right probabilities would have |" in page
     assert (out / "evaluation.csv").read_text(encoding="utf-8").count("Simulated data") > 100
     assert (out / "figures" / "evaluation.png").stat().st_size > 10_000
 
