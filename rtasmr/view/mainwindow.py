@@ -115,13 +115,13 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self.programme.asked.connect(self._ask_runtime)
 
         words = QtWidgets.QVBoxLayout()
+        words.setSpacing(0)
         words.addWidget(self.headline)
         words.addWidget(self.estimate)
         header = QtWidgets.QHBoxLayout()
+        header.setSpacing(6)
         header.addWidget(self.probability)
-        header.addSpacing(6)
         header.addLayout(words, stretch=1)
-        header.addSpacing(8)
         for control in self._make_controls():
             header.addWidget(control)
 
@@ -140,6 +140,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self.panel = StatusPanel(theme)
         columns = QtWidgets.QHBoxLayout()
         columns.setContentsMargins(12, 8, 12, 8)
+        columns.setSpacing(10)
         columns.addLayout(left, stretch=1)
         columns.addWidget(self.panel)
         rows = QtWidgets.QVBoxLayout()

@@ -15,6 +15,7 @@ import pytest
 
 from rtasmr.link import SnapshotClient, SnapshotServer, SnapshotStore
 from rtasmr.snapshot import (
+    Asked,
     LatencyState,
     ModelState,
     ProgrammeState,
@@ -215,14 +216,37 @@ def test_ratings_are_drawn_as_steps(window):
 def test_the_axis_of_the_rating_says_what_is_rated(qtbot, window, store, make_record):
     right = window.probability_plot.item.getAxis("right")
     assert right.labelText == "own rating of tingling"  # as the name of the clip, vid3, tells
-    store.update(programme=ProgrammeState("rain", "pleasantness", 1, 2, 42.0, 512.0, "rest"))
+    store.update(programme=ProgrammeState("vid3", "pleasantness", 1, 2, 42.0, 512.0, "rest"))
     _news(qtbot, window, store)
     window.redraw()
     assert right.labelText == "own rating of pleasantness"
-    store.add_records([make_record(0, segment=1, label="", origin_s=1060.0)])
-    store.update(programme=None)
+
+
+def test_ratings_of_different_questions_are_told_apart(qtbot, window, store, make_record):
+    """vid3 by its name, rain as its stream of ratings says; what nobody was asked counts for nothing."""
+    right = window.probability_plot.item.getAxis("right")
+    marks = window.probability_plot.marks
+    keys = StreamState(Role.RATING, "keys", "keys-1", 0.0, math.nan, 0.0, 1.0, Status.OK, 9, 0, 0)
+    store.update(streams=(replace(keys, asked=(Asked("rain", "pleasantness"),)),))
+    rest = [make_record(i, segment=1, label="", origin_s=1060.0, rating=0) for i in range(5)]
+    store.add_records(rest)
     _news(qtbot, window, store)
-    assert right.labelText == "own rating"
+    assert right.labelText == "own rating of tingling"
+    rain = [make_record(i, segment=2, label="rain", origin_s=1060.5, rating=3) for i in range(5)]
+    store.add_records(rain)
+    _news(qtbot, window, store)
+    assert right.labelText == "own rating: tingling, pleasantness"
+    assert [(mark.label, mark.question) for mark in marks.marks] == [("", ""), ("rain", "pleasantness")]
+    store.add_records([make_record(i, segment=3, label="", origin_s=1061.0, rating=1) for i in range(5)])
+    _news(qtbot, window, store)
+    assert right.labelText == "own rating"  # a press that no clip asked for
+    window.span_box.setCurrentText("30 s")
+    # Until all else has left the axis.
+    rain = [make_record(k, segment=4, label="rain", origin_s=1061.5, rating=2) for k in range(320)]
+    store.update(rain, now_s=rain[-1].time_s + 1.2)
+    _news(qtbot, window, store)
+    assert right.labelText == "own rating of pleasantness"
+    assert {mark.question for mark in marks.marks} <= {""}
 
 
 def test_a_pulse_that_stopped_leaves_the_plot_and_says_so(qtbot, window, store, clock):
