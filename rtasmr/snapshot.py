@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from rtasmr.errors import DataError
 from rtasmr.types import Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -37,12 +37,20 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person is asked to rate during a clip: a `rtasmr.questions.Question` as text."""
+
+    clip: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamState:
     """Health of one input stream.
 
     ``sfreq`` is the declared rate and ``measured_sfreq`` the one seen, in Hz (0.0 declares an irregular
     stream); ``lag_s`` is how late its newest sample came; ``age_s`` is the time since that one's stamp. NaN
-    where there is nothing to measure yet.
+    where there is nothing to measure yet. ``asked`` is what a stream of ratings says of its clips.
     """
 
     role: Role
@@ -56,6 +64,7 @@ class StreamState:
     n_samples: int
     n_lost: int
     overruns: int
+    asked: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

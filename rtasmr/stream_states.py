@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 
 from rtasmr.aligner import Aligner
-from rtasmr.snapshot import StreamState
+from rtasmr.questions import stated_questions
+from rtasmr.snapshot import Asked, StreamState
 from rtasmr.streams import Inlet
 from rtasmr.types import Modality, Role, Status, StreamSpec
+
+MAX_ASKED, MAX_NAME = 100, 200
+"""Most clips, and longest name of one, that are told of a stream of ratings."""
 
 
 def stream_states(
@@ -50,6 +55,13 @@ def stream_states(
                 n_samples=0 if inlet is None else inlet.n_samples,
                 n_lost=0 if modality is None else aligner.n_lost(modality),
                 overruns=0 if modality is None else aligner.n_rejected(modality),
+                asked=_asked(spec) if role is Role.RATING else (),
             )
         )
     return tuple(states)
+
+
+def _asked(spec: StreamSpec) -> tuple[Asked, ...]:
+    """Return what a stream of ratings says was asked; the metadata of strangers has any length."""
+    stated = ((clip, text) for clip, text in stated_questions(spec.desc).items() if len(clip) <= MAX_NAME)
+    return tuple(Asked(clip, question.value) for clip, question in islice(stated, MAX_ASKED))

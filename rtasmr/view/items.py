@@ -200,10 +200,12 @@ class MarkItem(DeviceItem):
         for mark, foot, top, end in zip(self.marks, feet, tops, ends, strict=True):
             painter.setPen(pen_of(colour, style=QtCore.Qt.PenStyle.DotLine))
             painter.drawLine(foot, top)
-            word = clean(mark.label, 20) or FREE_WORD
-            if end - foot.x() >= metrics.horizontalAdvance(word) + _LABEL_MARGIN:
-                painter.setPen(colour)
-                painter.drawText(foot + QtCore.QPointF(4, -metrics.descent() - 2), word)
+            name = clean(mark.label, 20) or FREE_WORD
+            words = [f"{name}: {mark.question}", name] if mark.question else [name]
+            room_px = end - foot.x() - _LABEL_MARGIN
+            word = next((word for word in words if metrics.horizontalAdvance(word) <= room_px), "")
+            painter.setPen(colour)
+            painter.drawText(foot + QtCore.QPointF(4, -metrics.descent() - 2), word)
 
 
 class RatingItem(PlotPart):

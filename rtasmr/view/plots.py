@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore
 
+from rtasmr.questions import Question
 from rtasmr.view.items import (
     PENDING_WORD,
     Y_HIGH,
@@ -24,7 +26,7 @@ from rtasmr.view.look import draw_line, pen_of, side_width
 from rtasmr.view.state import ViewState
 from rtasmr.view.theme import Theme
 from rtasmr.view.tracks import TICK_S, RatingStep, SegmentMark, Span, thinned, trend_steps
-from rtasmr.view.wording import clock_text
+from rtasmr.view.wording import clock_text, rating_axis_words
 
 STALL_S = 0.5
 """Longest that what is pending stands still in the picture."""
@@ -54,6 +56,10 @@ class ClockAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph carries no type
         return [clock_text(value) if value >= 0 else "" for value in values]
 
 
+_Axis = tuple[str, float, float, float, Mapping[str, Question]]
+"""What all of the picture hangs on: session, zero, begin and end of the time axis, what is asked."""
+
+
 class ProbabilityPlot:
     """Probability with its band, threshold, rating and the stretches without a probability."""
 
@@ -78,7 +84,7 @@ class ProbabilityPlot:
         self._items = (self.spans, self.rating, self.band, self.marks, self.curve)
         for item in (*self._items[:-1], self.threshold, self.curve):
             self.item.addItem(item)
-        self._drawn: tuple[tuple[str, float, float, float], float, float] = (("", 0.0, 0.0, 0.0), 0.0, 0.0)
+        self._drawn: tuple[_Axis, float, float] = (("", 0.0, 0.0, 0.0, {}), 0.0, 0.0)
 
     def draw(self, state: ViewState, clock_s: float, span_s: float | None) -> None:
         """Draw the newest ``span_s`` seconds, or all that is kept, unless less than a pixel is new."""
@@ -86,15 +92,12 @@ class ProbabilityPlot:
         self.threshold.setVisible(model is not None)
         if model is not None:
             self.threshold.setValue(model.threshold)
-        right = self.item.getAxis("right")
-        if right.labelText != state.rating_text:
-            right.setLabel(state.rating_text)
         zero_s = state.start_s
         begin_s, end_s = state.axis_s(clock_s, span_s)
         pending = state.pending(clock_s)
         newest_s = 0.0 if state.newest is None else state.newest.time_s - zero_s
         reached_s = newest_s if pending is None else pending[1] - zero_s
-        axis = (state.snapshot.session, zero_s, begin_s, end_s)
+        axis = (state.snapshot.session, zero_s, begin_s, end_s, state.asked)
         drawn_axis, drawn_newest_s, drawn_reached_s = self._drawn
         pixel_s = (end_s - begin_s) / max(self.item.vb.width(), 1)
         # What is pending grows all the time, and is worth a picture of its own only where no record comes.
@@ -108,13 +111,18 @@ class ProbabilityPlot:
         times, low, high = columns.band()
         self.band.show(times - zero_s, low, high)
         steps = columns.rating_steps()
+        rated = state.rated(steps)
+        right = self.item.getAxis("right")
+        if right.labelText != (text := rating_axis_words(rated)):
+            right.setLabel(text)
+            right.resizeEvent()  # it alone puts a label in the middle
         self.rating.show(tuple(RatingStep(s.start_s - zero_s, s.stop_s - zero_s, s.rating) for s in steps))
         spans = [*columns.spans(), *columns.outside_spans()]
         shown = [Span(span.start_s - zero_s, span.stop_s - zero_s, span.word) for span in spans]
         if pending is not None:
             shown.append(Span(pending[0] - zero_s, pending[1] - zero_s, PENDING_WORD))
         spans_from_s = self.spans.show(tuple(sorted(shown, key=lambda span: span.start_s)))
-        marks = (SegmentMark(mark.time_s - zero_s, mark.label) for mark in state.marks)
+        marks = (_mark_of(state, mark, is_mixed=len(rated) > 1) for mark in state.marks)
         marks_from_s = self.marks.show(tuple(mark for mark in marks if mark.time_s >= begin_s))
         if axis == drawn_axis:
             seam_s = SEAM_PX * pixel_s
@@ -127,6 +135,12 @@ class ProbabilityPlot:
         for item in self._items:
             item.cover(begin_s, end_s)
         _move(self.item, begin_s, end_s)
+
+
+def _mark_of(state: ViewState, mark: SegmentMark, *, is_mixed: bool) -> SegmentMark:
+    """Return a mark on the plot's time axis, with its question where the clips have different ones."""
+    question = state.question_of(mark.label).value if is_mixed and mark.label else ""
+    return SegmentMark(mark.time_s - state.start_s, mark.label, question)
 
 
 class SolidCurve(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph carries no types

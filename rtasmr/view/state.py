@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -23,8 +23,8 @@ from rtasmr.snapshot import (
 )
 from rtasmr.types import Modality, Status
 from rtasmr.view.lights import Level, Light, light_of
-from rtasmr.view.tracks import STATUS_WORDS, RecordColumns, SegmentMark
-from rtasmr.view.wording import DASH, clean, clock_text, number, rating_words
+from rtasmr.view.tracks import STATUS_WORDS, RatingStep, RecordColumns, SegmentMark
+from rtasmr.view.wording import DASH, clean, clock_text, number
 
 HISTORY_S = 2 * 3600
 """What a window that stays keeps; one that attaches late gets ten minutes."""
@@ -85,6 +85,8 @@ class ViewState:
         The last ten seconds of the pulse wave.
     trend : ndarray of shape (n_readings, 3), float64
         Time, pulse rate per minute and quality of the readings of the pulse.
+    asked : mapping of str to Question
+        What the person is asked, by clip, as far as it was told; never changed in place.
     """
 
     def __init__(self, history: int = HISTORY_RECORDS) -> None:
@@ -99,6 +101,8 @@ class ViewState:
         self.columns = RecordColumns.of(())
         self.newest: TickRecord | None = None
         self.marks: tuple[SegmentMark, ...] = ()
+        self.asked: Mapping[str, Question] = {}
+        self._labels: dict[int, str] = {}  # of the segments whose records are kept
         self.ppg_times: NDArray[np.float64] = np.empty(0)
         self.ppg_values: NDArray[np.float64] = np.empty(0)
         self.trend: NDArray[np.float64] = np.empty((0, 3))
@@ -110,6 +114,7 @@ class ViewState:
             self._forget(snapshot)
         self._add_pulse(snapshot)
         self._add(snapshot.records)
+        self._note_asked(snapshot)
         # They are in the columns; a reference to them would keep every portion alive.
         self.snapshot = replace(snapshot, records=(), trend=(), ppg_times=(), ppg_values=())
         if math.isfinite(snapshot.now_s):
@@ -136,11 +141,24 @@ class ViewState:
         for record in records:
             if previous is None or record.segment != previous.segment:
                 marks.append(SegmentMark(record.time_s, record.label))
+                self._labels[record.segment] = record.label
             previous = record
         self.newest = previous
         self.columns = self.columns.joined(RecordColumns.of(records), self._history)
         oldest_s = self.columns.time_s[0]
         self.marks = tuple(mark for mark in marks if mark.time_s >= oldest_s)
+        oldest = self.columns.segment[0]
+        self._labels = {segment: label for segment, label in self._labels.items() if segment >= oldest}
+
+    def _note_asked(self, snapshot: Snapshot) -> None:
+        """Keep what the streams of ratings, and the programme, say is asked about a clip."""
+        told = {asked.clip: asked.question for stream in snapshot.streams for asked in stream.asked}
+        programme = snapshot.programme
+        if programme is not None and programme.question:
+            told[programme.now] = programme.question
+        known = {clip: Question(text) for clip, text in told.items() if text in ASKED}
+        if not known.items() <= self.asked.items():
+            self.asked = {**self.asked, **known}
 
     def lose_link(self, reason: str) -> None:
         """Note that the runtime cannot be reached; what was drawn stays."""
@@ -271,14 +289,19 @@ class ViewState:
         used = ", ".join(MODALITY_WORDS[modality] for modality in modalities_of(self.newest.modalities))
         return f"estimate {age_s:.1f} s old \N{MIDDLE DOT} from {used or 'no modality'}"
 
-    @property
-    def rating_text(self) -> str:
-        """What the grey steps of the newest clip are a rating of."""
-        programme, newest = self.snapshot.programme, self.newest
-        asked = "" if programme is None else programme.question
-        if asked in ASKED:
-            return rating_words(Question(asked))
-        return rating_words(question_of("" if newest is None else newest.label))
+    def question_of(self, label: str) -> Question:
+        """Return what is asked about a clip, as told or else as its name tells."""
+        return question_of(label, self.asked)
+
+    def rated(self, steps: Sequence[RatingStep]) -> tuple[Question, ...]:
+        """Return what these steps are ratings of, each question once; without any, what the newest clip asks.
+
+        Between clips nobody is asked: the 0 from which every segment starts is no answer there.
+        """
+        labels = [(self._labels.get(step.segment, ""), step.rating) for step in steps]
+        questions = [self.question_of(label) for label, rating in labels if label or rating > 0]
+        newest = "" if self.newest is None else self.newest.label
+        return tuple(dict.fromkeys(questions)) or (self.question_of(newest),)
 
     @property
     def pulse_text(self) -> str:

@@ -48,19 +48,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RatingStep:
-    """A stretch with one rating, 0 to 3."""
+    """A stretch with one rating, 0 to 3, in a segment."""
 
     start_s: float
     stop_s: float
     rating: int
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentMark:
-    """Where a segment begins; ``label`` is empty for a free segment."""
+    """Where a segment begins.
+
+    ``label`` is empty for a free segment, ``question`` where there is no need to name it.
+    """
 
     time_s: float
     label: str
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,12 @@ class RecordColumns:
         """Return the stretches of one known rating, in order of time."""
         half = TICK_S / 2
         return [
-            RatingStep(self.time_s[first] - half, self.time_s[last] + half, int(self.rating[first]))
+            RatingStep(
+                self.time_s[first] - half,
+                self.time_s[last] + half,
+                int(self.rating[first]),
+                int(self.segment[first]),
+            )
             for first, last in self._runs(self.rating)
             if self.rating[first] != NO_RATING
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rtasmr.questions import Question
 
@@ -26,6 +27,15 @@ def clock_text(seconds: float) -> str:
 def rating_words(question: Question) -> str:
     """Return what a rating is of: only one of tingling says anything about a tingle."""
     return "own rating" if question is Question.NOT_STATED else f"own rating of {question}"
+
+
+def rating_axis_words(questions: Sequence[Question]) -> str:
+    """Return what the scale of ratings of several clips tells; see `rating_words`."""
+    if len(questions) == 1:
+        return rating_words(questions[0])
+    if Question.NOT_STATED in questions or not questions:
+        return rating_words(Question.NOT_STATED)
+    return f"own rating: {', '.join(questions)}"
 
 
 def clean(text: str, n_max: int = 300) -> str:

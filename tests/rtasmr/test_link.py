@@ -252,7 +252,7 @@ class TestRefusals:
         self, client: SnapshotClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("rtasmr.snapshot.SNAPSHOT_VERSION", 99)
-        with pytest.raises(DataError, match="version 99, got 3"):
+        with pytest.raises(DataError, match="version 99, got 4"):
             client.poll(PATIENCE_S)
         assert not client.connected
 

@@ -9,6 +9,7 @@ import pytest
 from rtasmr.errors import DataError
 from rtasmr.snapshot import (
     NO_RATING,
+    Asked,
     LatencyState,
     ModelState,
     ProgrammeState,
@@ -28,6 +29,7 @@ from rtasmr.types import Modality, Prediction, Role, Segment, Status
 
 RECORD = TickRecord(2, "vid3", 57, 105.7, 0.25, Status.OK, 0b011, 3, 0.125, 0.5, True)
 STREAM = StreamState(Role.PPG, "pulse", "ppg-1", 100.0, 99.9, 0.02, 0.15, Status.OK, 1000, 3, 0)
+KEYS = replace(STREAM, role=Role.RATING, asked=(Asked("rain", "pleasantness"), Asked("vid3", "tingling")))
 FULL = Snapshot(
     session="abc",
     revision=7,
@@ -39,7 +41,7 @@ FULL = Snapshot(
     start_s=100.0,
     published_ago_s=0.04,
     model=ModelState("av", True, 0.5, 10, 200, ("small",), "cpu", "random:7"),
-    streams=(STREAM,),
+    streams=(STREAM, KEYS),
     records=(RECORD,),
     ppg_times=(106.0, 106.1),
     ppg_values=(-1.0, 0.5),
@@ -91,8 +93,8 @@ def test_float64_time_stamps_come_back_exactly():
         (b"\x80\x04N.", "expected a JSON object"),
         (b"[" * 100_000, "expected a JSON object"),
         (b"[1]", "expected a JSON object, got list"),
-        (b"{}", "version 3, got None"),
-        (changed(version=4), "version 3, got 4"),
+        (b"{}", "version 4, got None"),
+        (changed(version=5), "version 4, got 5"),
         (changed(colour="red"), r"unknown \['colour'\]"),
         (changed(model={"id": "a"}), r"snapshot.model: .*missing \['demo'"),
         (changed(seq="58"), "snapshot.seq: expected int, got str"),
