@@ -175,8 +175,8 @@ def _model_page(model: Evaluated) -> Iterator[str]:
         )
         yield ""
     yield (
-        "An ECE is above 0 even where every probability is right, as people report more or less than expected by "
-        "chance; within the range that right probabilities would have it is no sign of a fault."
+        "An ECE is above 0 even where every probability is right, as people report more or less than "
+        "expected by chance; within the range that right probabilities would have it is no sign of a fault."
     )
     yield ""
     yield f"| {model.name} less | {' | '.join(ROWS[key] for key in COMPARED)} |"
