@@ -11,6 +11,7 @@ import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from rtasmr.display import without_gl
+from rtasmr.ending import end_signals
 from rtasmr.errors import DataError
 from rtasmr.player.screen import describe_screens
 from rtasmr.start.child import Child
@@ -296,13 +297,10 @@ def open_page() -> int:
         page = StartPage(state, settings, note=note)
         page.winId()
     # Ctrl-C: Python runs its handlers between two ticks of the page's timer.
-    previous = {number: signal.signal(number, lambda *_: page.close()) for number in _SIGNALS}
+    previous = {number: signal.signal(number, lambda *_: page.close()) for number in end_signals()}
     page.show()
     page.look(*AT_ONCE)
     app.exec_()
     for number, handler in previous.items():
         signal.signal(number, handler)
     return 0
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)

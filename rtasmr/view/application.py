@@ -10,13 +10,12 @@ import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore
 
 from rtasmr.display import has_display, without_gl
+from rtasmr.ending import end_signals
 from rtasmr.errors import RtasmrError
 from rtasmr.link import SnapshotClient
 from rtasmr.view.mainwindow import MainWindow
 from rtasmr.view.state import DEFAULT_SPAN
 from rtasmr.view.theme import Theme
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_window(
@@ -89,7 +88,7 @@ def run_window(
         ended_by.append(number)
         window.leave()
 
-    previous = {number: signal.signal(number, give_way) for number in _SIGNALS}
+    previous = {number: signal.signal(number, give_way) for number in end_signals()}
     window.show()
     window.start()
     app.exec_()

@@ -363,12 +363,14 @@ class TestProcess:
         image = QtGui.QImage(str(picture))
         assert (image.width(), image.height()) == (1024, 640)
 
-    def test_terminated_it_says_so_and_the_runtime_goes_on(self, qtbot, server):
+    @pytest.mark.usefixtures("hangups_heard")
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_terminated_it_says_so_and_the_runtime_goes_on(self, qtbot, server, number):
         """Only exit code 0, a window closed by its user, ends a run."""
         with self.start("--attach", str(server.link_file)) as process:
             qtbot.waitUntil(lambda: server.n_clients == 1, timeout=60_000)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 128 + signal.SIGTERM
+            process.send_signal(number)
+            assert process.wait(60) == 128 + number
         assert SnapshotClient(server.link_file).poll(10.0) is not None
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
