@@ -10,7 +10,7 @@ people whose pulses were exchanged, and from which strength of the effect on it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from offline.asking import exchanged
+from offline.behaviour import RatedTrial
+from offline.cardio import PulseTrial, compare_conditions, measure_comparison, published_rates, window_ratings
 from offline.live_frames import pulse_frames
 from offline.modality_gain import EXCHANGED, gains_of
 from offline.outer_folds import outer_folds
@@ -27,12 +29,12 @@ from offline.predictions import Predictions, TrialPrediction
 from offline.score_rows import score_row
 from offline.scores import asmr_trials
 from offline.simulation.drive import stimulus_drives
-from offline.simulation.pulse import NO_EFFECT, STEP_MV, TINGLE_EFFECT, simulate_pulse
+from offline.simulation.pulse import N_SAMPLES, NO_EFFECT, STEP_MV, TINGLE_EFFECT, simulate_pulse
 from offline.simulation.sessions import Session, draw_session, part_rng
 from offline.statistics import N_BOOTSTRAP
 from offline.tables import TrialTable
 from offline.verdict import PERSON_P, Verdict, Words, judge
-from rtasmr.biopac import PpgRecording
+from rtasmr.biopac import PPG_SFREQ, PpgRecording
 from rtasmr.features.spec import PPG_NAMES, FeatureSpec
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.presentation_log import LOG_UNITS_PER_S, Clip, Press, SessionLog, rating_track
@@ -57,7 +59,7 @@ def proof_spec() -> FeatureSpec:
 
 
 def proof_study(
-    places: Sequence[int], seed: int, strength: float, rating_lag_s: float = 0.0
+    places: Sequence[int], seed: int, strength: float | None, rating_lag_s: float = 0.0
 ) -> list[TrialTable]:
     """Return the feature tables of simulated people, without files between.
 
@@ -66,8 +68,9 @@ def proof_study(
     places : sequence of int
         Places in the study, 0 to 33; the same place and seed are the same person at any strength.
     seed : int
-    strength : float
-        Of the effect on the pulse, as a multiple of `TINGLE_EFFECT`; 0 for none.
+    strength : float or None
+        Of the effect on the pulse, as a multiple of `TINGLE_EFFECT`; 0 for none. None leaves the pulse itself
+        out, for one of somebody else: see `exchange_pulses`.
     rating_lag_s : float
     """
     spec = proof_spec()
@@ -76,37 +79,55 @@ def proof_study(
         video: _stimulus_columns(drive, part_rng(seed, "stimulus", number))
         for number, (video, drive) in enumerate(drives.items())
     }
-    effect = TINGLE_EFFECT.scaled(strength) if strength else NO_EFFECT
     tables = []
     for place in places:
-        session = draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
-        pulse = simulate_pulse(session.intensity, effect, part_rng(seed, "pulse", place))
-        recording = PpgRecording((pulse.codes * STEP_MV).astype(np.float32))
-        log = _log_of(session)
+        log, recording = _simulated(place, drives, seed, strength, rating_lag_s)
         tables += [_table(log, clip, recording, stimuli[clip.video], spec) for clip in log.clips]
     return tables
 
 
-def exchange_pulses(tables: Sequence[TrialTable], rng: np.random.Generator) -> list[TrialTable]:
+def paper_effect(places: Sequence[int], seed: int, strength: float) -> float | None:
+    """Return Cohen's d of the paper's test of the pulse rate, on the people of `proof_study`.
+
+    People's correlations of pulse rate and rating in ASMR clips against those in nature clips, on Fisher's z.
+    Negative: the pulse slows with a tingle. It stops growing where the correlations near what ratings in
+    whole levels allow. None where it is undefined.
+    """
+    drives = stimulus_drives(part_rng(seed, "drive"))
+    time_min = np.arange(N_SAMPLES) / (60.0 * PPG_SFREQ)
+    trials = []
+    for place in places:
+        log, recording = _simulated(place, drives, seed, strength)
+        assert recording is not None  # a strength gives a pulse
+        recording = replace(recording, time_min=time_min)
+        for clip in log.clips:
+            trial = TrialId(log.participant, clip.video)
+            rated = RatedTrial(trial, clip.start_s, clip.stop_s, rating_track(log, clip))
+            rates = published_rates(recording, rated)
+            trials.append(PulseTrial(rated, rates, window_ratings(rated.rating)))
+    return measure_comparison(compare_conditions(trials), "pulse", [])["pulse.t"].cohen_d
+
+
+def exchange_pulses(
+    tables: Sequence[TrialTable], rng: np.random.Generator, givers: Sequence[TrialTable] | None = None
+) -> list[TrialTable]:
     """Return the study with everybody's pulse from somebody drawn at random, the same one in all clips.
 
     What a pulse says of its owner's tingles says nothing of the reports it now stands beside.
+
+    Parameters
+    ----------
+    tables : sequence of TrialTable
+    rng : Generator
+    givers : sequence of TrialTable, optional
+        A study of as many people, whose pulses they are; by default the people of ``tables`` exchange theirs.
     """
-    people = sorted({table.trial.participant for table in tables})
-    giver = {person: int(other) for person, other in zip(people, rng.permutation(people), strict=True)}
-    by_trial = {table.trial: table for table in tables}
+    givers = tables if givers is None else givers
+    people, others = (sorted({table.trial.participant for table in study}) for study in (tables, givers))
+    giver = {person: int(other) for person, other in zip(people, rng.permutation(others), strict=True)}
+    by_trial = {table.trial: table for table in givers}
     return [
         exchanged(table, by_trial[TrialId(giver[table.trial.participant], table.trial.video)], Modality.PPG)
-        for table in tables
-    ]
-
-
-def renumbered(tables: Sequence[TrialTable], rng: np.random.Generator) -> list[TrialTable]:
-    """Return the study with the participants' numbers drawn anew, which divides them into other folds."""
-    people = sorted({table.trial.participant for table in tables})
-    number = dict(zip(people, rng.permutation(people), strict=True))
-    return [
-        replace(table, trial=TrialId(int(number[table.trial.participant]), table.trial.video))
         for table in tables
     ]
 
@@ -258,6 +279,23 @@ def _exchanged(tested: Sequence[TrialTable], shift: int) -> list[TrialTable]:
     return given
 
 
+def _simulated(
+    place: int,
+    drives: Mapping[str, NDArray[np.float64]],
+    seed: int,
+    strength: float | None,
+    rating_lag_s: float = 0.0,
+) -> tuple[SessionLog, PpgRecording | None]:
+    """Return what one person pressed, and their pulse unless ``strength`` is None."""
+    session = draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
+    recording = None
+    if strength is not None:
+        effect = TINGLE_EFFECT.scaled(strength) if strength else NO_EFFECT
+        pulse = simulate_pulse(session.intensity, effect, part_rng(seed, "pulse", place))
+        recording = PpgRecording((pulse.codes * STEP_MV).astype(np.float32))
+    return _log_of(session), recording
+
+
 def _log_of(session: Session) -> SessionLog:
     presses = [
         Press(clip.start_s + stroke.offset / LOG_UNITS_PER_S, stroke.code - 1)
@@ -277,13 +315,16 @@ def _stimulus_columns(drive: NDArray[np.float64], rng: np.random.Generator) -> N
 def _table(
     log: SessionLog,
     clip: Clip,
-    recording: PpgRecording,
+    recording: PpgRecording | None,
     stimulus: NDArray[np.float32],
     spec: FeatureSpec,
 ) -> TrialTable:
-    frames = pulse_frames(recording, clip, spec)
     n_ticks = round(clip.duration_s * FRAME_RATE_HZ)
-    values, valid = frames.values[:n_ticks].copy(), frames.valid[:n_ticks].copy()
+    values = np.full((n_ticks, spec.n_features), np.nan, dtype=np.float32)
+    valid = np.zeros(values.shape, dtype=np.bool_)
+    if recording is not None:
+        frames = pulse_frames(recording, clip, spec)
+        values[:], valid[:] = frames.values[:n_ticks], frames.valid[:n_ticks]
     values[:, : len(DRIVE_NAMES)], valid[:, : len(DRIVE_NAMES)] = stimulus[:n_ticks], True
     return TrialTable(
         trial=TrialId(log.participant, clip.video),

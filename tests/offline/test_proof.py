@@ -10,9 +10,9 @@ from offline.proof import (
     exchange_pulses,
     held_out_predictions,
     judge_study,
+    paper_effect,
     proof_study,
     rate_interval,
-    renumbered,
     summaries,
     tracks_person,
 )
@@ -71,12 +71,23 @@ def test_an_exchange_gives_whole_pulses_and_nothing_else(people, rng):
         assert sorted(starts) == sorted(own[t.trial].values[100:110, -1].tobytes() for t in tables), video
 
 
-def test_new_numbers_are_the_same_people(people, rng):
-    again = renumbered(people, rng)
-    assert sorted(table.trial for table in again) == sorted(table.trial for table in people)
-    assert [table.trial.video for table in again] == [table.trial.video for table in people]
-    assert [table.trial.participant for table in again] != [table.trial.participant for table in people]
-    assert all(new.values is old.values for new, old in zip(again, people, strict=True))
+def test_pulses_of_another_study_stand_beside_reports_of_people_without_one(people, rng):
+    reports = proof_study(range(12), seed=8, strength=None)
+    assert not any(table.valid[:, -1].any() for table in reports)
+    assert all(table.valid[:, :-1].all() for table in reports)
+    with_pulse = {table.trial: table for table in proof_study(range(2), seed=8, strength=1.0)}
+    for table in reports:
+        if table.trial in with_pulse:  # a pulse changes nothing else
+            np.testing.assert_array_equal(table.rating, with_pulse[table.trial].rating)
+            np.testing.assert_array_equal(table.values[:, :-1], with_pulse[table.trial].values[:, :-1])
+    given = exchange_pulses(reports, rng, people)
+    starts = [table.values[100:110, -1].tobytes() for table in given if table.trial.video == "vid1"]
+    theirs = [table.values[100:110, -1].tobytes() for table in people if table.trial.video == "vid1"]
+    assert sorted(starts) == sorted(theirs)
+
+
+def test_the_papers_test_sees_a_strong_effect():
+    assert paper_effect(range(4), 7, 3.0) < -1  # the pulse slows with a tingle
 
 
 def test_summaries_by_hand(people):
