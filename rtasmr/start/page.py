@@ -296,8 +296,13 @@ def open_page() -> int:
         app.setStyle("Fusion")  # the one style that follows a palette everywhere
         page = StartPage(state, settings, note=note)
         page.winId()
+
+    def end(*_: object) -> None:
+        # Left to the loop, which would not end for a page that was closed before it began.
+        QtCore.QTimer.singleShot(0, page.close)
+
     # Ctrl-C: Python runs its handlers between two ticks of the page's timer.
-    previous = {number: signal.signal(number, lambda *_: page.close()) for number in end_signals()}
+    previous = {number: signal.signal(number, end) for number in end_signals()}
     page.show()
     page.look(*AT_ONCE)
     app.exec_()

@@ -86,7 +86,8 @@ def run_window(
 
     def give_way(number: int, _frame: object) -> None:
         ended_by.append(number)
-        window.leave()
+        # Left to the loop, which would not end for a window that was closed before it began.
+        QtCore.QTimer.singleShot(0, window.leave)
 
     previous = {number: signal.signal(number, give_way) for number in end_signals()}
     window.show()
