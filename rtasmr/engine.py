@@ -22,13 +22,14 @@ from rtasmr.acquisition import Streams
 from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
-from rtasmr.incidents import INCIDENTS_SPEC, incident_text
-from rtasmr.latency import DRAW
+from rtasmr.incidents import INCIDENTS_SPEC, ahead_text, incident_text
+from rtasmr.latency import DRAW, LeadWatch
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import MarkerIntake
 from rtasmr.pipeline import Pipeline
 from rtasmr.predictor import Asking
+from rtasmr.pulse_gate import PulseGate
 from rtasmr.pulse_watch import PulseWatch, pulse_rows
 from rtasmr.ratings import RatingTrack
 from rtasmr.recorded_features import SEGMENTS_SPEC, feature_rows, features_spec, segment_text
@@ -141,6 +142,9 @@ class Engine:
         self.markers = MarkerIntake(marker_map or MarkerMap())
         self._waveform = Waveform()
         self.pulse = PulseWatch()
+        self._gate = PulseGate()
+        self._lead = LeadWatch()
+        self._told_lead = False
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
         self._published = math.nan
@@ -253,7 +257,7 @@ class Engine:
         chunks, events = self._acquisition.pull()
         for event in events:
             self._handle(event)
-            self._record_incident(event)
+            self._record_incident(incident_text(event))
         if self._companions is not None:
             for spec, times, data in self._companions.pull(self._acquisition.timebase):
                 self._record(spec.source_id, spec, times, data)
@@ -338,11 +342,22 @@ class Engine:
             self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
         return chunk
 
-    def _record_incident(self, event: Event) -> None:
+    def _record_incident(self, text: str) -> None:
         now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
-        self._record(
-            "incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([incident_text(event)], dtype=object)
-        )
+        self._record("incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([text], dtype=object))
+
+    def _can_measure(self, needed: float, taken: float) -> bool:
+        """Whether a tick's latency is one; say once where stamps run ahead of the clock."""
+        can_measure = self._lead.can_measure(needed, taken)
+        if self._lead.is_ahead and not self._told_lead:
+            self._told_lead = True
+            logger.warning(
+                "ticks come %.0f ms before their newest sample is due: a source's stamps run ahead of this "
+                "clock, so latency is not measured. Set its clock, or the rate in its header, right.",
+                1000 * (needed - taken),
+            )
+            self._record_incident(ahead_text(needed - taken))
+        return can_measure
 
     def _take_markers(self, chunk: Chunk) -> Chunk | None:
         taken = self.markers.take(chunk)
@@ -385,6 +400,8 @@ class Engine:
         self, prediction: Prediction, frame: FeatureFrame | None, timing: TickTiming | None
     ) -> None:
         """Publish one record, then note how late it was."""
+        pulse = self._acquisition.inlets.get(Role.PPG)
+        prediction = self._gate.judged(prediction, None if pulse is None else pulse.rate)
         timebase = self._acquisition.timebase
         tick_lsl = timebase.from_session(prediction.time_s)
         age_s = pylsl.local_clock() - tick_lsl
@@ -408,7 +425,10 @@ class Engine:
         needed = math.nan if frame is None else timebase.from_session(frame.time_s + self._lookahead_s)
         if frame is not None:
             self.lag_s = published - needed
-        if frame is not None and prediction.status is Status.OK:
+        is_fresh = frame is not None and prediction.status is Status.OK
+        if is_fresh and not self._can_measure(needed, published if timing is None else timing.began):
+            self.lag_s = math.nan
+        elif is_fresh:
             self.tally.publish.add(published - needed)
             self.tally.age.add(published - tick_lsl)
             if timing is not None:

@@ -38,3 +38,8 @@ def incident_text(event: Event) -> str:
             # What the recording holds plus this is what the source sent from here on.
             content |= {"what": "clock", "shift_s": event.jump.shift_s}
     return json.dumps(content)
+
+
+def ahead_text(ahead_s: float) -> str:
+    """Return the marker of ticks that came ``ahead_s`` seconds before their newest sample was due."""
+    return json.dumps({"stream": "tingle", "what": "ahead", "ahead_s": round(ahead_s, 3)})

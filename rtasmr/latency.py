@@ -29,6 +29,12 @@ from rtasmr.types import TickTiming
 KEPT = 36_000
 """Values kept per figure: one hour of ticks."""
 
+AHEAD_S = 0.01
+"""Stamps are not known better than this, the precision to which streams are aligned: a tick that is early by
+less is not measured, and nobody is told."""
+
+AHEAD_FOR_S = 10.0
+
 STAGES = ("acquire", "align", "features", "encoder", "model", "publish")
 DRAW = "draw"
 
@@ -95,6 +101,34 @@ class Durations:
         The maximum is that of the whole run either way.
         """
         return self._newest.percentiles(newest)[0]
+
+
+class LeadWatch:
+    """Notices ticks that are served before the newest sample they need was due.
+
+    The stamps of a source then run ahead of this host's clock, by a rate in the header that is too low for
+    instance, and what is read off them is no latency. Stamps that run ahead and are set back again and again
+    are off in between too, so nothing is measured until none was ahead for 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = -math.inf
+        self.is_ahead = False
+
+    def can_measure(self, needed: float, taken: float) -> bool:
+        """Whether the latency of a tick is one; ``is_ahead`` says afterwards whether stamps run ahead.
+
+        Parameters
+        ----------
+        needed : float
+            Stamp of the newest sample that the tick needs, in seconds.
+        taken : float
+            When that was there already, in seconds on the same clock.
+        """
+        if needed - taken > AHEAD_S:
+            self._until_s = taken + AHEAD_FOR_S
+        self.is_ahead = taken < self._until_s
+        return not self.is_ahead and taken >= needed
 
 
 class StageDurations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -14,6 +14,10 @@ PERIOD_S = 8.0
 
 REFUSE_AFTER_S = 4.0
 """A rate off by a factor of 2 shows sooner: before the warm-up of a segment (5 s) is over."""
+
+PLAUSIBLE_AFTER_S = 2.0
+PLAUSIBLE_FACTOR = 1.5
+"""A rate so near its header's after 2 s is not off by a factor of 2; any other has to wait for the 4 s."""
 
 WARN_RATIO = 0.05
 REFUSE_FACTOR = 1.95
@@ -37,12 +41,14 @@ class RateVerdict(StrEnum):
 class RateState:
     """The last verdict of a monitor.
 
-    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong.
+    ``measured_hz`` is NaN while unknown; ``message`` is empty unless something is wrong. ``is_plausible``
+    says that a rate off by a factor of 2 would have been seen by now: what is sent may be judged.
     """
 
     verdict: RateVerdict = RateVerdict.UNKNOWN
     measured_hz: float = math.nan
     message: str = ""
+    is_plausible: bool = False
 
 
 @dataclass(slots=True)
@@ -71,13 +77,15 @@ class RateMonitor:
     ----------
     nominal_hz : float
         Rate in the header, in Hz.
+    is_recorded : bool
+        Whether a recording is replayed, whose rate was settled when it was made: it is plausible at once.
     """
 
-    def __init__(self, nominal_hz: float) -> None:
+    def __init__(self, nominal_hz: float, *, is_recorded: bool = False) -> None:
         self._nominal_hz = nominal_hz
         self._period: _Period | None = None
         self._settled_s = -math.inf
-        self.state = RateState()
+        self.state = RateState(is_plausible=is_recorded)
 
     def update(self, times: NDArray[np.float64], arrival_s: float) -> RateState:
         """Count samples that have just arrived.
@@ -100,13 +108,18 @@ class RateMonitor:
         period.n_samples += len(times)
         period.arrival_s, period.stamp_s = arrival_s, last
         elapsed_s = arrival_s - period.first_arrival_s
-        if elapsed_s >= REFUSE_AFTER_S:
+        if elapsed_s >= PLAUSIBLE_AFTER_S:
             span_s = last - period.first_stamp_s
             rates = [period.n_samples / elapsed_s, period.n_samples / span_s if span_s > 0 else math.inf]
-            state = self._judge(max(rates, key=self._deviation))
-            if elapsed_s >= PERIOD_S or state.verdict is RateVerdict.REFUSE:
+            rate_hz = max(rates, key=self._deviation)
+            state, can_refuse = self._judge(rate_hz), elapsed_s >= REFUSE_AFTER_S
+            if elapsed_s >= PERIOD_S or (can_refuse and state.verdict is RateVerdict.REFUSE):
                 self.state = state
                 self._period = _Period.beginning(arrival_s, last)
+            elif self.state.verdict is RateVerdict.UNKNOWN and (
+                can_refuse or self._deviation(rate_hz) < PLAUSIBLE_FACTOR
+            ):
+                self.state = replace(self.state, is_plausible=True)
         return self.state
 
     def _deviation(self, rate_hz: float) -> float:
@@ -123,5 +136,6 @@ class RateMonitor:
                 RateVerdict.WARN,
                 rate_hz,
                 f"{measured}. Check the rate of the source and its losses.",
+                is_plausible=True,
             )
-        return RateState(RateVerdict.OK, rate_hz)
+        return RateState(RateVerdict.OK, rate_hz, is_plausible=True)

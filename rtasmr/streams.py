@@ -125,7 +125,8 @@ class Inlet:
         """How much later than its stamp the newest sample was taken, in seconds; NaN before any."""
         self._jumps: list[ClockJump] = []
         self._clock = _clock_watch(wire, role)
-        self._monitor = RateMonitor(wire.sfreq) if wire.sfreq > 0 else None
+        is_recorded = any(key in wire.desc for key in CLOCK_KEYS)
+        self._monitor = RateMonitor(wire.sfreq, is_recorded=is_recorded) if wire.sfreq > 0 else None
         self._raw = RawInlet(
             found,
             f"{role} stream",
@@ -156,7 +157,7 @@ class Inlet:
     @property
     def rate(self) -> RateState:
         """Measured rate against the header, on the LSL clock; unknown for irregular streams."""
-        return RateState() if self._monitor is None else self._monitor.state
+        return RateState(is_plausible=True) if self._monitor is None else self._monitor.state
 
     @property
     def correction_s(self) -> float:

@@ -67,13 +67,20 @@ def test_samples_that_are_no_signal_are_bad_input_for_as_long_as_they_come(tiny_
     assert is_ok[-1]
 
 
-def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home):
-    with LiveRun(tiny_home) as ten_percent, LiveRun(tiny_home) as twice:
+def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home, tmp_path):
+    recording = tmp_path / "ahead.xdf"
+    with LiveRun(tiny_home) as ten_percent, LiveRun(tiny_home) as twice, LiveRun(tiny_home) as rushing:
         ten_percent.source("ppg", "--sfreq", 250, "--true-sfreq", 275)
         twice.source("ppg", "--sfreq", 100, "--true-sfreq", 210)
+        # Stamped by a clock of its own, which goes twice as fast: its warm-up is over in half the time.
+        rushing.source("ppg", "--sfreq", 100, "--true-sfreq", 200, "--drift", 900_000)
         options = ("--duration", 11, "--wait", 5)
-        warned, refused = ten_percent.live(*options), twice.live(*options)
-        check_ticks(ten_percent.end(warned), 110)
+        warned, refused = ten_percent.live(*options, "--record", recording), twice.live(*options)
+        rushed = rushing.live(*options)
+        measured = ten_percent.end(warned)
+        check_ticks(measured, 110)
+        assert rushing.end(rushed)["status"].get("ok", 0) == 0
+        assert "refused. Set the rate of the source right." in rushing.said
         account = twice.end(refused)
         check_ticks(account, 110)
         assert "the header says 250 Hz, 275" in ten_percent.said
@@ -81,6 +88,11 @@ def test_a_rate_that_is_not_the_headers_is_warned_of_or_refused(tiny_home):
         assert "refused. Set the rate of the source right." in twice.said
     assert account["status"].get("ok", 0) == 0
     assert account["status"]["bad_input"] > 0
+    # Samples that come more often than declared are stamped ahead of the clock: that is no latency.
+    assert measured["status"]["ok"] > 0
+    assert not (measured["latency_ms"]["p50"] or 0.0) < 0
+    assert ten_percent.said.count("so latency is not measured") == 1
+    assert [i["what"] for i in incidents_of(recording)] == ["ahead"]
 
 
 def test_a_refused_rate_stays_refused_when_its_source_starts_again(tiny_home, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtasmr import latency
-from rtasmr.latency import STAGES, Durations, StageDurations
+from rtasmr.latency import STAGES, Durations, LeadWatch, StageDurations
 from rtasmr.types import TickTiming
 
 
@@ -44,3 +44,16 @@ def test_stages_follow_each_other_and_sum_to_the_publish_latency():
     assert seconds.sum() == pytest.approx(0.035)
     figures = {name: figure.as_dict()["p50"] for name, figure in stages.percentiles().items()}
     assert figures == dict(zip(STAGES, [10.0, 2.0, 3.0, 15.0, 4.0, 1.0], strict=True))
+
+
+def test_stamps_ahead_of_the_clock_are_no_latency_until_10_s_later():
+    lead = LeadWatch()
+    assert lead.can_measure(needed=100.0, taken=100.02)
+    assert not lead.can_measure(needed=100.0, taken=99.995)
+    assert not lead.is_ahead  # stamps are not known better
+    assert lead.can_measure(needed=100.1, taken=100.12)
+    assert not lead.can_measure(needed=100.2, taken=100.15)
+    assert lead.is_ahead
+    assert not lead.can_measure(needed=110.1, taken=110.14)  # set back meanwhile, about to run ahead again
+    assert lead.can_measure(needed=110.2, taken=110.22)
+    assert not lead.is_ahead

@@ -216,6 +216,20 @@ def test_what_was_held_back_is_not_a_wrong_rate() -> None:
     assert state.measured_hz == pytest.approx(100.0, rel=1e-6)
 
 
+def test_a_rate_is_plausible_once_a_factor_of_two_would_have_shown() -> None:
+    for true_hz, seconds, is_plausible in (
+        (100, 2.0, False),
+        (100, 2.2, True),
+        (160, 3.9, False),
+        (160, 4.2, True),
+    ):
+        feed(monitor := RateMonitor(100.0), true_hz, true_hz, seconds)
+        assert (monitor.state.is_plausible, monitor.state.verdict) == (is_plausible, RateVerdict.UNKNOWN)
+    assert RateMonitor(100.0, is_recorded=True).state.is_plausible
+    feed(monitor := RateMonitor(100.0), 210.0, 210.0, 9.0)
+    assert not monitor.state.is_plausible
+
+
 # Scope
 
 
