@@ -140,7 +140,7 @@ def start_page(demo: Path, _speed: float) -> None:
     state = StartState(choice, is_first=False)
     with tempfile.TemporaryDirectory() as folder:
         page = StartPage(state, Path(folder) / "start.json")
-        page.resize(1100, 540)
+        page.resize(1200, 800)
         page.show()
         page.look(*AT_ONCE)
         page.sensor.check_button.click()

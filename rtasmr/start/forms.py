@@ -1,4 +1,4 @@
-"""The five parts of the page; each shows the state and says what was changed, and does nothing else."""
+"""The parts of the page; each shows the state and says what was changed, and does nothing else."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+from pyqtgraph.Qt import QtCore, QtWidgets
 
 from rtasmr.start.choice import Shown
 from rtasmr.start.found import MODEL
 from rtasmr.start.state import DISPLAY, RATINGS, StartState
 from rtasmr.start.widgets import (
+    CommandText,
     NoticeLabel,
     OfferBox,
     ProblemLabel,
     PulseCurve,
     VerdictLabel,
     plain_label,
+    start_button,
     wide_button,
 )
 from rtasmr.types import Role
@@ -42,8 +44,9 @@ class Form(QtWidgets.QGroupBox):  # type: ignore[misc]  # pyqtgraph's Qt carries
         super().__init__(title)
         self.problem = ProblemLabel(theme)
         self.grid = QtWidgets.QGridLayout(self)
-        self.grid.setContentsMargins(10, 6, 10, 6)
-        self.grid.setVerticalSpacing(4)
+        self.grid.setContentsMargins(12, 8, 12, 8)
+        self.grid.setVerticalSpacing(6)
+        self.grid.setHorizontalSpacing(8)
         self.grid.setColumnStretch(1, 1)
 
     def add_row(self, label: str, field: Any, *more: Any) -> None:
@@ -93,6 +96,7 @@ class SensorForm(Form):
         self.grid.addWidget(self.network, self.grid.rowCount(), 1, 1, 2)
         for widget in (self.problem, self.curve, self.verdict, self.notes):
             self.add_wide(widget)
+            self.grid.setRowStretch(self.grid.rowCount() - 1, 100 * (widget is self.curve))
         self.box.chosen.connect(lambda text: self._tell(ppg=text))
         self.text.textEdited.connect(lambda text: self._tell(ppg=text.strip()))
         self.network.clicked.connect(lambda on: self._tell(network=on))
@@ -245,15 +249,9 @@ class RunForm(Form):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("5. Start", theme)
-        self.command = QtWidgets.QPlainTextEdit()
-        self.command.setReadOnly(True)
-        self.command.setTabChangesFocus(True)
-        self.command.setPlaceholderText("It stands here once nothing is marked any more.")
-        self.command.setAccessibleName("The same as a command line")
-        self.command.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
-        self.command.setFixedHeight(4 * self.command.fontMetrics().lineSpacing() + 12)
+        self.command = CommandText()
         self.copy = QtWidgets.QPushButton("Cop&y")
-        self.start_button = QtWidgets.QPushButton("Start (Ctrl+Return)")
+        self.start_button = start_button(theme, "Start (Ctrl+Return)")
         self.start_button.setShortcut("Ctrl+Return")
         self.stop_button = QtWidgets.QPushButton("Stop")
         self.stop_button.setAccessibleName("Stop the run")
@@ -264,6 +262,7 @@ class RunForm(Form):
         self.grid.addWidget(self.copy, 0, 2)
         self.add_wide(self.command)
         row = QtWidgets.QHBoxLayout()
+        row.setSpacing(8)
         row.addWidget(self.start_button, stretch=1)
         for button in (self.stop_button, self.report_button):
             row.addWidget(button)
@@ -289,6 +288,21 @@ class RunForm(Form):
 
     def _copy(self) -> None:
         QtWidgets.QApplication.clipboard().setText(self.command.toPlainText())
+
+
+class NextForm(Form):
+    """What comes after the start, for those who start for the first time."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("And then", theme)
+        self.lines = [plain_label() for _ in range(4)]
+        for line in self.lines:
+            self.add_wide(line)
+
+    def show_state(self, state: StartState) -> None:
+        """Show what the choice leads to."""
+        for line, text in zip(self.lines, state.next_steps, strict=True):
+            line.setText(text)
 
 
 def _whole(text: str) -> str:

@@ -15,7 +15,15 @@ from rtasmr.ending import end_signals
 from rtasmr.errors import DataError
 from rtasmr.player.screen import describe_screens
 from rtasmr.start.child import Child
-from rtasmr.start.forms import Form, ModelForm, RecordingForm, RunForm, SensorForm, StimulusForm
+from rtasmr.start.forms import (
+    Form,
+    ModelForm,
+    NextForm,
+    RecordingForm,
+    RunForm,
+    SensorForm,
+    StimulusForm,
+)
 from rtasmr.start.found import Kind, Listing, Offer
 from rtasmr.start.remembered import first_choice, load_choice, save_choice, settings_file
 from rtasmr.start.run import Run
@@ -24,6 +32,11 @@ from rtasmr.start.widgets import plain_label
 from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.theme import Theme
 
+SIZE = (1200, 840)
+LARGEST = (1400, 800)
+"""Fields longer than a line, and boxes with nothing in them, help nobody."""
+ROOMY = 780
+"""Lower pages have to do without an outlook."""
 POLL_MS = 250
 IDLE_POLLS = 8
 """Of so many polls without a run one draws: files come and go, and a list that was open has closed."""
@@ -79,26 +92,38 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self.note.setVisible(bool(note))
         self.sensor, self.stimulus = SensorForm(theme), StimulusForm(theme)
         self.model, self.recording, self.runs = ModelForm(theme), RecordingForm(theme), RunForm(theme)
+        self.next = NextForm(theme)
         columns = QtWidgets.QHBoxLayout()
-        for forms in ((self.sensor, self.stimulus), (self.model, self.recording, self.runs)):
+        columns.setSpacing(16)
+        right = (self.model, self.recording, self.runs, self.next)
+        growing = (self.sensor, self.runs)  # their curve and command line can do with more room
+        for forms in ((self.sensor, self.stimulus), right):
             column = QtWidgets.QVBoxLayout()
+            column.setSpacing(10)
             for form in forms:
-                column.addWidget(form)
-            column.addStretch(1)
+                column.addWidget(form, int(form in growing))
             columns.addLayout(column, 1)
         rows = QtWidgets.QVBoxLayout()
+        rows.setContentsMargins(16, 10, 16, 10)
         rows.addWidget(self.note)
         rows.addLayout(columns)
+        page = QtWidgets.QWidget()
+        page.setLayout(rows)
+        page.setMaximumSize(*LARGEST)
+        middle = QtWidgets.QHBoxLayout()
+        middle.setContentsMargins(0, 0, 0, 0)
+        middle.addWidget(page)
         body = QtWidgets.QWidget()
-        body.setLayout(rows)
+        body.setLayout(middle)
         scroll = QtWidgets.QScrollArea()  # for fonts larger than the screen was made for
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
         scroll.setWidget(body)
         self.setCentralWidget(scroll)
-        self.resize(1100, 700)
-        self.setMinimumSize(800, 500)
+        room = QtWidgets.QApplication.primaryScreen().availableSize()
+        self.resize(QtCore.QSize(*SIZE).boundedTo(room))
+        self.setMinimumSize(860, 500)
         choosing: tuple[Form, ...] = (self.sensor, self.stimulus, self.model, self.recording)
         for chooser in choosing:
             chooser.changed.connect(self._change)
@@ -116,6 +141,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self.stimulus.show_state(self.state)
         self.model.show_state(self.state)
         self.recording.show_state(self.state)
+        self.next.show_state(self.state)
         self.runs.show_state(self.state, is_reporting=self._reporter is not None, error=self._error)
 
     def _change(self, changes: dict[str, object]) -> None:
@@ -237,6 +263,11 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         elif not self.open_page(QtCore.QUrl.fromLocalFile(str(page))):
             self._error = f"The page is made; open it in a browser: {page}"
         self.redraw()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Say what comes next only where there is room for it."""
+        super().resizeEvent(event)
+        self.next.setVisible(self.height() >= ROOMY)
 
     # The end
 

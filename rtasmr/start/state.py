@@ -153,6 +153,26 @@ class StartState:
         return "" if self.problems else command_line(self.choice.words())
 
     @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What happens after the start."""
+        is_here = self.choice.shown is Shown.HERE
+        shows = (
+            "The stimulus opens in a window of its own. Keys 1 to 4 rate, P pauses, Esc twice ends it."
+            if is_here
+            else "Start the other program: its sound and its picture are taken from here on."
+        )
+        return (
+            shows,
+            "The Tinglegram opens in another: probability, rating and pulse as they come; ? explains it.",
+            "It ends with the stimulus, with Stop, or when the Tinglegram is closed."
+            if is_here
+            else "It ends with Stop, or when the Tinglegram is closed.",
+            '"Make its page" then draws what was recorded, with tables for other programs.'
+            if self.choice.record
+            else "Nothing is kept of it.",
+        )
+
+    @property
     def recording_text(self) -> str:
         """Which file the next run writes."""
         if not self.choice.record:

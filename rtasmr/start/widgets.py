@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyqtgraph as pg
-from pyqtgraph.Qt import QtCore, QtWidgets
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from rtasmr.start.found import Offer
 from rtasmr.start.state import Verdict
@@ -132,6 +132,39 @@ class OfferBox(QtWidgets.QComboBox):  # type: ignore[misc]  # pyqtgraph's Qt car
         self.setToolTip("" if row < 0 else offers[row].label)
 
 
+def start_button(theme: Theme, text: str) -> Any:
+    """Return the button that all the others lead to."""
+    button = QtWidgets.QPushButton(text)
+    button.setStyleSheet(
+        "QPushButton { padding: 7px; border-radius: 4px; border: 2px solid transparent; font-weight: bold; }"
+        f"QPushButton:enabled {{ background: {theme.curve}; color: {theme.background}; }}"
+        f"QPushButton:enabled:focus {{ border-color: {theme.text}; }}"
+        f"QPushButton:disabled {{ background: {theme.faint}; color: {theme.rating}; }}"
+    )
+    return button
+
+
+class CommandText(QtWidgets.QPlainTextEdit):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
+    """A command line that can be read and copied, of four lines, and of more where there is room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setReadOnly(True)
+        self.setTabChangesFocus(True)
+        self.setPlaceholderText("It stands here once nothing is marked any more.")
+        self.setAccessibleName("The same as a command line")
+        self.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
+        self.setMaximumHeight(10 * self.fontMetrics().lineSpacing() + 12)
+
+    def sizeHint(self) -> Any:
+        """Return what it needs; of room that is left it takes some."""
+        return self.minimumSizeHint()
+
+    def minimumSizeHint(self) -> Any:
+        """Return the size of four lines."""
+        return QtCore.QSize(200, 4 * self.fontMetrics().lineSpacing() + 12)
+
+
 class PulseCurve(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph carries no types
     """The pulse as it comes in during a check, over its 10 s."""
 
@@ -147,10 +180,21 @@ class PulseCurve(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph carries no t
         axis.setTextPen(theme.text)
         axis.setLabel("seconds of the check")
         self.setXRange(0.0, CHECK_S, padding=0.02)
-        self.setFixedHeight(120)
         self.setAccessibleName("Pulse wave of the check")
         self._curve = self.plot(pen=pg.mkPen(theme.pulse, width=1.6), connect="finite")
+        self._hint = pg.TextItem("The check draws the pulse here", color=theme.text, anchor=(0.5, 0.5))
+        self._hint.setPos(CHECK_S / 2, 0.5)  # the middle of axes without a curve
+        self.addItem(self._hint, ignoreBounds=True)
+
+    def sizeHint(self) -> Any:
+        """Return what it needs; of room that is left it takes all."""
+        return self.minimumSizeHint()
+
+    def minimumSizeHint(self) -> Any:
+        """Return the least at which a wave can be judged."""
+        return QtCore.QSize(200, 120)
 
     def show_pulse(self, times: Sequence[float], values: Sequence[float]) -> None:
         """Draw what was heard so far."""
+        self._hint.setVisible(not times)
         self._curve.setData(list(times), list(values))

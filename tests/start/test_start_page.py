@@ -249,6 +249,22 @@ def test_nothing_is_cut_off_on_a_small_screen(qtbot, open_start_page, ready_stat
     assert all(button.width() >= button.sizeHint().width() for button in buttons)
 
 
+def test_a_large_page_shows_more_of_the_pulse_and_what_comes_next(qtbot, open_start_page, ready_state):
+    page = open_start_page(ready_state)
+    assert not page.next.isVisible()
+    small_px = page.sensor.curve.height()
+
+    page.resize(1600, 1000)
+    qtbot.waitUntil(lambda: page.sensor.curve.height() > 1.2 * small_px, timeout=10_000)
+
+    assert page.next.isVisible()
+    body = page.centralWidget().widget()
+    forms = [page.sensor, page.stimulus, page.model, page.recording, page.runs, page.next]
+    bottoms = [form.mapTo(body, form.rect().bottomRight()).y() for form in forms]
+    assert bottoms[1] == bottoms[-1]  # both columns end together
+    assert bottoms[-1] > 0.8 * body.height()
+
+
 def test_a_refused_run_leaves_its_word_and_a_page_that_works(qtbot, page, tmp_path):
     page.state.choose(shown=Shown.ELSEWHERE, model="")  # no model is installed in this home
     page.redraw()

@@ -112,9 +112,12 @@ def test_the_command_follows_the_choice(state, tmp_path):
 
     assert state.command == "rtasmr live --ppg simulated --wait 30"
     assert state.recording_text == "Nothing is kept."
+    assert state.next_steps[0].startswith("Start the other program")
+    assert state.next_steps[-1] == "Nothing is kept of it."
 
     state.choose(record=True, participant="P07")
     assert state.recording_text == "Next file: P07_001.xdf"
+    assert "draws what was recorded" in state.next_steps[-1]
 
 
 def test_why_a_search_found_nothing_is_told_for_sensors_only(state):
