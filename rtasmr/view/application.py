@@ -98,5 +98,8 @@ def run_window(
     if failed:
         raise RtasmrError(f"expected to save a picture, could not write {failed[0]}: give another path")
     if not window.told:
-        raise RtasmrError("expected the runtime to hear that its window was closed, it did not: it goes on")
+        raise RtasmrError(
+            "expected the runtime to hear that its window was closed, it did not: "
+            "if it still runs, end it with Ctrl-C"
+        )
     return 128 + ended_by[0] if ended_by else 0

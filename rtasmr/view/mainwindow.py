@@ -39,6 +39,8 @@ PORTION_S = 0.1
 """How long to wait for the next portion of the history."""
 MAX_PORTIONS = 12
 """Ten minutes of history come in ten portions; the rest can wait for the next poll."""
+END_TRIES = 3
+"""A busy runtime may not answer at once, and a window that closed can not ask again."""
 MAX_BANNERS = 3
 """More would push the picture out of a low window; the help page has all."""
 
@@ -368,8 +370,8 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         """Detach; the runtime goes on, unless it is to end with the window."""
         self._timer.stop()
         self._unwatch()
-        if self._ends_run and not self.state.over and self._client.connected:
-            self.told = self._ask_runtime(Command.END)
+        if self._ends_run and not self._is_end():
+            self.told = any(self._ask_runtime(Command.END) for _ in range(END_TRIES))
         self._client.close()
         super().closeEvent(event)
 

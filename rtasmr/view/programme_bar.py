@@ -11,7 +11,8 @@ from rtasmr.view.state import ViewState
 CONFIRM_MS = 4000
 """How long the second press of Stop is waited for."""
 STOP, SURE = "S&top", "Really s&top?"
-UNHEARD = "The runtime was too busy to hear that: press again"
+# It may yet hear it: Next pressed twice would leave out an item.
+UNHEARD = "No answer yet from a busy runtime: look before pressing again"
 UNHEARD_MS = 4000
 
 

@@ -227,6 +227,24 @@ def test_a_user_who_closes_the_window_ends_the_run(qtbot, window, heard):
     assert window.told
 
 
+def test_a_window_closed_while_the_link_is_lost_still_ends_the_run(window, heard):
+    window._client.close()
+    window.state.lose_link("too busy to answer")
+    window.close()
+    assert heard == [Command.END]
+    assert window.told
+
+
+def test_a_window_that_no_runtime_hears_knows_it(window, server, heard, tmp_path):
+    kept = tmp_path / "link.json"  # as that of a runtime that was killed
+    kept.write_bytes(server.link_file.read_bytes())
+    server.close(drain_s=0.0)
+    window._client.link_file = kept
+    window.close()
+    assert heard == []
+    assert not window.told
+
+
 def test_a_window_that_leaves_or_comes_too_late_ends_nothing(qtbot, window, store, server, heard):
     window.leave()
     assert heard == []
