@@ -17,17 +17,14 @@ from rtasmr.declared import REAL_SILENCE
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.player.clock import ClockLine
 from rtasmr.player.schedule import Picture, shown_stamp
+from rtasmr.player.seen import SeenPictures
 from rtasmr.player.sound import Played
-from rtasmr.sources.media_file import BLACK, BLANK_RATE_HZ
 from rtasmr.sources.outlet import Outlet
 from rtasmr.stream_specs import clip_spec, continuous_rating_spec, picture_spec, rating_spec, sound_spec
 from rtasmr.types import StreamSpec
 
 CONTINUOUS = "rating-continuous"
 """Key of the stream of continuous ratings among those of the player."""
-
-STILL_MARGIN_S = 0.05
-"""A picture that stays is published again as of this long ago: by then no earlier one can still come."""
 
 
 def player_specs(
@@ -92,9 +89,7 @@ class Feeder:
         self._outlets = {key: Outlet(spec) for key, spec in specs.items()}
         self._to_be_heard: deque[Played] = deque()
         self._shown: queue.SimpleQueue[tuple[float, Picture]] = queue.SimpleQueue()
-        self._on_screen = BLACK
-        self._is_covered = False
-        self._picture_time_s = -np.inf
+        self._seen = SeenPictures()
         self.worst_late_s = 0.0
 
     def __enter__(self) -> Feeder:
@@ -142,13 +137,15 @@ class Feeder:
         """Take a picture that came on the screen, with both LSL times in seconds; any thread may."""
         self._shown.put((shown_stamp(due_time_s, shown_time_s), picture))
 
-    def blank(self) -> None:
-        """Take note that the screen is black from now on."""
-        self._on_screen = BLACK
+    def blank(self, time_s: float) -> None:
+        """Take note that the picture has left the screen, at an LSL time in seconds."""
+        self._take_shown()
+        self._seen.blank(time_s)
 
-    def cover(self, is_covered: bool) -> None:
-        """Take note that a black screen hides the picture, or does so no longer."""
-        self._is_covered = is_covered
+    def cover(self, is_covered: bool, time_s: float) -> None:
+        """Take note that a black screen hides the picture from an LSL time on, or does so no longer."""
+        self._take_shown()
+        self._seen.cover(is_covered, time_s)
 
     def publish(self, now_s: float, card: ClockLine | None) -> None:
         """Publish what is heard and seen by ``now_s`` (LSL seconds).
@@ -161,8 +158,10 @@ class Feeder:
         """
         if card is not None:
             self._publish_sound(now_s, card)
-        if "picture" in self._outlets:
-            self._publish_pictures(now_s)
+        self._take_shown()
+        for time_s, picture in self._seen.take(now_s):
+            if "picture" in self._outlets:
+                self._outlets["picture"].push_at(picture[np.newaxis], np.array([time_s]))
 
     def _publish_sound(self, now_s: float, card: ClockLine) -> None:
         while self._to_be_heard:
@@ -174,16 +173,7 @@ class Feeder:
             self._outlets["sound"].push(played.mono, last_time_s)
             self.worst_late_s = max(self.worst_late_s, now_s - last_time_s)
 
-    def _publish_pictures(self, now_s: float) -> None:
+    def _take_shown(self) -> None:
         while not self._shown.empty():
             time_s, picture = self._shown.get()
-            self._on_screen = picture.encoded
-            self._push_picture(time_s)
-        # The runtime can not tell a still from a picture that is late, so a still is sent again.
-        if now_s - STILL_MARGIN_S - self._picture_time_s >= 1 / BLANK_RATE_HZ:
-            self._push_picture(now_s - STILL_MARGIN_S)
-
-    def _push_picture(self, time_s: float) -> None:
-        self._picture_time_s = time_s
-        picture = BLACK if self._is_covered else self._on_screen
-        self._outlets["picture"].push_at(picture[np.newaxis], np.array([time_s]))
+            self._seen.show(picture.encoded, time_s)

@@ -106,7 +106,11 @@ class Presenter:
         """Return the seconds until the next picture is due; a short time where none is known."""
         showing = self._showing
         next_s = None if showing is None else showing.next_due_s
-        return TURN_S if next_s is None else max(0.0, self._time_of(next_s) - float(pylsl.local_clock()))
+        # Around a pause the window looks often: its word comes and goes with the sound.
+        is_awaited = next_s is None or self._wants_pause or self.scene.is_paused
+        limit_s = TURN_S if is_awaited else math.inf
+        due_s = math.inf if next_s is None else self._time_of(next_s) - float(pylsl.local_clock())
+        return min(max(0.0, due_s), limit_s)
 
     def picture_shown(self, picture: Picture, due_time_s: float) -> None:
         """Take note that a picture is on the screen."""
@@ -283,7 +287,7 @@ class Presenter:
         if self._card is not None:
             self._card.play()  # nothing more of what is queued
         if self._feeder is not None:
-            self._feeder.blank()
+            self._feeder.blank(float(pylsl.local_clock()))
 
     # The clock.
 
@@ -326,19 +330,20 @@ class Presenter:
         is_paused = self._timeline.held_at(clock_s)
         if is_paused is not self.scene.is_paused:
             self.scene = replace(self.scene, is_paused=is_paused)
-            feeder.cover(is_paused)
         position_s = self._timeline.position_at(clock_s)
         self._tell_progress(number, end_s - position_s, is_paused)
         return position_s
 
     def _tell_pause(self, feeder: Feeder, clock_s: float) -> None:
-        """Mark the beginnings and ends of pauses that have come."""
+        """Mark the beginnings and ends of pauses that have come; in between the screen is black."""
         edges = [edge_s for hold in self._timeline.holds for edge_s in hold]
         for edge_s in edges[self._n_pause_edges :]:
             if edge_s > clock_s:
                 return
             is_start = self._n_pause_edges % 2 == 0
-            feeder.marker("clip", "pause_start" if is_start else "pause_end", self._line.time_of(edge_s))
+            time_s = self._line.time_of(edge_s)
+            feeder.marker("clip", "pause_start" if is_start else "pause_end", time_s)
+            feeder.cover(is_start, time_s)
             self._n_pause_edges += 1
             self._n_pauses += is_start
 
@@ -346,9 +351,8 @@ class Presenter:
         """End a pause with the step that was paused."""
         clock_s = self._clock_now()
         self._wants_pause = False
-        self._timeline.resume(clock_s)
+        self._timeline.end_holds(clock_s)
         self._tell_pause(feeder, clock_s)
-        feeder.cover(False)
         self.scene = replace(self.scene, is_paused=False)
 
     def _turn_until(self, feeder: Feeder, time_s: float) -> None:

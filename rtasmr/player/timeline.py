@@ -38,6 +38,10 @@ class Timeline:
         if self.is_held:
             self.holds[-1][1] = max(clock_s, self.holds[-1][0])
 
+    def end_holds(self, clock_s: float) -> None:
+        """Let no hold reach beyond a clock reading, and none begin after it."""
+        self.holds = [[start_s, min(stop_s, clock_s)] for start_s, stop_s in self.holds if start_s <= clock_s]
+
     def held_at(self, clock_s: float) -> bool:
         """Whether it stands still at a clock reading."""
         return any(start_s <= clock_s < stop_s for start_s, stop_s in self.holds)

@@ -44,6 +44,20 @@ def test_before_a_hold_that_is_to_come_time_goes_on():
     assert line.position_at(6.0) == 6.0
 
 
+def test_a_step_that_ends_in_a_pause_takes_its_holds_along():
+    """One that is over, one whose end is to come, one that has not begun."""
+    line = Timeline(0.0)
+    for start_s, stop_s in ((1.0, 2.0), (4.0, 5.3), (5.5, 6.0)):
+        line.hold(start_s)
+        line.resume(stop_s)
+    line.end_holds(5.0)
+    assert line.holds == [[1.0, 2.0], [4.0, 5.0]]
+    assert line.position_at(5.0) == 3.0
+    line.hold(7.0)
+    line.end_holds(8.0)
+    assert line.holds[-1] == [7.0, 8.0]
+
+
 @pytest.mark.parametrize("position_s", [0.5, 1.0, 1.5, 3.0, 9.0])
 def test_clock_and_position_are_each_others_inverse_over_several_holds(position_s):
     line = Timeline(10.0)
