@@ -16,10 +16,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from viewings import undisturbed
 
 from rtasmr.session import read_xdf
 
-pytestmark = [pytest.mark.lsl, pytest.mark.gui, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lsl, pytest.mark.gui, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
@@ -97,8 +98,9 @@ def test_a_sound_file_is_heard_before_a_black_screen(started, sound_server, tmp_
         block.sample_rate = 44_100
         container.mux(track.encode(block))
         container.mux(track.encode())
-    streams, account, _ = facts_of(
-        started("rtasmr.player", path, "--sound-device", "pulse", environment=sound_server.environment)
+    words = ("rtasmr.player", path, "--sound-device", "pulse")
+    streams, account, _ = undisturbed(
+        lambda _: facts_of(started(*words, environment=sound_server.environment)), lambda facts: facts[1]
     )
     assert set(streams) == {"clip", "rating", "sound"}
     assert (account["seconds"], account["pictures"]) == (1.0, 0)

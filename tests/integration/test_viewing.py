@@ -21,6 +21,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from sound_servers import SoundServer
+from viewings import undisturbed
 from x_keys import Keyboard, Press
 from x_windows import focus
 
@@ -29,7 +31,7 @@ from rtasmr.grid import ON_TICK_TOLERANCE_S
 from rtasmr.recorded_features import RecordedFrames, frames_from_recording
 from rtasmr.session import Recording, read_xdf
 
-pytestmark = [pytest.mark.lsl, pytest.mark.gui, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lsl, pytest.mark.gui, pytest.mark.timeout(600)]
 
 DURATION_S = 8.0
 SFREQ = 44_100
@@ -94,6 +96,12 @@ class Viewing:
         (start,) = [t for t, text in zip(clip.times, clip.data, strict=True) if text == "clip_start flashes"]
         return float(start)
 
+    @property
+    def n_late(self) -> int:
+        """Pictures that the player itself says the machine kept it from showing when they were due."""
+        player = self.account["player"]
+        return int(player["pictures_late"] + player["pictures_dropped"])
+
     def in_clip(self, *names: str) -> np.ndarray:
         """Return columns of the clip's frames, tick by tick from 0."""
         rows = self.frames.labels == "flashes"
@@ -123,9 +131,16 @@ def start(environment: Mapping[str, str], *words: object) -> subprocess.Popen[st
 def viewing(tiny_home, sound_server, tmp_path_factory) -> Viewing:
     if shutil.which("xdotool") is None or ctypes.util.find_library("Xtst") is None:
         pytest.skip("xdotool or libXtst is not installed")
-    folder = tmp_path_factory.mktemp("viewing")
-    clip, recording = folder / "flashes.mkv", folder / "viewing.xdf"
+    clip = tmp_path_factory.mktemp("viewing") / "flashes.mkv"
     write_clip(clip)
+    return undisturbed(
+        lambda attempt: view(clip, clip.with_name(f"viewing-{attempt}.xdf"), tiny_home, sound_server),
+        lambda viewing: viewing.account["player"],
+    )
+
+
+def view(clip: Path, recording: Path, tiny_home: Path, sound_server: SoundServer) -> Viewing:
+    """Watch the clip once, pressing keys."""
     environment = environment_of(tiny_home, sound_server.environment)
     pulse = start(environment, "rtasmr", "source", "simulated", "--sfreq", 250)
     viewer = start(
@@ -193,7 +208,9 @@ def test_flashes_are_published_at_their_time_in_the_file(viewing):
     white = pictures.data.view(np.uint8).mean(axis=1) > 127
     begins = pictures.times[1:][white[1:] & ~white[:-1]] - viewing.start_s
     expected = sorted([k / 10 - CLOSE_S for k in FLASH_TICKS] + [k / 10 + CLOSE_S for k in DARK_TICKS])
-    np.testing.assert_allclose(begins, expected, rtol=0, atol=CLOSE_S)
+    assert len(begins) <= len(expected)
+    off_s = np.abs(np.subtract.outer(expected, begins)).min(axis=1)
+    assert np.count_nonzero(off_s > CLOSE_S) <= viewing.n_late
 
 
 def test_tones_are_published_at_their_time_in_the_file(viewing):
@@ -208,7 +225,7 @@ def test_flashes_land_in_the_feature_frames_within_10_ms(viewing):
     """A flash 10 ms before a tick is seen by it, one 10 ms after it is not, and ends before the next."""
     brightness = viewing.in_clip(*PICTURE_NAMES[:3]).mean(axis=1)
     ticks = np.flatnonzero(brightness > 127)
-    np.testing.assert_array_equal(ticks, FLASH_TICKS)
+    assert len(set(ticks.tolist()) ^ set(FLASH_TICKS)) <= viewing.n_late
 
 
 def test_tones_land_in_the_feature_frames_within_10_ms(viewing):
