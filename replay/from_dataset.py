@@ -52,12 +52,13 @@ def dataset_session(
     Raises
     ------
     DataError
-        If a file is missing or damaged, or the participant did not see the clip. A missing stimulus is
-        an error only once its sound or pictures are asked for.
+        If the set was not written or downloaded to its end, a file is missing or damaged, or the participant
+        did not see the clip. A missing stimulus is an error only once its sound or pictures are asked for.
     ConfigError
         If nothing lies between start and stop.
     """
     dataset = DataSet.open(root)
+    dataset.require_finished()
     log = dataset.log(participant)
     recording = dataset.ppg(participant)
     title = f"participant {participant:03d}"

@@ -138,6 +138,16 @@ def test_what_is_not_there_is_named(simulated_set: Path) -> None:
         dataset_session(simulated_set, 1, "vid9")
 
 
+@pytest.mark.parametrize("marker", ["SIMULATED.json", "download.json"])
+def test_a_set_that_was_not_finished_is_refused(simulated_set: Path, tmp_path: Path, marker: str) -> None:
+    for name in ("log", "ppg", "stim"):
+        (tmp_path / name).symlink_to(simulated_set / name)
+    dataset_session(tmp_path, 1)
+    (tmp_path / marker).write_text('{"complete": false}')
+    with pytest.raises(DataError, match=f"expected a finished data set, got .*{marker}"):
+        dataset_session(tmp_path, 1)
+
+
 def test_missing_stimuli_keep_only_sound_and_pictures_back(simulated_set: Path, tmp_path: Path) -> None:
     for name in ("log", "ppg"):
         (tmp_path / name).symlink_to(simulated_set / name)
