@@ -46,6 +46,20 @@ def named_in_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def not_written(place: Path, error: OSError, other: str) -> str:
+    """Return in one line that a place can not be written, why, and what helps: room only where it lacks.
+
+    Parameters
+    ----------
+    place : Path
+    error : OSError
+    other : str
+        What to name instead, such as ``another --out``; the line ends with it.
+    """
+    todo = "make room or name" if error.errno in NO_ROOM else "name"
+    return f"{place}: can not be written ({error.strerror}); {todo} {other}"
+
+
 @contextmanager
 def told_when_full(todo: str) -> Iterator[None]:
     """Turn a full disk, met inside the block, into one line that ends with ``make room, then`` and ``todo``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from offline.atomic import replacing
+from offline.atomic import not_written, replacing
 from rtasmr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -51,12 +52,12 @@ class Checkpoint:
         DataError
             It cannot be written, for instance on a full disk.
         """
+        # Writing the file itself, torch would turn a full disk into a RuntimeError without a reason.
+        content = io.BytesIO()
+        torch.save({**state, "key": self._key}, content)
         try:
             with replacing(self.path) as part:
-                torch.save({**state, "key": self._key}, part)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
-            raise DataError(
-                f"{self.path}: can not be written ({reason}); make room or name another --out, the epochs "
-                "before this one are kept"
-            ) from error
+                part.write_bytes(content.getbuffer())
+        except OSError as error:
+            told = not_written(self.path, error, "another --out, the epochs before this one are kept")
+            raise DataError(told) from error

@@ -17,6 +17,7 @@ from models.familiarity import Familiarity
 from models.registry import ENCODERS
 from models.resnet import EncoderWeightsError, ImageEncoder
 from models.windows import WindowModel
+from offline.atomic import not_written
 from offline.onnx_graphs import to_onnx
 from rtasmr.card import MODEL_FILE, AnyCard, EncoderCard, ModelCard, TrainingData, check_id, write_card
 from rtasmr.errors import ConfigError, ModelError
@@ -260,7 +261,5 @@ def _write(graph: onnx.ModelProto, models_folder: Path, name: str, card: Callabl
             write_card(card(hashlib.sha256(content).hexdigest()), part)
             part.rename(target)
     except OSError as error:  # a full disk, or somebody else was faster
-        raise ModelError(
-            f"{target}: can not be written ({error.strerror}); make room or choose another name"
-        ) from error
+        raise ModelError(not_written(target, error, "another folder")) from error
     return target

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.atomic import replacing
+from offline.atomic import not_written, replacing
 from offline.clip_study import ClipStudy
 from offline.compared import FUSION, columns_of
 from offline.device import Device
@@ -94,10 +94,7 @@ def compute_fit(
         with replacing(folder / RECORD_FILE) as part:
             part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(
-            f"{folder}: can not be written ({error.strerror}); make room or name another --out, finished "
-            "work is kept"
-        ) from error
+        raise DataError(not_written(folder, error, "another --out, finished work is kept")) from error
 
 
 def _n_shuffles(test: Sequence[PaddedClip], pulse: NDArray[np.intp]) -> int:

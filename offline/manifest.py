@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from offline.atomic import replacing
+from offline.atomic import not_written, replacing
 from offline.fetch import file_digest
 from rtasmr.dataset import DOWNLOAD_MARKER
 from rtasmr.dataset_zip import Unpacked
@@ -74,9 +74,7 @@ class Manifest:
             with replacing(root / DOWNLOAD_MARKER) as part:
                 part.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise DataError(
-                f"{root}: cannot be written ({error.strerror}); make room or name another folder"
-            ) from error
+            raise DataError(not_written(root, error, "another folder")) from error
 
     def files(self) -> Iterator[Unpacked]:
         """Yield all files of the set."""
