@@ -16,8 +16,9 @@ from pathlib import Path
 from rtasmr.discovery import Query
 from rtasmr.errors import ConfigError
 from rtasmr.player.config import RatingInput
-from rtasmr.playlist import Playlist
+from rtasmr.playlist import NAME, Playlist
 from rtasmr.programme import number_of
+from rtasmr.questions import ASKED, Question
 from rtasmr.sources.launch_av import PARSERS
 from rtasmr.types import Role
 from rtasmr.xdf_file import part_of
@@ -27,6 +28,7 @@ DEVICE_WAIT_S = 30
 
 MAX_CODE = 32
 UNNAMED = "session"
+MAX_CLIP_NAME = 64
 
 _CODE = re.compile(rf"[A-Za-z0-9]{{1,{MAX_CODE}}}")
 _ROLE_OPTIONS = {Role.PPG: "--ppg", Role.SOUND: "--audio", Role.PICTURE: "--video"}
@@ -58,6 +60,8 @@ class Choice:
         Number or name of the display to show it on; empty leaves it to the desktop.
     rating : RatingInput
         What the person rates with.
+    question : Question
+        What the person rates during a video shown here; a playlist says it itself.
     model : str
         Model id; empty takes the one that the runtime takes by itself.
     record : bool
@@ -78,6 +82,7 @@ class Choice:
     full_screen: bool = False
     display: str = ""
     rating: RatingInput = "keys"
+    question: Question = Question.TINGLING
     model: str = ""
     record: bool = True
     folder: str = ""
@@ -91,6 +96,11 @@ class Choice:
         if self.shown is Shown.ELSEWHERE:
             texts |= {Role.SOUND: self.sound, Role.PICTURE: self.picture}
         return {role: text for role, text in texts.items() if text}
+
+    @property
+    def is_playlist(self) -> bool:
+        """Whether a playlist is shown here."""
+        return self.shown is Shown.HERE and Path(self.file).suffix.lower() == ".toml"
 
     @property
     def recording(self) -> Path | None:
@@ -120,6 +130,7 @@ class Choice:
             words += ["--full-screen"] if self.full_screen else []
             words += ["--display", self.display] if self.display else []
             words += ["--rate", self.rating] if self.rating != "keys" else []
+            words += self._question_words()
         recording = self.recording
         if recording is not None:
             words += ["--record", str(recording)]
@@ -127,6 +138,14 @@ class Choice:
         words += ["--participant", self.participant] if self.participant else []
         words += ["--consent"] if self.consent else []
         return words
+
+    def _question_words(self) -> list[str]:
+        """Return what states the question: with a name for the clip where its file's is none."""
+        if self.is_playlist or self.question not in ASKED:
+            return []
+        name = Path(self.file).stem
+        clip = [] if NAME.fullmatch(name) else ["--clip", _clip_name(name)]
+        return [*clip, "--question", self.question.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +180,13 @@ def _problems(choice: Choice) -> Iterator[Problem]:
         yield Problem("folder", problem)
 
 
+def _clip_name(stem: str) -> str:
+    """Return the name of a file as clips are named: letters, digits, _ and -, a letter first."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")
+    name = plain if plain[:1].isalpha() else f"clip_{plain}".rstrip("_")
+    return name[:MAX_CLIP_NAME]
+
+
 def _is_device(role: Role, text: str) -> bool:
     """Whether a text names something to start, not a stream that is there."""
     try:
@@ -193,9 +219,9 @@ def _playlist_of(choice: Choice) -> Playlist | None:
     OSError
         If it cannot be read.
     """
-    file = Path(choice.file)
-    if choice.shown is not Shown.HERE or file.suffix.lower() != ".toml":
+    if not choice.is_playlist:
         return None
+    file = Path(choice.file)
     return _read_playlist(file, file.stat().st_mtime_ns)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtWidgets
 
+from rtasmr.questions import Question
 from rtasmr.start.choice import Shown
 from rtasmr.start.found import MODEL
-from rtasmr.start.state import DISPLAY, RATINGS, StartState
+from rtasmr.start.state import DISPLAY, QUESTIONS, RATINGS, STATED_IN_PLAYLIST, StartState
 from rtasmr.start.widgets import (
     CommandText,
     NoticeLabel,
@@ -131,12 +132,13 @@ class StimulusForm(Form):
         self.browse = QtWidgets.QPushButton("Choose ...")
         self.browse.setAccessibleName("Choose the file")
         self.display, self.full_screen = OfferBox("Display"), QtWidgets.QCheckBox("Full scr&een")
-        self.rating = OfferBox("Rated with")
+        self.rating, self.question = OfferBox("Rated with"), OfferBox("Question")
         self.sound, self.picture = OfferBox("Sound"), OfferBox("Picture")
         self.add_wide(self.here)
         self.add_row("Fi&le", self.file, self.browse)
         self.add_row("&Display", self.display, self.full_screen)
         self.add_row("Rated &with", self.rating)
+        self.add_row("&Question", self.question)
         self.add_wide(self.elsewhere)
         self.add_row("So&und", self.sound)
         self.add_row("&Picture", self.picture)
@@ -147,6 +149,7 @@ class StimulusForm(Form):
         self.browse.clicked.connect(self._browse)
         self.display.chosen.connect(lambda text: self._tell(display=text))
         self.rating.chosen.connect(lambda text: self._tell(rating=text))
+        self.question.chosen.connect(lambda text: self._tell(question=Question(text)))
         self.full_screen.clicked.connect(lambda on: self._tell(full_screen=on))
         self.sound.chosen.connect(lambda text: self._tell(sound=text))
         self.picture.chosen.connect(lambda text: self._tell(picture=text))
@@ -158,12 +161,17 @@ class StimulusForm(Form):
         self.elsewhere.setChecked(not is_here)
         for widget in (self.file, self.browse, self.display, self.full_screen, self.rating):
             widget.setEnabled(is_here)
+        self.question.setEnabled(is_here and not choice.is_playlist)
         for widget in (self.sound, self.picture):
             widget.setEnabled(not is_here)
         _set_text(self.file, choice.file, _whole)
         self.display.show_offers(state.offers(DISPLAY), choice.display)
         self.full_screen.setChecked(choice.full_screen)
         self.rating.show_offers(RATINGS, choice.rating)
+        if choice.is_playlist:
+            self.question.show_offers(STATED_IN_PLAYLIST, "")
+        else:
+            self.question.show_offers(QUESTIONS, choice.question)
         self.sound.show_offers(state.offers(Role.SOUND), choice.sound)
         self.picture.show_offers(state.offers(Role.PICTURE), choice.picture)
         self.problem.show_problem(state.problem_of("file", DISPLAY, Role.SOUND.value, Role.PICTURE.value))

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from rtasmr.home import config_folder, load_private, recordings_folder, save_private
 from rtasmr.player.config import RatingInput
+from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Shown
 
 VERSION = 1
@@ -53,6 +54,8 @@ def _parsed(content: dict[str, Any]) -> Choice:
     first = first_choice()
     kinds = {field.name: type(getattr(first, field.name)) for field in fields(Choice)}
     content["shown"] = Shown(content["shown"])
+    if "question" in content:  # older settings have none
+        content["question"] = Question(content["question"])
     for key, value in content.items():
         if key in _PERSONAL or type(value) is not kinds[key]:
             raise ValueError(key)

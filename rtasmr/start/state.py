@@ -10,6 +10,7 @@ from typing import Any
 
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.probing import Finding
+from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Problem, Shown, command_line, problems_of
 from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
@@ -24,14 +25,20 @@ SIMULATED = Offer(Role.PPG.value, "simulated", "Simulated pulse, to try things o
 ANY_STREAM = "Any stream of the right type that appears"
 NO_SENSOR = Offer(Role.PPG.value, "", "No sensor (a pulse stream that appears is taken)")
 LOOPBACK = Offer(Role.SOUND.value, "loopback", "What the speakers play")
-DISPLAY, RATING = "display", "rating"
-"""What stands in the place of a role in the offer of a display, and of what the person rates with."""
+DISPLAY, RATING, QUESTION = "display", "rating", "question"
+"""What stands in the place of a role in the offer of a display, of a rating device, and of a question."""
 ANY_DISPLAY = Offer(DISPLAY, "", "Where the desktop puts it")
 RATINGS = (
     Offer(RATING, "keys", "Keys 1 to 4"),
     Offer(RATING, "slider", "Keys, and a slider under the video"),
     Offer(RATING, "gamepad", "Keys, and an axis of a game pad"),
 )
+QUESTIONS = (
+    Offer(QUESTION, Question.TINGLING, "how strongly it tingles"),
+    Offer(QUESTION, Question.PLEASANTNESS, "how pleasant it is (no tingle label)"),
+    Offer(QUESTION, Question.NOT_STATED, "not stated: as the name of the file tells, if it does"),
+)
+STATED_IN_PLAYLIST = (Offer(QUESTION, "", "as the playlist says of each clip"),)
 MICROPHONE = Offer(Role.SOUND.value, "microphone", "Default microphone")
 SCREEN = Offer(Role.PICTURE.value, "screen", "The first screen")
 

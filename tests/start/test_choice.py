@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rtasmr.player.config import PlayerConfig
+from rtasmr.playlist import NAME
+from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Shown, command_line, problems_of
 
 
@@ -28,6 +31,7 @@ def test_a_viewing_becomes_one_command(choice, tmp_path):
 
     assert words == [
         *("view", choice.file, "--ppg", "simulated", "--wait", "30", "--model", "bilstm", "--full-screen"),
+        *("--clip", "a_video", "--question", "tingling"),
         *("--record", str(tmp_path / "kept" / "P01_001.xdf"), "--participant", "P01", "--consent"),
     ]
 
@@ -37,11 +41,42 @@ def test_display_and_rating_device_count_for_what_is_shown_here(choice):
 
     assert given.words() == [
         *("view", choice.file, "--ppg", "simulated", "--wait", "30", "--network"),
-        *("--display", "HDMI-1", "--rate", "slider"),
+        *("--display", "HDMI-1", "--rate", "slider", "--clip", "a_video", "--question", "tingling"),
     ]
     assert replace(given, shown=Shown.ELSEWHERE).words() == [
         *("live", "--ppg", "simulated", "--wait", "30", "--network")
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "clip"),
+    [
+        ("ASMR1.avi", []),
+        ("rain (4K) - Zoë.mp4", ["--clip", "rain_4K_-_Zo"]),
+        ("2024-05-01.mp4", ["--clip", "clip_2024-05-01"]),
+        ("雨.mp4", ["--clip", "clip"]),
+        (f"{'x' * 100}.mp4", ["--clip", "x" * 64]),
+    ],
+)
+def test_the_question_is_stated_of_a_clip_that_has_a_name(choice, tmp_path, file, clip):
+    """The player takes what is put together here, whatever the file is called."""
+    shown = replace(choice, file=str(tmp_path / file), question=Question.PLEASANTNESS, record=False)
+
+    words = shown.words()
+
+    assert words[words.index("30") + 1 : -2] == [*clip, "--question", "pleasantness"]
+    name = clip[-1] if clip else Path(file).stem
+    PlayerConfig(Path(shown.file), clip=name, question=shown.question)
+    assert NAME.fullmatch(name)
+
+
+def test_a_question_is_stated_only_where_the_page_has_to(choice):
+    for given in (
+        replace(choice, question=Question.NOT_STATED),
+        replace(choice, file="session.toml"),  # it says so itself
+        replace(choice, shown=Shown.ELSEWHERE),
+    ):
+        assert not {"--question", "--clip"} & set(given.words())
 
 
 @pytest.mark.parametrize("participant", ["", "P01"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtasmr.errors import DataError
+from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Shown
 from rtasmr.start.remembered import first_choice, load_choice, save_choice, settings_file
 
@@ -27,6 +28,7 @@ CHOICE = Choice(
     full_screen=True,
     display="HDMI-1",
     rating="gamepad",
+    question=Question.PLEASANTNESS,
     network=True,
 )
 
@@ -70,6 +72,8 @@ def test_without_settings_there_is_a_folder_for_recordings(home):
         b'{"version": 1, "shown": "here", "unknown": ""}',
         b'{"version": 1, "shown": "here", "participant": "P01"}',
         b'{"version": 1, "shown": "here", "rating": "nose"}',
+        b'{"version": 1, "shown": "here", "question": "smell"}',
+        b'{"version": 1, "shown": "here", "question": []}',
     ],
 )
 def test_settings_that_were_not_written_here_are_refused_in_one_line(home, content):
@@ -95,6 +99,7 @@ def test_an_older_file_without_a_later_entry_is_filled_up(home):
     save_choice(CHOICE, settings_file())
     content = json.loads(settings_file().read_text(encoding="utf-8"))
     del content["full_screen"]
+    del content["question"]
     settings_file().write_text(json.dumps(content), encoding="utf-8")
 
     loaded = load_choice(settings_file())
@@ -102,3 +107,4 @@ def test_an_older_file_without_a_later_entry_is_filled_up(home):
     assert loaded is not None
     assert loaded.model == "bilstm"
     assert not loaded.full_screen
+    assert loaded.question is Question.TINGLING

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Shown
 from rtasmr.start.found import Kind, Listing, Offer
 from rtasmr.start.state import StartState
@@ -47,6 +48,7 @@ def test_what_is_typed_and_chosen_is_the_choice(qtbot, page, tmp_path):
     click(page.stimulus.full_screen)
     pick(page.stimulus.display, page.state.displays[0].text)
     pick(page.stimulus.rating, "slider")
+    pick(page.stimulus.question, "pleasantness")
     pick(page.model.box, "other")
     write(qtbot, page.recording.folder, str(tmp_path / "elsewhere"))
     write(qtbot, page.recording.code, " 021 ")
@@ -59,6 +61,7 @@ def test_what_is_typed_and_chosen_is_the_choice(qtbot, page, tmp_path):
         full_screen=True,
         display=page.state.displays[0].text,
         rating="slider",
+        question=Question.PLEASANTNESS,
         model="other",
         folder=str(tmp_path / "elsewhere"),
         participant="021",
@@ -80,7 +83,7 @@ def test_a_sensor_from_the_list_stands_in_the_field_to_be_refined(qtbot, page):
 
 def test_only_the_fields_of_who_shows_the_stimulus_are_in_reach(qtbot, page):
     form = page.stimulus
-    here = (form.file, form.browse, form.display, form.full_screen, form.rating)
+    here = (form.file, form.browse, form.display, form.full_screen, form.rating, form.question)
     elsewhere = (page.stimulus.sound, page.stimulus.picture)
 
     click(page.stimulus.elsewhere)
@@ -95,6 +98,20 @@ def test_only_the_fields_of_who_shows_the_stimulus_are_in_reach(qtbot, page):
     click(page.stimulus.here)
     assert all(widget.isEnabled() for widget in here)
     assert not any(widget.isEnabled() for widget in elsewhere)
+
+
+def test_the_question_stands_on_the_page_and_a_playlist_says_it_itself(qtbot, page, tmp_path):
+    form = page.stimulus
+    assert form.question.currentText() == "how strongly it tingles"
+    assert page.runs.command.toPlainText().split("--question")[1].split()[0] == "tingling"
+
+    write(qtbot, form.file, str(tmp_path / "session.toml"))
+    assert not form.question.isEnabled()
+    assert form.question.currentText() == "as the playlist says of each clip"
+
+    write(qtbot, form.file, str(tmp_path / "clip.mp4"))
+    assert form.question.isEnabled()
+    assert form.question.currentText() == "how strongly it tingles"
 
 
 def test_a_display_that_is_not_there_any_more_is_told(qtbot, page):
