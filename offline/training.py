@@ -18,7 +18,7 @@ from scipy.special import expit
 from models.ensemble import TingleEnsemble
 from models.familiarity import Familiarity
 from models.windows import WindowModel
-from offline.calibration import best_threshold, fit_platt
+from offline.calibration import best_threshold, fit_mean, fit_platt
 from offline.checkpoint import Checkpoint
 from offline.device import pick_device
 from offline.epochs import LiveEpoch
@@ -180,7 +180,7 @@ def train(
     if not all(split.is_clip_disjoint for split in splits):
         log.warning("%s", SAME_CLIPS_WARNING)
     network = members[0].network if n_members == 1 else TingleEnsemble([m.network for m in members]).eval()
-    threshold, scores, doubts = _calibrate(members)
+    threshold, scores, doubts = _calibrate(members, splits, config)
     warnings = (*absent, *doubts)
     for warning in warnings:
         log.warning("%s", warning)
@@ -275,21 +275,30 @@ def _fit_member(
     )
 
 
-def _calibrate(members: Sequence[Member]) -> tuple[float, dict[str, float], tuple[str, ...]]:
+def _calibrate(
+    members: Sequence[Member], splits: Sequence[InnerSplit], config: TrainingConfig
+) -> tuple[float, dict[str, float], tuple[str, ...]]:
     """Set the members' calibration and return threshold, scores and what to warn of.
 
     One calibration on the people held back by any member, each judged by the member that did not learn from
     them: a few people would set the level by their own liking, and a single clip by its own, so all their
-    clips count, those that others taught the member too. The threshold has the best balanced accuracy within
-    their ASMR clips.
+    clips count, those that others taught the member too. Of several members the mean is served, so it is the
+    mean that is made to fit, see `fit_mean`. The threshold has the best balanced accuracy within their ASMR
+    clips.
     """
     frames = Judged.join([member.judged for member in members])
     if frames.labels.all() or not frames.labels.any():
         return 0.5, {}, (ONE_CLASS_WARNING,)
-    slope, shift = fit_platt(frames.logits, frames.labels, kind_weights(frames.is_asmr))
+    weights = kind_weights(frames.is_asmr)
+    slope, shift = fit_platt(frames.logits, frames.labels, weights)
     warnings: tuple[str, ...] = (CHANCE_WARNING,)
     if slope > 0:
         warnings = ()
+        if len(members) > 1:
+            log_odds = slope * _said_by_all(members, splits, config) + shift
+            own = np.repeat(np.arange(len(members)), [member.judged.labels.size for member in members])
+            sharper, moved = fit_mean(log_odds, own, frames.labels, weights)
+            slope, shift = sharper * slope, sharper * shift + moved
         for member in members:
             member.network.set_calibration(slope, shift)
     p = expit(_log_odds(members[0].network, frames.logits))[frames.is_asmr]
@@ -299,6 +308,17 @@ def _calibrate(members: Sequence[Member]) -> tuple[float, dict[str, float], tupl
     threshold, score = best_threshold(p, labels, balanced_accuracy)
     scores = {"validation_balanced_accuracy_within_asmr": score, "validation_frames": float(len(labels))}
     return threshold, scores, warnings
+
+
+def _said_by_all(
+    members: Sequence[Member], splits: Sequence[InnerSplit], config: TrainingConfig
+) -> NDArray[np.float32]:
+    """Return the logits of every member for the frames of all people held back; (n_frames, n_members)."""
+    rows = []
+    for holder, split in zip(members, splits, strict=True):
+        judged = [m.judged if m is holder else judge(m.network, split.held_people, config) for m in members]
+        rows.append(np.stack([one.logits for one in judged], axis=1))
+    return np.concatenate(rows)
 
 
 def _log_odds(network: WindowModel | TingleEnsemble, logits: NDArray[np.float32]) -> NDArray[np.float32]:
