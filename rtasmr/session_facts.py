@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from rtasmr.declared import has_exact_stamps
 from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.session import RecordedStream
 from rtasmr.snapshot import NO_RATING, TickRecord
@@ -25,6 +26,9 @@ from rtasmr.tables import Session
 
 _GAP_INTERVALS = 1.5
 """Stamps of a regular stream farther apart than so many sample intervals have lost samples between them."""
+
+_UNSURE_S = 0.005
+"""Stamps that are but estimates, as of a sound card whose clock is being learned, jump by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,8 @@ def streams_of(session: Session) -> tuple[StreamFacts, ...]:
 def _stream(stream: RecordedStream) -> StreamFacts:
     sfreq = stream.spec.sfreq
     intervals = np.diff(stream.times) * sfreq
-    gaps = intervals[intervals > _GAP_INTERVALS]
+    unsure = 0.0 if has_exact_stamps(stream.spec) else _UNSURE_S * sfreq
+    gaps = intervals[intervals > max(_GAP_INTERVALS, unsure)]
     return StreamFacts(
         name=stream.spec.name,
         sfreq=sfreq,

@@ -17,7 +17,15 @@ from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
 from rtasmr.report import account_of
 from rtasmr.session_facts import agreement, clips_of, sound_delay_of, streams_of
 from rtasmr.session_page import write_session
-from rtasmr.stream_specs import LATENCY_SPEC, PULSE_SPEC, clip_spec, ppg_spec, rating_spec, tingle_spec
+from rtasmr.stream_specs import (
+    LATENCY_SPEC,
+    PULSE_SPEC,
+    clip_spec,
+    ppg_spec,
+    rating_spec,
+    sound_spec,
+    tingle_spec,
+)
 from rtasmr.tables import load_session
 from rtasmr.types import Segment, Status
 from rtasmr.view.state import DEMO_WORDS
@@ -139,6 +147,19 @@ def test_the_facts_of_clips_and_streams(recorded):
     (pulse,) = streams_of(session)
     assert (pulse.n_lost, pulse.n_gaps, pulse.is_simulated) == (50, 1, True)
     assert pulse.seconds == pytest.approx(75.0)
+
+
+@pytest.mark.parametrize(("jump", "n_gaps"), [(110, 0), (4410, 1)], ids=["clock learned", "card paused"])
+def test_a_clock_that_is_being_learned_loses_no_sound(tmp_path, jump, n_gaps):
+    """A packet is stamped 2.5 ms later than the last one tells, and the next one earlier again."""
+    path = tmp_path / "sound.xdf"
+    spec = sound_spec(source_id="s", desc={"stamps": "fitted"})
+    first = np.array([0, 4410 + jump, 8820 + (jump if n_gaps else 0)])
+    times = 100 + (first[:, None] + np.arange(4410)).ravel() / 44_100
+    with closing(XdfWriter(path, header={})) as writer:
+        writer.write(writer.add_stream(spec), times, np.zeros((len(times), 1), np.int16))
+    (sound,) = streams_of(load_session(path))
+    assert (sound.n_gaps, sound.n_lost) == (n_gaps, jump * n_gaps)
 
 
 def test_the_page_stands_alone_and_says_first_what_must_be_known(recorded, tmp_path):
