@@ -39,6 +39,9 @@ UNEVEN_S = 0.3
 READ_S = 0.02
 START_TIMEOUT_S = 15.0
 
+N_PASSES = 2
+"""Each with an input opened anew: what the system says of an input's age is one number per opening."""
+
 
 @dataclass(frozen=True, slots=True)
 class CalibrateConfig:
@@ -85,32 +88,39 @@ def measure(config: CalibrateConfig, say: Callable[[str], None]) -> tuple[str, D
     # afterwards, which is too little to play.
     with SoundOutput(config.sound_device) as output:
         output.start()
-        microphone = Microphone(config.input_name, is_loopback=config.is_loopback)
-        try:
-            microphone.open()
-            seconds = LEAD_S + config.n_probes * (INTERVAL_S + UNEVEN_S / 2) + SEARCH_S[1]
-            say(f"calibrating {output.name}: {config.n_probes} clicks, some {seconds:.0f} s; keep quiet")
-            return output.name, _Measurement(output, microphone, config.n_probes).run()
-        finally:
-            microphone.close()
+        seconds = LEAD_S + config.n_probes * (INTERVAL_S + UNEVEN_S / 2) + N_PASSES * SEARCH_S[1]
+        say(f"calibrating {output.name}: {config.n_probes} clicks, some {seconds:.0f} s; keep quiet")
+        clock, heard = SoundClock(), []
+        for k in range(N_PASSES):
+            microphone = Microphone(config.input_name, is_loopback=config.is_loopback)
+            try:
+                microphone.open()
+                n_probes = config.n_probes * (k + 1) // N_PASSES - config.n_probes * k // N_PASSES
+                # The output goes on between the passes, and needs to settle once.
+                lead_s = LEAD_S if k == 0 else 0.0
+                heard.append(_Pass(output, clock, microphone, n_probes).run(lead_s))
+            finally:
+                microphone.close()
+        return output.name, agreed_delay(heard)
 
 
-class _Measurement:
-    """One run: plays and records at the same time, then compares."""
+class _Pass:
+    """Plays and records at the same time, then compares."""
 
-    def __init__(self, output: SoundOutput, microphone: Microphone, n_probes: int) -> None:
+    def __init__(self, output: SoundOutput, clock: SoundClock, microphone: Microphone, n_probes: int) -> None:
         self._output = output
+        self._clock = clock
         self._microphone = microphone
         self._n_probes = n_probes
-        self._clock = SoundClock()
         self._stamper = Stamper(SOUND_SFREQ)
         self._n_handed = 0
         self._times: list[NDArray[np.float64]] = []
         self._sound: list[NDArray[np.int16]] = []
 
-    def run(self) -> Delay:
+    def run(self, lead_s: float) -> list[Heard | None]:
+        """Return what was heard of each probe; ``lead_s`` seconds of silence go before them."""
         begin_s = pylsl.local_clock()
-        while pylsl.local_clock() - begin_s < LEAD_S:
+        while pylsl.local_clock() - begin_s < lead_s:
             self._turn(observe=False)
         while not (self._clock.is_steady and self._times):
             self._turn()
@@ -127,7 +137,7 @@ class _Measurement:
             line = self._line()
             now_s = pylsl.local_clock()
             due_s += [due for p in positions_s[len(due_s) :] if (due := line.time_of(p)) <= now_s]
-        return agreed_delay([self._heard(due) for due in due_s])
+        return [self._heard(due) for due in due_s]
 
     def _turn(self, *, observe: bool = True) -> None:
         """Take what was played and recorded since the last turn."""

@@ -65,7 +65,8 @@ class Delay:
     delay_s : float
         Median, in seconds.
     spread_s : float
-        Half of the range in which all probes that agree lie, in seconds.
+        Half of the range in which all probes that agree lie, in seconds; those of one pass agree better
+        than the delay is known, so there are several.
     n_heard, n_played : int
         Probes that agree, and all.
     """
@@ -113,14 +114,15 @@ def find_probe(sound: NDArray[np.int16], first_s: float, due_s: float, sfreq: fl
     return Heard(first_s + best / sfreq - due_s, float(match), is_double)
 
 
-def agreed_delay(heard: Sequence[Heard | None]) -> Delay:
-    """Return the delay on which the probes agree; None stands for one that was not heard.
+def agreed_delay(passes: Sequence[Sequence[Heard | None]]) -> Delay:
+    """Return the delay on which the probes of all passes agree; None stands for one that was not heard.
 
     Raises
     ------
     CalibrationError
-        If too few were heard, or they do not agree, or each was there twice.
+        If too few were heard, or they do not agree, or the passes do not, or each was there twice.
     """
+    heard = [one for one_pass in passes for one in one_pass]
     found = [one for one in heard if one is not None]
     n_needed = int(np.ceil(MIN_HEARD_SHARE * len(heard)))
     if len(found) < n_needed:
@@ -139,6 +141,14 @@ def agreed_delay(heard: Sequence[Heard | None]) -> Delay:
         raise CalibrationError(
             f"expected {n_needed} of {len(heard)} clicks to agree within {1000 * AGREE_S:g} ms, got delays "
             f"from {low_ms:.0f} to {high_ms:.0f} ms; stop other sound and what loads this machine, try again"
+        )
+    by_pass_s = [[one.delay_s for one in one_pass if one is not None] for one_pass in passes]
+    medians_s = [np.median(one_pass_s) for one_pass_s in by_pass_s if one_pass_s]
+    if np.ptp(medians_s) > AGREE_S:
+        told = " and ".join(f"{1000 * median_s:.0f}" for median_s in medians_s)
+        raise CalibrationError(
+            f"expected the same delay within {1000 * AGREE_S:g} ms after the input was opened anew, "
+            f"got {told} ms; stop what loads this machine, try again"
         )
     agreed = delays_s[agree]
     return Delay(float(np.median(agreed)), float(np.ptp(agreed)) / 2, int(agree.sum()), len(heard))
