@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from rtasmr.clockwatch import ClockJump
 from rtasmr.config import ROLE_OPTIONS
-from rtasmr.discovery import (
-    DEFAULT_QUERIES,
-    FoundStream,
-    Query,
-    Resolver,
-    describe,
-    printable,
-    resolve_all,
-)
-from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
+from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, printable, resolve_all
+from rtasmr.errors import ConfigError, StreamError, StreamLostError
 from rtasmr.rate import RateState, RateVerdict
 from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
+from rtasmr.stream_search import Search, Searcher, open_inlet
 from rtasmr.streams import Inlet, check_fit
 from rtasmr.timebase import TimeBase
-from rtasmr.types import Chunk, Role, StreamSpec
+from rtasmr.types import Chunk, Role
 
 logger = logging.getLogger(__name__)
 
 DATA_ROLES = (Role.PPG, Role.SOUND, Role.PICTURE)
 _OPENING_ORDER = (Role.CLIP, Role.RATING, Role.PICTURE, Role.SOUND, Role.PPG)
-SEARCH_EVERY_S = 0.25
-HURRY_EVERY_S = 0.05
-HURRY_S = 60.0
-"""For a minute after a loss the search is quicker: a source that died is most often started again at once."""
 
 FOLLOW_AFTER_S = 1.0
 """A search that begins with everything missing waits so long, to see whether a choice is ambiguous."""
-
-STOP_S = 1.5
 
 
 class Streams(Protocol):
@@ -121,8 +105,8 @@ class Acquisition:
         self._told_rate: dict[Role, RateVerdict] = {}
         self._n_bad_stamps: Counter[Role] = Counter()  # of streams that are gone
         self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
-        self._searcher: _Searcher | None = None
-        self._search: _Search | None = None
+        self._searcher: Searcher | None = None
+        self._search: Search | None = None
         self._kept: tuple[list[Chunk], list[Event]] = [], []
         self.timebase = TimeBase()
 
@@ -159,7 +143,7 @@ class Acquisition:
         # begins when everything else is taken already.
         for role, stream in sorted(found.items(), key=lambda item: _OPENING_ORDER.index(item[0])):
             try:
-                self._inlets[role] = _inlet(stream, role, self.timebase, self._queries[role])
+                self._inlets[role] = open_inlet(stream, role, self.timebase, self._queries[role])
             except StreamLostError as error:  # as if it had died a moment later
                 logger.warning("%s Looking for it.", error)
         for role in DATA_ROLES:
@@ -170,7 +154,7 @@ class Acquisition:
                     self._queries[role] or DEFAULT_QUERIES[role],
                     self._wait_s,
                 )
-        self._searcher = _Searcher()
+        self._searcher = Searcher()
         self._search = self._new_search(self._searcher, set(self._queries) - set(found))
         for role in found.keys() - self._inlets.keys():
             self._search.look_for(role, found[role])
@@ -196,8 +180,8 @@ class Acquisition:
         self.timebase = leader.timebase
         self._search = self._new_search(leader._searcher, set(self._queries), FOLLOW_AFTER_S)
 
-    def _new_search(self, searcher: _Searcher, missing: set[Role], after_s: float = 0.0) -> _Search:
-        search = _Search(self._queries, self.timebase, self._arrivals, self._whose, after_s)
+    def _new_search(self, searcher: Searcher, missing: set[Role], after_s: float = 0.0) -> Search:
+        search = Search(self._queries, self.timebase, self._arrivals, self._whose, after_s)
         search.missing = frozenset(missing)
         searcher.add(search)
         return search
@@ -268,7 +252,7 @@ class Acquisition:
         return ClockSet(role, jump)
 
     def _notice_silence(self, role: Role, inlet: Inlet) -> list[Event]:
-        """Say once that a source has stopped sending without an end, and once that it goes on."""
+        """Say once that a source sends nothing though it has not ended, and once that it does again."""
         before_s = self._silent.get(role)
         if inlet.is_silent:
             self._silent[role] = inlet.silent_s
@@ -283,7 +267,7 @@ class Acquisition:
                 return [Silent(role, inlet.silent_s)]
         elif before_s is not None:
             del self._silent[role]
-            logger.warning("%s%s stream: it sends again, after %.1f s", self._whose, role, before_s)
+            logger.warning("%s%s stream: it sends now, after %.1f s of nothing", self._whose, role, before_s)
             return [Resumed(role, before_s)]
         return []
 
@@ -335,156 +319,3 @@ class Acquisition:
         self._told_rate.pop(role, None)
         if self._search is not None:
             self._search.look_for(role, inlet.found)
-
-
-class _Searcher(threading.Thread):
-    """Runs the searches of one or several acquisitions; one resolver serves them all."""
-
-    def __init__(self) -> None:
-        super().__init__(name="stream-search", daemon=True)
-        self._stopped = threading.Event()
-        self._searches: tuple[_Search, ...] = ()
-
-    def add(self, search: _Search) -> None:
-        """Run one more search from now on, until it has ended."""
-        self._searches = (*(s for s in self._searches if not s.has_ended), search)
-
-    def stop(self) -> None:
-        """End all searches; waits at most for one stream being opened."""
-        self._stopped.set()
-        self.join(STOP_S)
-
-    def run(self) -> None:
-        with Resolver() as resolver:
-            while not self._stopped.wait(self._pause_s()):
-                for search in self._searches:
-                    search.step(resolver)
-
-    def _pause_s(self) -> float:
-        return HURRY_EVERY_S if any(search.is_hurried for search in self._searches) else SEARCH_EVERY_S
-
-
-class _Search:
-    """Looks for the missing streams of one acquisition and opens them."""
-
-    def __init__(
-        self,
-        queries: Mapping[Role, Query | None],
-        timebase: TimeBase,
-        arrivals: queue.SimpleQueue[Inlet | Refused],
-        whose: str,
-        after_s: float,
-    ) -> None:
-        self._queries = dict(queries)
-        self._timebase = timebase
-        self._arrivals = arrivals
-        self._whose = whose
-        self._not_before = time.monotonic() + after_s
-        self._lock = threading.Lock()
-        self._dead: list[str] = []
-        self._known: dict[Role, StreamSpec] = {}
-        self._told: set[str] = set()
-        self._hurry_until = -math.inf
-        self.has_ended = False
-        self.missing: frozenset[Role] = frozenset()
-
-    @property
-    def is_hurried(self) -> bool:
-        """Whether a stream was lost a moment ago."""
-        return time.monotonic() < self._hurry_until
-
-    def look_for(self, role: Role, lost: FoundStream) -> None:
-        """Look for a lost stream: the same source if it has an identity."""
-        self._known.setdefault(role, lost.spec)
-        source_id = lost.spec.source_id
-        if source_id:
-            known = self._queries[role] or Query()
-            self._queries[role] = replace(
-                known, name="", hostname="", stype=lost.spec.stype, source_id=source_id
-            )
-        with self._lock:
-            self._dead.append(lost.uid)
-            self.missing |= {role}
-            self._hurry_until = time.monotonic() + HURRY_S
-
-    def end(self) -> None:
-        """Look for nothing any more."""
-        self.has_ended = True
-
-    def step(self, resolver: Resolver) -> None:
-        """Look once for what is missing."""
-        with self._lock:
-            dead, self._dead = self._dead, []
-        for uid in dead:
-            resolver.forget(uid)
-        if time.monotonic() < self._not_before:
-            return
-        for role in sorted(self.missing):
-            if not self.has_ended:
-                self._try(resolver, role)
-
-    def _try(self, resolver: Resolver, role: Role) -> None:
-        query = self._queries[role]
-        found = None
-        try:
-            found = resolver.find(role, query)
-            if found is None:
-                return
-            found = describe(found)
-            self._check_clock(role, found)
-            if misfit := _misfit(self._known.get(role), found.spec):
-                self._tell(
-                    f"the {role} stream came back {misfit}: refused. Start it as before, or restart "
-                    "the runtime to use it as it is.",
-                    refuses=role,
-                )
-                resolver.forget(found.uid)  # what a stream is, it stays for this life
-                return
-            inlet = _inlet(found, role, self._timebase, query)
-        except StreamLostError:
-            # It died while it was being opened; its answer would be around for 2 s more.
-            if found is not None:
-                resolver.forget(found.uid)
-            return
-        except RtasmrError as error:
-            # Not fatal in mid-session: said once, tried again.
-            self._tell(str(error))
-            return
-        with self._lock:
-            self.missing -= {role}
-            # A refusal told before holds no longer: it may be told again.
-            self._told.clear()
-        self._arrivals.put(inlet)
-
-    def _check_clock(self, role: Role, found: FoundStream) -> None:
-        theirs = TimeBase.from_streams([found.spec])
-        if theirs not in (self._timebase, TimeBase()) or (
-            theirs == TimeBase() and self._timebase.speed != 1.0
-        ):
-            raise StreamError(
-                f"{role} stream {found} runs on another clock than this session. "
-                "Restart the runtime to use it."
-            )
-
-    def _tell(self, message: str, refuses: Role | None = None) -> None:
-        """Say something once; a refusal is an event too."""
-        if message in self._told:
-            return
-        self._told.add(message)
-        logger.warning("%s%s", self._whose, message)
-        if refuses is not None:
-            self._arrivals.put(Refused(refuses, message))
-
-
-def _inlet(found: FoundStream, role: Role, timebase: TimeBase, query: Query | None) -> Inlet:
-    """Open a stream as the user asked for it."""
-    query = query or Query()
-    return Inlet(found, role, timebase, query.channel, polarity=query.polarity)
-
-
-def _misfit(before: StreamSpec | None, now: StreamSpec) -> str:
-    """Say how a stream that is back differs from what it was; empty if it fits."""
-    if before is None:
-        return ""
-    kinds = [f"{s.n_channels} x {s.dtype} at {s.sfreq:g} Hz" for s in (now, before)]
-    return "" if kinds[0] == kinds[1] else f"with {kinds[0]}, it was {kinds[1]} before"

@@ -81,6 +81,10 @@ class RawInlet:
                 self._corrected_at = pylsl.local_clock()
             inlet.open_stream(open_timeout_s)
         self._inlet: pylsl.StreamInlet | None = inlet
+        self.has_begun = False
+        """Whether anything came yet, with a good stamp or a bad one."""
+        self.heard_s = float(pylsl.local_clock())
+        """When something came last, before that when the stream was opened, on this host's LSL clock."""
 
     def close(self) -> None:
         """Disconnect."""
@@ -133,6 +137,7 @@ class RawInlet:
             raise self._lost() from error
         if not stamps:
             return None
+        self.has_begun, self.heard_s = True, float(pylsl.local_clock())
         times, data = np.concatenate(stamps), np.concatenate(parts)
         is_time = np.isfinite(times)
         if not is_time.all():

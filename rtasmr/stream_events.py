@@ -49,7 +49,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A stream that was silent for ``silent_s`` seconds sends again."""
+    """A stream that was silent for ``silent_s`` seconds sends again, or for the first time."""
 
     role: Role
     silent_s: float

@@ -58,6 +58,9 @@ MAX_PPG_SFREQ = 50_000.0
 SILENT_AFTER_S = 2.0
 """A source that promised a rate and is still open is asked after when it has sent nothing for so long."""
 
+BEGINS_AFTER_S = 5.0
+"""The same before its first sample: a device may take a while to begin."""
+
 _PULL_S = 0.5
 _MAX_PICTURES = 8
 _MAX_MARKERS = 64
@@ -116,7 +119,6 @@ class Inlet:
             self.spec = replace(self.spec, desc={**self.spec.desc, **UPRIGHT})
         self.n_samples = 0
         self._newest_lsl_s = math.nan
-        self._arrival_s = math.nan
         # A stream without a rate, as one of markers or pictures, may rest without being at fault.
         self._may_rest_s = math.inf
         if self.spec.sfreq > 0 and role.modality is not None:
@@ -176,13 +178,13 @@ class Inlet:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since anything arrived, on this host's LSL clock; NaN before any sample."""
-        return float(pylsl.local_clock()) - self._arrival_s
+        """Seconds since anything arrived, before any sample since it was opened, on this host's LSL clock."""
+        return float(pylsl.local_clock()) - self._raw.heard_s
 
     @property
     def is_silent(self) -> bool:
-        """Whether a stream that has a rate and has begun sends nothing any more."""
-        return self.silent_s > self._may_rest_s
+        """Whether a stream that has a rate sends nothing any more, or has not begun to."""
+        return self.silent_s > max(self._may_rest_s, 0.0 if self._raw.has_begun else BEGINS_AFTER_S)
 
     def pull(self) -> Chunk | None:
         """Take what has arrived, without waiting; None if nothing has.
@@ -202,7 +204,7 @@ class Inlet:
         lsl_times, jumps = self._clock.correct(sent, arrival_s)
         self._jumps += jumps
         self.n_samples += len(lsl_times)
-        self._newest_lsl_s, self._arrival_s = float(lsl_times[-1]), arrival_s
+        self._newest_lsl_s = float(lsl_times[-1])
         self.lag_s = arrival_s - self._newest_lsl_s
         if self._monitor is not None:
             self._monitor.update(lsl_times, arrival_s)

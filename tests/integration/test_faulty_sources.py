@@ -174,14 +174,28 @@ def test_a_pulse_that_is_held_up_is_named_and_its_backlog_is_no_wrong_rate(tiny_
     with LiveRun(tiny_home) as run:
         pulse = run.source("ppg", "--sfreq", 100)
         live = run.live("--wait", 5, "--duration", 18, "--record", recording)
-        run.wait_for("streams: ")
-        time.sleep(1)
+        while not run.lines:  # its first ticks are served
+            assert live.poll() is None, run.said
+            time.sleep(0.05)
         pulse.send_signal(signal.SIGSTOP)
-        run.wait_for("has sent nothing for 2.0 s, though it is open; check its source")
+        run.wait_for("has sent nothing for 2.", timeout_s=120)
         time.sleep(4)
         pulse.send_signal(signal.SIGCONT)
-        run.wait_for("ppg stream: it sends again, after 6.")
+        run.wait_for("ppg stream: it sends now, after", timeout_s=120)
         check_ticks(run.end(live), 180)
     assert "the header says" not in run.said
     assert run.said.count("has sent nothing") == 1
+    assert [i["what"] for i in incidents_of(recording)] == ["silent", "resumed"]
+
+
+def test_a_pulse_that_is_there_and_does_not_begin_is_named(tiny_home, tmp_path):
+    recording = tmp_path / "late.xdf"
+    with LiveRun(tiny_home) as run:
+        run.source("ppg", "--hold", "--fault", "gap@0+8")
+        run.source("sound")
+        live = run.live("--wait", 10, "--require", "ppg,audio", "--duration", 12, "--record", recording)
+        check_ticks(run.end(live), 120)
+    assert "ppg stream 'faulty' has sent nothing for 5." in run.said
+    assert "though it is open; check its source" in run.said
+    assert "ppg stream: it sends now, after" in run.said
     assert [i["what"] for i in incidents_of(recording)] == ["silent", "resumed"]

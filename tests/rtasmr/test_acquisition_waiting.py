@@ -82,7 +82,7 @@ def test_a_stream_that_dies_while_it_is_opened_is_looked_for(monkeypatch: pytest
     """As its source is started again; the run goes on without it meanwhile."""
     pulse = ppg_spec(50.0, source_id=uuid.uuid4().hex)
     first = Outlet(pulse)
-    opened = acquisition_module._inlet
+    opened = acquisition_module.open_inlet
 
     def too_late(*args: Any) -> Inlet:
         first.close()
@@ -91,10 +91,10 @@ def test_a_stream_that_dies_while_it_is_opened_is_looked_for(monkeypatch: pytest
     acquisition = Acquisition(
         {Role.PPG: f"source_id={pulse.source_id}"}, (Role.PPG,), 20.0, roles=(Role.PPG,)
     )
-    monkeypatch.setattr(acquisition_module, "_inlet", too_late)
+    monkeypatch.setattr(acquisition_module, "open_inlet", too_late)
     try:
         assert acquisition.open() == []
-        monkeypatch.setattr(acquisition_module, "_inlet", opened)
+        monkeypatch.setattr(acquisition_module, "open_inlet", opened)
         with Outlet(pulse):
             let_pass_until(acquisition, lambda: Role.PPG in acquisition.inlets)
     finally:
