@@ -97,6 +97,26 @@ def test_default_options_of_pyxdf_leave_a_loss_free_stream_where_it_was(tmp_path
     assert streams["rtasmr-ppg"]["clock_values"] == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("away_s", [0.0, 7.0])
+def test_pyxdf_finds_the_stretches_of_a_source_that_was_away_on_one_clock(tmp_path, caplog, away_s):
+    """It tells of two stretches on one clock in a warning: nothing is wrong with the offsets then."""
+    times = 5000.25 + np.arange(3000) / 100
+    times[1200:] += away_s
+    writer = XdfWriter(tmp_path / "s.xdf", header=HEADER)
+    number = writer.add_stream(StreamSpec("n", "PPG", "i", 100.0, "int32", ("x",)))
+    for start in range(0, times.size, 10):
+        writer.write(number, times[start : start + 10], np.arange(start, start + 10))
+    streams, _ = load(writer.close())
+    found = streams["n"]
+    segments = [(0, 1199), (1200, 2999)] if away_s else [(0, 2999)]
+    assert [tuple(map(int, s)) for s in found["info"]["segments"]] == segments
+    assert [tuple(map(int, s)) for s in found["info"]["clock_segments"]] == [(0, 2999)]
+    assert set(found["clock_values"]) == {0.0}
+    np.testing.assert_allclose(found["time_stamps"], times, atol=1e-6, rtol=0)
+    told = ["Stream 1: Segments and clock-segments differ"] if away_s else []
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == told
+
+
 def test_metadata_that_other_readers_need(tmp_path):
     writer = XdfWriter(tmp_path / "s.xdf", header=HEADER, clock=lambda: 77.5)
     for spec in (PPG, MARKERS, PICTURE):
