@@ -78,10 +78,12 @@ def draw_inner_split(
             return split
         second = second or split
     if second is None:
-        n_tingle = sum(int(table.label.sum()) for table in tables)
+        asmr = [table for table in tables if table.trial.is_asmr]
+        n_tingle = sum(int(table.label.sum()) for table in asmr)
         raise DataError(
-            f"expected training frames with and without tingle, got {n_tingle} with tingle of "
-            f"{sum(table.n_frames for table in tables)}; add participants who reported tingles"
+            f"expected training frames of ASMR clips with and without tingle, got {n_tingle} with tingle of "
+            f"{sum(table.n_frames for table in asmr)}; add participants who reported "
+            f"{'none at times' if n_tingle else 'tingles'}"
         )
     return second
 

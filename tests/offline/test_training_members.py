@@ -97,14 +97,16 @@ def test_a_side_with_one_class_is_avoided_where_that_is_possible(make_table):
         assert {2, 5} - {t.trial.participant for t in split.validation}
 
 
-@pytest.mark.parametrize("rating", [0, 3])
-def test_no_tingles_or_only_tingles_is_one_clear_line(make_table, rating):
-    tables = [make_table(TrialId(participant, "vid1"), 100) for participant in (1, 2, 3)]
+@pytest.mark.parametrize(
+    ("rating", "advice"), [(0, "who reported tingles"), (3, "who reported none at times")]
+)
+def test_no_tingles_or_only_tingles_is_one_clear_line(make_table, rating, advice):
+    trials = [TrialId(participant, video) for participant in (1, 2, 3) for video in ("vid1", "vid5")]
+    tables = [make_table(trial, 100) for trial in trials]
     tables = [replace(table, rating=np.full_like(table.rating, rating)) for table in tables]
     n_tingle = 300 if rating else 0
-    with pytest.raises(
-        DataError, match=rf"with and without tingle, got {n_tingle} with tingle of 300; add participants"
-    ):
+    told = rf"with and without tingle, got {n_tingle} with tingle of 300; add participants who {advice}"
+    with pytest.raises(DataError, match=told):
         train(tables, TINY, rng_seed=0)
 
 
