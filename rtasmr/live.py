@@ -75,9 +75,9 @@ def run_live(
     sources = Sources(config.queries or {}, say, network=config.network)
     config = replace(config, queries=sources.queries)
     acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
-    model = prepare(config, say)
     with ExitStack() as stack:
         end_on_signals(end, stack)
+        model = prepare(config, say)
         stack.enter_context(sources)
         stack.callback(acquisition.close)
         joined = acquisition.open(stop)

@@ -86,9 +86,9 @@ def run_viewers(
     config = replace(config, queries=shared_sources.queries)
     required = tuple(role for role in config.require if role in STIMULUS_ROLES)
     leader = Acquisition(shared_sources.queries, required, config.wait_s, roles=STIMULUS_ROLES)
-    model = prepare(config, say)
     with ExitStack() as stack:
         end_on_signals(end, stack)
+        model = prepare(config, say)
         every_source = (shared_sources, *(place.sources for place in places))
         for sources in every_source:
             stack.enter_context(sources)
@@ -140,7 +140,7 @@ class _Place:
             **account(member.engine, model, self.store),
             **recording_account(self.recorder),
             "sources": self.sources.account(self.own.inlets),
-            "error": member.error or self.error,
+            "error": "; ".join(error for error in (member.error, self.error) if error),
         }
 
 

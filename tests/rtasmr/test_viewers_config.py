@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from rtasmr.errors import ConfigError
+from rtasmr.viewers import live
 from rtasmr.viewers.config import Viewer, viewers_of
 
 
@@ -69,3 +72,15 @@ def test_files_that_cannot_be_meant(tmp_path, text, said):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         viewers_of((), tmp_path / "nobody.toml")
+
+
+def test_what_broke_a_viewer_off_does_not_hide_what_broke_the_recording(monkeypatch):
+    monkeypatch.setattr(live, "account", lambda *_: {})
+    sources, own = SimpleNamespace(account=lambda _inlets: []), SimpleNamespace(inlets={})
+    place = live._Place(Viewer("p01", "type=PPG"), sources, own, error="the disk is full")
+    for broke_off, told in (
+        ("the pulse is p02's", "the pulse is p02's; the disk is full"),
+        ("", "the disk is full"),
+    ):
+        member = SimpleNamespace(engine=None, error=broke_off)
+        assert place.account(member, None)["error"] == told
