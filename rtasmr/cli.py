@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,34 +133,36 @@ def run(
     from rtasmr.marker_map import MarkerMap
     from rtasmr.modelstore import find_model
     from rtasmr.moments import write_moments
-    from rtasmr.report import prepare_folder, write_account
+    from rtasmr.report import folder_for, write_account
     from rtasmr.run import run_file
     from rtasmr.served import ServedModel
     from rtasmr.session import is_recording
 
     markers = None if marker_map is None else MarkerMap.load(marker_map)
     served = ServedModel(find_model(model or None), provider)
-    if out is not None:
-        prepare_folder(out, file.name)
-    result = run_file(file, served, markers)
-    paths = [] if out is None else write_account(result, out)
-    if out is not None and not is_recording(file):
-        paths += write_moments(result, file, out)
+    paths: list[Path] = []
+    with nullcontext() if out is None else folder_for(out, file.name):
+        result = run_file(file, served, markers)
+        if out is not None:
+            paths += write_account(result, out)
+            if not is_recording(file):
+                paths += write_moments(result, file, out)
     account = {
         **result.summary(),
         "provider": served.tingle.provider,
         "files": [str(path) for path in paths],
     }
-    if json_:
-        typer.echo(json.dumps(account))
-        return
-    for warning in served.card.warnings:
-        console.say(f"model {served.card.id}: {warning}")
-    for key in ("source", "note", "model", "ticks", "status", "highest", "lowest"):
-        if key in account:
-            typer.echo(f"{key}: {account[key]}")
-    for path in paths:
-        typer.echo(str(path))
+    with console.final_account():
+        if json_:
+            typer.echo(json.dumps(account))
+            return
+        for warning in served.card.warnings:
+            console.say(f"model {served.card.id}: {warning}")
+        for key in ("source", "note", "model", "ticks", "status", "highest", "lowest"):
+            if key in account:
+                typer.echo(f"{key}: {account[key]}")
+        for path in paths:
+            typer.echo(str(path))
 
 
 @app.command()

@@ -193,5 +193,8 @@ def _run(app: typer.Typer, argv: list[str] | None) -> int:
     except SystemExit as leave:
         if leave.code == EXIT_INTERRUPTED:
             sys.stderr.write("interrupted\n")
+        elif isinstance(leave.__context__, BrokenPipeError):  # click leaves without a word
+            _discard(sys.stdout)
+            say(f"error: {_unwritable(leave.__context__)}; the command ended there")
         return leave.code if isinstance(leave.code, int) else EXIT_ERROR
     return 0

@@ -6,7 +6,8 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,6 +150,20 @@ def prepare_folder(out: Path, source: str) -> None:
         raise DataError(
             f"{out} holds results of {known or 'something else'}, not of {source}. Choose another --out."
         )
+
+
+@contextmanager
+def folder_for(out: Path, source: str) -> Iterator[None]:
+    """Make the folder as `prepare_folder` does; if the work in it fails before a first file, none is left."""
+    is_new = not out.exists()
+    prepare_folder(out, source)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # there is something in it
+                out.rmdir()
+        raise
 
 
 def write_account(account: Account, out: Path) -> list[Path]:

@@ -78,3 +78,19 @@ def test_a_command_with_nobody_to_speak_to_ends_with_its_code() -> None:
     finally:
         os.close(writer)
     assert done.returncode == 1
+
+
+def test_a_command_whose_reader_left_says_so() -> None:
+    command = "import typer\nfrom rtasmr import console\napp = typer.Typer()\n"
+    command += "@app.command()\ndef work() -> None:\n    typer.echo('told')\nconsole.main(app)\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", command],
+            stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    line = "error: standard output cannot be written (Broken pipe); the command ended there"
+    assert (done.returncode, done.stderr.splitlines()) == (1, [line])

@@ -8,6 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from rtasmr import console
+from rtasmr.cli import app
 from rtasmr.errors import DataError
 from rtasmr.modelstore import find_model
 from rtasmr.run import run_file
@@ -91,3 +93,15 @@ def test_a_file_that_was_cut_off_is_told(served, tmp_path, caplog):
     assert "torn.mkv: expected 6.0 s as its header says" in caplog.text
     assert len(account.records) == 60
     assert account.records[-1].status is not Status.OK
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_what_cannot_be_judged_leaves_no_folder(tiny_home, tmp_path, monkeypatch, capsys, was_there):
+    monkeypatch.setenv("RTASMR_HOME", str(tiny_home))
+    bad, out = tmp_path / "bad.xdf", tmp_path / "out"
+    bad.write_bytes(b"no recording")
+    if was_there:
+        out.mkdir()
+    assert console.run(app, ["run", str(bad), "--out", str(out), "--provider", "cpu"]) == 1
+    assert "expected an XDF file" in capsys.readouterr().err
+    assert out.exists() == was_there
