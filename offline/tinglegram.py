@@ -70,6 +70,7 @@ def panel_of(trial: TrialPrediction) -> Panel:
         segment=np.zeros(n_steps, dtype=np.int64),
         tick=WARMUP_TICKS + np.arange(n_steps),
         outside=np.zeros(n_steps, dtype=np.bool_),
+        cause=np.zeros(n_steps, dtype=np.int8),
     )
     padding: tuple[Span, ...] = ()
     if trial.n_real < n_steps:

@@ -1,8 +1,8 @@
 """Chunks of all streams in, samples on the 10 Hz grid out.
 
 The aligner owns the grid: it opens and closes segments at markers, decides when a tick is complete
-or overdue, and picks each modality's samples; ticks of a pause are a gap. It owns no clock: ``now`` is
-an argument.
+or overdue, and picks each modality's samples; ticks of a pause are a gap, and say so. It owns no clock:
+``now`` is an argument.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rtasmr.buffer import PictureBuffer, RegularBuffer
 from rtasmr.errors import StreamError
 from rtasmr.features.spec import PICTURE_SHAPE, FeatureSpec
 from rtasmr.grid import ON_TICK_TOLERANCE_S, round_up_to_grid, tick_time
-from rtasmr.types import AlignedChunk, Chunk, Modality, Role, Segment, Status
+from rtasmr.types import AlignedChunk, Cause, Chunk, Modality, Role, Segment, Status
 
 BUFFER_S = 30.0
 """Seconds of pulse and sound kept: enough to serve ticks of a segment whose marker came late."""
@@ -315,11 +315,17 @@ class Aligner:
         ppg, n_expected, status[Modality.PPG] = self._align_ppg(time_s)
         sound, status[Modality.SOUND] = self._align_sound(time_s)
         picture, status[Modality.PICTURE] = self._align_picture(time_s)
+        cause = Cause.NONE
         if self._is_paused(time_s):
+            cause = Cause.PAUSED
             # Known to be no part of the stimulus; the pulse still goes through its filter.
             sound = picture = None
             status = {m: max(s, Status.GAP) for m, s in status.items()}
-        aligned = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, sound, picture, status)
+        elif Status.STALE in status.values() and self._is_behind(time_s):
+            cause = Cause.OVERLOAD
+        aligned = AlignedChunk(
+            self._segment, self._tick, time_s, ppg, n_expected, sound, picture, status, cause
+        )
         self._tick += 1
         return aligned
 
@@ -329,12 +335,18 @@ class Aligner:
             self._pauses.pop(0)
         return any(start_s - ON_TICK_TOLERANCE_S <= time_s < stop_s for start_s, stop_s in self._pauses)
 
+    def _is_behind(self, time_s: float) -> bool:
+        """Whether the runtime comes to a tick half as late as makes it skip one: no stream's doing."""
+        late_s = self._now - self._deadline(time_s)
+        return late_s > self._max_backlog_s / 2 and time_s >= self._spared_until
+
     def _skip(self, time_s: float) -> AlignedChunk:
         """Serve a tick that there is no time for; the pulse goes through its filter all the same."""
         assert self._segment is not None  # the caller has opened one
         ppg, n_expected, _ = self._align_ppg(time_s)
         status = {m: Status.STALE if m in self._formats else Status.ABSENT for m in Modality}
-        skipped = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, None, None, status)
+        cause = Cause.PAUSED if self._is_paused(time_s) else Cause.OVERLOAD
+        skipped = AlignedChunk(self._segment, self._tick, time_s, ppg, n_expected, None, None, status, cause)
         self._tick += 1
         return skipped
 

@@ -157,6 +157,7 @@ class Predictor:
         if p is not None and status is Status.OK:
             said = np.atleast_1d(p[len(p) - 1 - lookahead]).tolist()
         probability, *doubt = said
+        p_low, p_high, distance = doubt or [math.nan] * 3
         used = frozenset(m for m, s in frame.status.items() if s is Status.OK)
         return Prediction(
             frame.segment,
@@ -167,7 +168,10 @@ class Predictor:
             frame.status,
             used,
             lookahead,
-            *doubt,
+            p_low,
+            p_high,
+            distance,
+            frame.cause,
         )
 
 

@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from rtasmr.errors import DataError
-from rtasmr.types import Modality, Prediction, Role, Status
+from rtasmr.types import Cause, Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -87,6 +87,8 @@ class TickRecord:
         Ends of the uncertainty band, NaN where the model gives none.
     outside : bool
         Whether the features lie outside what the model was trained on.
+    cause : Cause
+        What the tick lacks its data for where no stream is at fault.
     """
 
     segment: int
@@ -100,6 +102,7 @@ class TickRecord:
     p_low: float = math.nan
     p_high: float = math.nan
     outside: bool = False
+    cause: Cause = Cause.NONE
 
     @classmethod
     def of(cls, prediction: Prediction, rating: int = NO_RATING) -> TickRecord:
@@ -116,6 +119,7 @@ class TickRecord:
             p_low=prediction.p_low,
             p_high=prediction.p_high,
             outside=prediction.outside,
+            cause=prediction.cause,
         )
 
 

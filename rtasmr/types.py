@@ -46,6 +46,16 @@ class Status(IntEnum):
     ABSENT = 5
 
 
+class Cause(StrEnum):
+    """What a tick lacks its data for where no stream is at fault; told to people beside its `Status`."""
+
+    NONE = "none"
+    PAUSED = "paused"
+    """What is shown was held."""
+    OVERLOAD = "overload"
+    """This computer did not keep up: the tick was skipped, or served far too late."""
+
+
 class Trouble(StrEnum):
     """What keeps a pulse from being read, or from being trusted; the order is that of the recorded bits."""
 
@@ -169,6 +179,7 @@ class AlignedChunk:
         The newest image shown at the tick, or None.
     status : mapping of Modality to Status
         What the aligner knows: OK, STALE, GAP, BAD_INPUT or ABSENT.
+    cause : Cause
     """
 
     segment: Segment
@@ -179,6 +190,7 @@ class AlignedChunk:
     sound: NDArray[np.int16] | None
     picture: NDArray[np.uint8] | None
     status: Mapping[Modality, Status]
+    cause: Cause = Cause.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +203,7 @@ class FeatureFrame:
         NaN where ``valid`` is False.
     valid : ndarray of shape (n_features,), bool
     status : mapping of Modality to Status
+    cause : Cause
     """
 
     segment: Segment
@@ -199,6 +212,7 @@ class FeatureFrame:
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]
     status: Mapping[Modality, Status]
+    cause: Cause = Cause.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +236,7 @@ class Prediction:
     p_low: float = math.nan
     p_high: float = math.nan
     distance: float = math.nan
+    cause: Cause = Cause.NONE
 
     @property
     def outside(self) -> bool:

@@ -105,7 +105,11 @@ class FeatureExtractor:
                     chunk, Modality.PICTURE, Status.OK if i in with_picture else Status.STALE
                 ),
             }
-            frames.append(FeatureFrame(chunk.segment, chunk.tick, chunk.time_s, values[i], valid[i], status))
+            frames.append(
+                FeatureFrame(
+                    chunk.segment, chunk.tick, chunk.time_s, values[i], valid[i], status, chunk.cause
+                )
+            )
         return frames
 
     def _read_ppg(self, chunk: AlignedChunk) -> PpgReading:

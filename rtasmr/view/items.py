@@ -11,10 +11,10 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui
 
-from rtasmr.types import Status
+from rtasmr.types import Cause, Status
 from rtasmr.view.look import draw_line, pen_of, stretches
 from rtasmr.view.theme import Theme
-from rtasmr.view.tracks import NO_RECORD, OUTSIDE, STATUS_WORDS, RatingStep, SegmentMark, Span
+from rtasmr.view.tracks import CAUSE_WORDS, NO_RECORD, OUTSIDE, STATUS_WORDS, RatingStep, SegmentMark, Span
 from rtasmr.view.wording import clean
 
 PENDING_WORD = "pending"
@@ -33,8 +33,10 @@ PATTERNS = {
     STATUS_WORDS[Status.GAP]: _BRUSH.FDiagPattern,
     STATUS_WORDS[Status.BAD_INPUT]: _BRUSH.CrossPattern,
     STATUS_WORDS[Status.ABSENT]: _BRUSH.VerPattern,
+    CAUSE_WORDS[Cause.PAUSED]: _BRUSH.NoBrush,
+    CAUSE_WORDS[Cause.OVERLOAD]: _BRUSH.Dense5Pattern,
 }
-"""Each reason has a hatching of its own, and its word where there is room."""
+"""Each reason has a hatching of its own (a pause, in which nothing is amiss, none), and its word."""
 
 
 class PlotPart(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no types

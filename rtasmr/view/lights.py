@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rtasmr.snapshot import StreamState
-from rtasmr.types import Role, Status
+from rtasmr.types import Cause, Role, Status
 from rtasmr.view.tracks import STATUS_WORDS
 from rtasmr.view.wording import DASH, clean, number
 
@@ -44,9 +44,21 @@ class Light:
     numbers: str
 
 
-def light_of(stream: StreamState) -> Light:
-    """Return the light of one stream."""
-    word = STATUS_WORDS[stream.status]
+LOST = "lost"
+"""Of a stream that was there and is gone: there is no age to tell."""
+PAUSED, TOO_SLOW = "paused", "computer too slow"
+
+
+def light_of(stream: StreamState, cause: Cause = Cause.NONE) -> Light:
+    """Return the light of one stream; ``cause`` is what it lacks its data for now, if not its own doing."""
+    is_gone = stream.status is Status.GAP and math.isnan(stream.age_s)
+    if stream.role.modality is not None and not is_gone:
+        is_silent_pulse = stream.role is Role.PPG and stream.age_s > DEAD_S
+        if cause is Cause.PAUSED and stream.status is Status.GAP and not is_silent_pulse:
+            return Light(Level.GOOD, ROLE_WORDS[stream.role], PAUSED, *_described(stream))
+        if cause is Cause.OVERLOAD and stream.status is Status.STALE and not stream.age_s > DEAD_S:
+            return Light(Level.CARE, ROLE_WORDS[stream.role], TOO_SLOW, *_described(stream))
+    word = LOST if is_gone else STATUS_WORDS[stream.status]
     silent = stream.status is not Status.OK and stream.age_s > DEAD_S
     if silent and stream.status is not Status.ABSENT:
         word = f"no data for {stream.age_s:.0f} s"
@@ -54,11 +66,16 @@ def light_of(stream: StreamState) -> Light:
         level = Level.GOOD
     elif stream.role in OPTIONAL_ROLES:
         level = Level.CARE
-    elif silent or stream.status in (Status.ABSENT, Status.BAD_INPUT):
+    elif silent or is_gone or stream.status in (Status.ABSENT, Status.BAD_INPUT):
         level = Level.BAD
     else:
         level = Level.CARE
-    return Light(level, ROLE_WORDS[stream.role], word, clean(stream.name) or DASH, _stream_numbers(stream))
+    return Light(level, ROLE_WORDS[stream.role], word, *_described(stream))
+
+
+def _described(stream: StreamState) -> tuple[str, str]:
+    """Return a stream's name and its numbers."""
+    return clean(stream.name) or DASH, _stream_numbers(stream)
 
 
 def _stream_numbers(stream: StreamState) -> str:

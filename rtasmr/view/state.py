@@ -21,9 +21,9 @@ from rtasmr.snapshot import (
     TickRecord,
     modalities_of,
 )
-from rtasmr.types import Modality, Status
+from rtasmr.types import Cause, Modality, Status
 from rtasmr.view.lights import Level, Light, light_of
-from rtasmr.view.tracks import STATUS_WORDS, RatingStep, RecordColumns, SegmentMark
+from rtasmr.view.tracks import RatingStep, RecordColumns, SegmentMark, reason_word
 from rtasmr.view.wording import DASH, clean, clock_text, number
 
 HISTORY_S = 2 * 3600
@@ -43,6 +43,9 @@ LEAST_SPAN_S = 30.0
 AXIS_STEP = 1 / 30
 """Share of its length by which the time axis moves on."""
 OUTSIDE_WORDS = "OUTSIDE WHAT THE MODEL WAS TRAINED ON: do not trust the probability now"
+SLOW_WORDS = "THIS COMPUTER DOES NOT KEEP UP: it skips ticks. Close other programs"
+SLOW_TICKS = 50
+"""Newest ticks among which one that this computer was too slow for makes the window say so."""
 DEMO_WORDS = "DEMO MODEL trained on simulated data: says nothing about people"
 
 MODALITY_WORDS = {Modality.PPG: "pulse", Modality.SOUND: "sound", Modality.PICTURE: "picture"}
@@ -175,6 +178,23 @@ class ViewState:
         return self.snapshot.state in (RunState.ENDED, RunState.FAILED)
 
     @property
+    def paused(self) -> bool:
+        """Whether what is shown is held now."""
+        programme = self.snapshot.programme
+        told = self.newest is not None and self.newest.cause is Cause.PAUSED
+        return not self.over and (told if programme is None else programme.paused)
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether this computer does not keep up."""
+        return not self.over and bool(self.columns.counted(Cause.OVERLOAD)[-SLOW_TICKS:].any())
+
+    @property
+    def _cause(self) -> Cause:
+        """What data are lacking for now, where no stream is at fault."""
+        return Cause.PAUSED if self.paused else Cause.OVERLOAD if self.too_slow else Cause.NONE
+
+    @property
     def start_s(self) -> float:
         """Session clock at the first record, the zero of the time axis; 0.0 before there is one."""
         return self.snapshot.start_s if math.isfinite(self.snapshot.start_s) else 0.0
@@ -242,6 +262,8 @@ class ViewState:
             alarms.append(f"The runtime failed: {snapshot.message}")
         if snapshot.recording is not None and snapshot.recording.error:
             alarms.append(f"Recording failed: {snapshot.recording.error}")
+        if self.too_slow:
+            notices.append(SLOW_WORDS)
         if self.newest is not None and self.newest.outside and not self.over:
             notices.append(OUTSIDE_WORDS)
         if snapshot.model is not None:
@@ -262,7 +284,11 @@ class ViewState:
             message = f": {self.snapshot.message}" if self.snapshot.message else ""
             return clean(f"{self.snapshot.state.capitalize()}{message}")
         place = f"clip {self.newest.label}" if self.newest.label else "free segment"
-        return clean(f"Running \N{MIDDLE DOT} {place} \N{MIDDLE DOT} {clock_text(self.newest.tick / 10)}")
+        # The clip stood still in its pauses: they are no part of how far it is.
+        held = self.columns.counted(Cause.PAUSED) & (self.columns.segment == self.newest.segment)
+        shown_s = (self.newest.tick + int(held[-1]) - int(np.count_nonzero(held))) / FRAME_RATE_HZ
+        state = "Paused" if self.paused else "Running"
+        return clean(f"{state} \N{MIDDLE DOT} {place} \N{MIDDLE DOT} {clock_text(shown_s)}")
 
     @property
     def probability_text(self) -> str:
@@ -271,7 +297,7 @@ class ViewState:
             return DASH
         if self.newest.status is Status.OK:
             return number(self.newest.p, "{:.2f}")
-        return STATUS_WORDS[self.newest.status]
+        return reason_word(self.newest.status, self.newest.cause)
 
     @property
     def tingles(self) -> bool:
@@ -284,6 +310,8 @@ class ViewState:
         age_s = self.age_s(clock_s)
         if self.newest is None or math.isnan(age_s):
             return "no estimate yet"
+        if self.newest.status is not Status.OK and self.newest.cause is Cause.PAUSED:
+            return "no estimate during a pause"
         if self.newest.status is not Status.OK:
             return f"no estimate now, the last is {age_s:.1f} s old"
         used = ", ".join(MODALITY_WORDS[modality] for modality in modalities_of(self.newest.modalities))
@@ -329,7 +357,8 @@ class ViewState:
     @property
     def lights(self) -> tuple[Light, ...]:
         """One light per stream, as the runtime lists them."""
-        return tuple(light_of(stream) for stream in self.snapshot.streams)
+        cause = self._cause
+        return tuple(light_of(stream, cause) for stream in self.snapshot.streams)
 
     @property
     def model_lines(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.snapshot import NO_RATING, TickRecord
-from rtasmr.types import Status
+from rtasmr.types import Cause, Status
 
 TICK_S = 1 / FRAME_RATE_HZ
 
@@ -35,6 +35,13 @@ STATUS_WORDS = {
     Status.BAD_INPUT: "bad input",
     Status.ABSENT: "absent",
 }
+CAUSE_WORDS = {Cause.PAUSED: "paused", Cause.OVERLOAD: "overload"}
+_CAUSES = tuple(Cause)
+
+
+def reason_word(status: Status, cause: Cause) -> str:
+    """Return the word for how a tick is: what it lacks its data for says more than that it does."""
+    return STATUS_WORDS[status] if status is Status.OK else CAUSE_WORDS.get(cause, STATUS_WORDS[status])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,8 @@ class SegmentMark:
 class RecordColumns:
     """Records as arrays of shape (n_records,), oldest first.
 
-    ``time_s``, ``p``, ``p_low`` and ``p_high`` are float64; ``status`` and ``rating`` int8; ``segment`` and
-    ``tick`` int64; ``outside`` bool.
+    ``time_s``, ``p``, ``p_low`` and ``p_high`` are float64; ``status``, ``rating`` and ``cause`` (its
+    place in `Cause`) int8; ``segment`` and ``tick`` int64; ``outside`` bool.
     """
 
     time_s: NDArray[np.float64]
@@ -85,6 +92,7 @@ class RecordColumns:
     segment: NDArray[np.int64]
     tick: NDArray[np.int64]
     outside: NDArray[np.bool_]
+    cause: NDArray[np.int8]
 
     @classmethod
     def of(cls, records: Sequence[TickRecord]) -> RecordColumns:
@@ -99,6 +107,7 @@ class RecordColumns:
             segment=np.array([r.segment for r in records], dtype=np.int64),
             tick=np.array([r.tick for r in records], dtype=np.int64),
             outside=np.array([r.outside for r in records], dtype=np.bool_),
+            cause=np.array([_CAUSES.index(r.cause) for r in records], dtype=np.int8),
         )
 
     def __len__(self) -> int:
@@ -128,6 +137,18 @@ class RecordColumns:
         starts = np.union1d(self._breaks, np.flatnonzero(values[1:] != values[:-1]) + 1).astype(int).tolist()
         return list(zip([0, *starts], [start - 1 for start in starts] + [len(self) - 1], strict=True))
 
+    @property
+    def _reasons(self) -> NDArray[np.int8]:
+        """A number for every word that a record has: a known cause makes all statuses but OK one."""
+        with_cause = (self.status != Status.OK) & (self.cause > 0)
+        reasons: NDArray[np.int8] = np.where(with_cause, -self.cause, self.status)
+        return reasons
+
+    def counted(self, cause: Cause) -> NDArray[np.bool_]:
+        """Return which records have this cause, shape (n_records,)."""
+        is_cause: NDArray[np.bool_] = self.cause == _CAUSES.index(cause)
+        return is_cause
+
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return times and probabilities with a NaN at every break, each of shape (n_points,)."""
         return self._broken(self.p)
@@ -151,10 +172,11 @@ class RecordColumns:
         """
         half = TICK_S / 2
         spans = []
-        for first, last in self._runs(self.status):
-            status = Status(self.status[first])
+        for first, last in self._runs(self._reasons):
+            status, cause = Status(self.status[first]), _CAUSES[self.cause[first]]
             if status is not Status.OK:
-                spans.append(Span(self.time_s[first] - half, self.time_s[last] + half, STATUS_WORDS[status]))
+                word = reason_word(status, cause)
+                spans.append(Span(self.time_s[first] - half, self.time_s[last] + half, word))
         for i in self._breaks:
             same = self.segment[i] == self.segment[i - 1]
             if not same and not between_segments:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtasmr.aligner import Aligner, ModalityFormat
 from rtasmr.errors import StreamError
 from rtasmr.features.spec import FeatureSpec
-from rtasmr.types import AlignedChunk, Chunk, Modality, Role, Status
+from rtasmr.types import AlignedChunk, Cause, Chunk, Modality, Role, Status
 
 PPG_SFREQ = 2000.0
 SOUND_SFREQ = 44_100.0
@@ -299,6 +299,7 @@ def test_a_runtime_that_can_not_keep_up_skips_and_says_so() -> None:
     assert all(c.sound is None for c in skipped)
     assert {c.status[Modality.SOUND] for c in served} == {Status.OK}
     assert aligner.n_skipped == 30
+    assert {c.cause for c in skipped} == {Cause.OVERLOAD}
     # The pulse's filter has seen every sample once.
     np.testing.assert_array_equal(np.concatenate([c.ppg for c in ready]), np.arange(1801, 11_801))
 
@@ -396,6 +397,7 @@ def test_ticks_of_a_pause_are_a_gap_of_everything_and_the_grid_goes_on(last) -> 
         status = Status.GAP if is_paused else Status.OK
         assert set(chunk.status.values()) == {status}, chunk.time_s
         assert (chunk.sound is None) == (chunk.picture is None) == is_paused
+        assert chunk.cause is (Cause.PAUSED if is_paused else Cause.NONE)
         assert len(chunk.ppg)  # the filter of the pulse has to stay fed
     one_segment = last == "pause_end"
     assert len({c.segment for c in chunks}) == (1 if one_segment else 2)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from rtasmr.snapshot import NO_RATING, TickRecord
-from rtasmr.types import Status
+from rtasmr.types import Cause, Status
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -32,10 +32,11 @@ def _record(
     modalities: int = 7,
     band: tuple[float, float] = (math.nan, math.nan),
     outside: bool = False,
+    cause: Cause = Cause.NONE,
 ) -> TickRecord:
     p = p if status is Status.OK else math.nan
     time_s = origin_s + tick / 10
-    return TickRecord(segment, label, tick, time_s, p, status, modalities, rating, *band, outside)
+    return TickRecord(segment, label, tick, time_s, p, status, modalities, rating, *band, outside, cause)
 
 
 @pytest.fixture

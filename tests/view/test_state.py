@@ -20,9 +20,9 @@ from rtasmr.snapshot import (
     StageState,
     StreamState,
 )
-from rtasmr.types import Role, Status
+from rtasmr.types import Cause, Role, Status
 from rtasmr.view.lights import Level, light_of
-from rtasmr.view.state import DEMO_WORDS, OUTSIDE_WORDS, ViewState
+from rtasmr.view.state import DEMO_WORDS, OUTSIDE_WORDS, SLOW_WORDS, ViewState
 from rtasmr.view.tracks import SegmentMark
 from rtasmr.view.wording import DASH, clean, clock_text
 
@@ -203,6 +203,42 @@ class TestWords:
         assert state.probability_text == "stale"
         assert not state.tingles
         assert state.estimate_text(50.0) == "no estimate now, the last is 3.0 s old"
+
+    def test_a_pause_is_called_a_pause_and_the_clip_stands_still_in_it(self, make_record):
+        held = [make_record(k, status=Status.GAP, cause=Cause.PAUSED) for k in range(20, 50)]
+        streams = tuple(
+            replace(STREAM, role=role, status=status, age_s=age_s)
+            for role, status, age_s in (
+                (Role.PPG, Status.GAP, 0.03),
+                (Role.PICTURE, Status.GAP, 30.0),
+                (Role.PPG, Status.GAP, 30.0),
+                (Role.SOUND, Status.GAP, math.nan),
+                (Role.PPG, Status.BAD_INPUT, 0.03),
+            )
+        )
+        state = fed(snapshot([make_record(k) for k in range(20)], streams=streams), snapshot(held))
+        assert state.headline == "Paused · clip vid3 · 0:02"
+        assert state.probability_text == "paused"
+        assert state.estimate_text(0.0) == "no estimate during a pause"
+        state.feed(snapshot(streams=streams), 0.0)
+        words = [(light.level, light.word) for light in state.lights]
+        assert words[:2] == [(Level.GOOD, "paused")] * 2
+        assert words[2:] == [(Level.BAD, w) for w in ("no data for 30 s", "lost", "bad input")]
+        state.feed(snapshot([make_record(50)]), 0.0)
+        assert state.headline == "Running · clip vid3 · 0:02"
+
+    def test_a_computer_that_does_not_keep_up_is_named(self, make_record):
+        late = replace(STREAM, status=Status.STALE, age_s=0.4)
+        records = [make_record(0, status=Status.STALE, cause=Cause.OVERLOAD)]
+        state = fed(snapshot(records, streams=(late,)))
+        assert state.probability_text == "overload"
+        assert SLOW_WORDS in texts(state)
+        assert [(light.level, light.word) for light in state.lights] == [(Level.CARE, "computer too slow")]
+        # A sensor that is silent is still at fault itself; and after 5 s all is well again.
+        state.feed(snapshot(streams=(replace(late, age_s=30.0),)), 0.0)
+        assert state.lights[0].word == "no data for 30 s"
+        state.feed(snapshot([make_record(k) for k in range(1, 51)]), 0.0)
+        assert SLOW_WORDS not in texts(state)
 
     def test_free_segments_waiting_and_failing(self, make_record):
         assert fed(snapshot([make_record(5, label="")])).headline == "Running · free segment · 0:00"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rtasmr.types import Status
+from rtasmr.types import Cause, Status
 from rtasmr.view.tracks import NO_RECORD, OUTSIDE, RecordColumns, thinned, trend_steps
 
 
@@ -14,6 +14,17 @@ def test_spans_cover_half_a_tick_on_either_side(clip):
     assert [span.word for span in spans] == ["warm-up", "gap"]
     np.testing.assert_allclose([spans[0].start_s, spans[0].stop_s], [999.95, 1004.95])
     np.testing.assert_allclose([spans[1].start_s, spans[1].stop_s], [1019.95, 1021.95])
+
+
+def test_a_pause_and_an_overload_are_called_so(make_record):
+    held = [make_record(k, status=Status.GAP, cause=Cause.PAUSED) for k in (0, 1)]
+    held += [make_record(2, status=Status.BAD_INPUT, cause=Cause.PAUSED)]
+    lost = [make_record(3, status=Status.GAP)]
+    slow = [make_record(k, status=Status.STALE, cause=Cause.OVERLOAD) for k in (4, 5)]
+    judged = [make_record(6, cause=Cause.PAUSED)]  # from the pulse alone: there is nothing to explain
+    spans = RecordColumns.of(held + lost + slow + judged).spans()
+    assert [span.word for span in spans] == ["paused", "gap", "overload"]
+    np.testing.assert_allclose([s.stop_s for s in spans], [1000.25, 1000.35, 1000.55])
 
 
 def test_the_curve_breaks_where_there_is_no_probability(clip):
