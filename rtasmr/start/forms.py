@@ -264,7 +264,8 @@ class RunForm(Form):
         self.stop_button = QtWidgets.QPushButton("Stop")
         self.stop_button.setAccessibleName("Stop the run")
         self.report_button = wide_button(REPORT, REPORTING)
-        self.verdict = VerdictLabel(theme)
+        self.verdict, self.page_verdict = VerdictLabel(theme), VerdictLabel(theme)
+        self.page_verdict.text.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         name = QtWidgets.QLabel("The same as a command line:")
         self.grid.addWidget(name, 0, 0, 1, 2)
         self.grid.addWidget(self.copy, 0, 2)
@@ -276,22 +277,25 @@ class RunForm(Form):
             row.addWidget(button)
         self.grid.addLayout(row, self.grid.rowCount(), 0, 1, 3)
         self.add_wide(self.verdict)
+        self.add_wide(self.page_verdict)
         self.add_wide(self.problem)
         self.copy.clicked.connect(self._copy)
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.report_button.clicked.connect(self.report)
 
-    def show_state(self, state: StartState, *, is_reporting: bool, error: str) -> None:
+    def show_state(self, state: StartState, *, error: str) -> None:
         """Show what would run, what runs, and what ran."""
         if self.command.toPlainText() != state.command:
             self.command.setPlainText(state.command)
         self.copy.setEnabled(bool(state.command))
         self.start_button.setEnabled(state.can_start)
         self.stop_button.setEnabled(state.is_running)
-        self.report_button.setEnabled(bool(state.recordings) and not is_reporting)
-        self.report_button.setText(REPORTING if is_reporting else REPORT)
+        self.report_button.setEnabled(bool(state.recordings) and not state.is_making)
+        self.report_button.setText(REPORTING if state.is_making else REPORT)
         self.verdict.show_verdict(state.run_text)
+        self.page_verdict.show_verdict(state.page_text)
+        self.page_verdict.setVisible(state.making is not None)
         self.problem.show_problem(error)
 
     def _copy(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from rtasmr.start.forms import (
 from rtasmr.start.found import Kind, Listing, Offer
 from rtasmr.start.remembered import first_choice, load_choice, save_choice, settings_file
 from rtasmr.start.run import Run
-from rtasmr.start.state import DISPLAY, StartState
+from rtasmr.start.state import DISPLAY, PageMaking, StartState
 from rtasmr.start.widgets import plain_label
 from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.theme import Theme
@@ -72,6 +74,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self._children: dict[Kind, Child] = {}
         self._checker: Child | None = None
         self._reporter: Child | None = None
+        self._asked_s = 0.0
         self._run: Run | None = None
         self.open_page: Callable[[Any], bool] = QtGui.QDesktopServices.openUrl
         self._build(theme or desktop_theme(), note)
@@ -142,7 +145,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         self.model.show_state(self.state)
         self.recording.show_state(self.state)
         self.next.show_state(self.state)
-        self.runs.show_state(self.state, is_reporting=self._reporter is not None, error=self._error)
+        self.runs.show_state(self.state, error=self._error)
 
     def _change(self, changes: dict[str, object]) -> None:
         if changes.keys() & {"ppg", "network"}:
@@ -227,6 +230,8 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             )
         else:
             self.state.progress = self._run.progress()
+            if not self.state.is_making:  # what was told is of the recording before
+                self.state.making = None
         self.redraw()
 
     def stop_run(self) -> None:
@@ -236,8 +241,11 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
 
     def _poll(self) -> None:
         self._n_polls += 1
-        if self._run is None and self._n_polls % IDLE_POLLS:
+        if self._run is None and self._reporter is None and self._n_polls % IDLE_POLLS:
             return
+        making = self.state.making
+        if making is not None and making.code is None:
+            self.state.making = replace(making, seconds=time.monotonic() - self._asked_s)
         if self._run is not None:
             self.state.progress = self._run.progress()
             if self.state.progress.code is not None:
@@ -252,17 +260,19 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         recording = self.state.recordings[-1]
         out = recording.with_name(f"{recording.stem}_report")
         self._error = ""
+        self._asked_s = time.monotonic()
+        self.state.making = PageMaking(out / "session.html")
         self._reporter = Child("rtasmr", "report", str(recording), "--out", str(out), parent=self)
-        self._reporter.ended.connect(lambda code, word: self._end_report(code, word, out / "session.html"))
+        self._reporter.ended.connect(self._end_report)
         self.redraw()
 
-    def _end_report(self, code: int, word: str, page: Path) -> None:
+    def _end_report(self, code: int, word: str) -> None:
         self._reporter = None
-        if code:
-            self._error = f"No page: {word or f'ended with {code}'}"
-        elif not self.open_page(QtCore.QUrl.fromLocalFile(str(page))):
-            self._error = f"The page is made; open it in a browser: {page}"
-        self.redraw()
+        if self.state.making is not None:
+            self.state.making = making = replace(self.state.making, code=code, reason=word)
+            self.redraw()  # told first: a browser may take its time, or never come
+            if not code:
+                self.open_page(QtCore.QUrl.fromLocalFile(str(making.page)))
 
     def resizeEvent(self, event: Any) -> None:
         """Say what comes next only where there is room for it."""

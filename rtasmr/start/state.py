@@ -86,6 +86,37 @@ class Check:
         return not (self.findings or self.error)
 
 
+@dataclass(frozen=True)
+class PageMaking:
+    """The page of a recording, while it is made and after.
+
+    Parameters
+    ----------
+    page : Path
+        File that is written.
+    seconds : float
+        How long it has taken so far.
+    code : int or None
+        Exit code; None while it is made.
+    reason : str
+        Why there is none.
+    """
+
+    page: Path
+    seconds: float = 0.0
+    code: int | None = None
+    reason: str = ""
+
+    @property
+    def told(self) -> Verdict:
+        """How far it is, where the page is, or why there is none."""
+        if self.code is None:
+            return Verdict(Level.CARE, f"Making the page, up to a minute: {clock_text(self.seconds)} so far")
+        if self.code:
+            return Verdict(Level.BAD, clean(f"No page: {self.reason or f'ended with {self.code}'}", 300))
+        return Verdict(Level.GOOD, f"The page is written: {self.page}", "open it, if no browser shows it")
+
+
 class StartState:
     """Everything that the page shows.
 
@@ -101,6 +132,8 @@ class StartState:
     check : Check or None
     progress : Progress or None
         Of the newest run; None before the first.
+    making : PageMaking or None
+        The page of the newest recording; None before it is asked for.
     looking : set of Kind
         What is being looked for.
     displays : tuple of Offer
@@ -111,6 +144,7 @@ class StartState:
         self.choice = choice
         self.check: Check | None = None
         self.progress: Progress | None = None
+        self.making: PageMaking | None = None
         self.looking: set[Kind] = set()
         self.displays: tuple[Offer, ...] = ()
         self._listings: dict[Kind, Listing] = {}
@@ -322,6 +356,16 @@ class StartState:
         if error:
             return Verdict(Level.BAD, clean(f"Ended: {error}", 300))
         return _summary(progress.account)
+
+    @property
+    def is_making(self) -> bool:
+        """Whether the page of a recording is being made."""
+        return self.making is not None and self.making.code is None
+
+    @property
+    def page_text(self) -> Verdict:
+        """How the making of the page goes, or what it came to."""
+        return Verdict(None, "") if self.making is None else self.making.told
 
     @property
     def recordings(self) -> tuple[Path, ...]:

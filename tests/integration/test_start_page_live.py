@@ -79,6 +79,8 @@ def test_a_sensor_is_found_checked_recorded_and_reported(qtbot, tiny_home, senso
 
     qtbot.waitUntil(page.runs.report_button.isEnabled, timeout=PATIENCE_MS)
     page.runs.report_button.click()
+    assert "Making the page" in page.runs.page_verdict.text.text()
     qtbot.waitUntil(lambda: bool(opened), timeout=PATIENCE_MS)
     assert opened == [tmp_path / "kept" / "021_001_report" / "session.html"]
     assert "wrist" in opened[0].read_text(encoding="utf-8")
+    assert page.runs.page_verdict.text.text() == f"The page is written: {opened[0]}"
