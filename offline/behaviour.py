@@ -151,6 +151,7 @@ def _active_duration(trials: list[RatedTrial]) -> Measured:
     person_mean, person_sd = mean_and_sd(np.array([np.mean(times) for times in by_person.values()]))
     note = (
         f"over the {len(active)} of {counted(len(trials), 'trial')} rated above 0; over the means of "
-        f"{counted(len(by_person), 'participant')} {person_mean:.2f} +- {person_sd:.2f} s"
+        f"{counted(len(by_person), 'participant')} {person_mean:.2f}"
+        + (" s" if person_sd is None else f" +- {person_sd:.2f} s")
     )
     return Measured(mean, sd, unit="s", note=note)

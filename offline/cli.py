@@ -348,7 +348,7 @@ def reproduce(
     from offline.printout import print_results
     from offline.processes import run_apart
     from offline.reproduce import reproduce_predictions
-    from offline.study import StudySettings, downloaded_source, reproduce_study
+    from offline.study import StudySettings, downloaded_source, reproduce_study, untested
 
     if sum((data is not None, predictions is not None, simulated)) > 1:
         raise ConfigError("expected one of DATA, --predictions and --simulated, got more; name one.")
@@ -364,7 +364,7 @@ def reproduce(
         typer.echo(f"reproducing the downloaded {kind}: {path}", err=True)
     with told_when_full(_GO_ON), console.told_when_interrupted(_GO_ON):
         if predictions is not None:
-            results = reproduce_predictions(predictions, out, drawn[0])
+            results, why_untested = reproduce_predictions(predictions, out, drawn[0]), ""
         else:
             settings = StudySettings(
                 protocol, tuple(models.split(",")), drawn, epochs, encoder, provider, jobs, cache, scheduler
@@ -377,11 +377,14 @@ def reproduce(
                 )
             with progress("reproduce") as report:
                 results = reproduce_study(data, out, settings, report, _tell_note)
+            why_untested = untested(results)
     if json_:
         sys.stdout.write((out / "results.json").read_text(encoding="utf-8"))
     else:
         print_results(results)
         typer.echo(f"report: {out / 'report.html'}")
+    if why_untested:
+        raise DataError(f"{why_untested}. All else is in {out / 'report.html'}.")
 
 
 app.command()(live_agreement)

@@ -56,9 +56,14 @@ def rests_on_pictures(number_id: str) -> bool:
 
 def rests_on_training(number_id: str) -> bool:
     """Whether a number is a trained model's or compares some; trees, too, stand beside networks."""
-    if number_id.startswith(_OF_FUSION) or number_id.endswith(".p_vs_fusion"):
-        return True
-    return any(number_id.startswith(f"{prefix}.") for prefix in BASELINES.values())
+    return model_behind(number_id) is not None
+
+
+def model_behind(number_id: str) -> str | None:
+    """Return the model that a number is a score of, alone or beside the fusion model's; None without one."""
+    if number_id.startswith(_OF_FUSION):
+        return FUSION
+    return next((model for model, prefix in BASELINES.items() if number_id.startswith(f"{prefix}.")), None)
 
 
 def check_models(models: Sequence[str]) -> tuple[str, ...]:

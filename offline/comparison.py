@@ -8,7 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from offline.compared import rests_on_pictures, rests_on_training
-from offline.labels import has_other_epochs, has_random_encoder
+from offline.labels import (
+    has_folds_left_out,
+    has_other_encoder,
+    has_other_epochs,
+    has_random_encoder,
+)
 from offline.notes import joined
 from offline.results import (
     ALPHA,
@@ -44,15 +49,20 @@ _TESTED_BY: Mapping[str, str] = {"cardio.p": "cardio.t"}
 def unjudged(number_id: str, config: Mapping[str, Any]) -> Verdict | None:
     """Return why a number is not held against the paper's, None where it is.
 
-    Simulated data say nothing about people, random weights nothing about pictures, and models that were
-    trained for a shorter or longer time nothing about the published ones.
+    Simulated data say nothing about people, random weights nothing about pictures. Models that saw them with
+    another encoder, were trained for a shorter or longer time or tested on fewer folds say nothing about the
+    published ones.
     """
     if config.get("simulated"):
         return Verdict.SIMULATED
     if has_random_encoder(config) and rests_on_pictures(number_id):
         return Verdict.RANDOM_ENCODER
+    if has_other_encoder(config) and rests_on_pictures(number_id):
+        return Verdict.OTHER_ENCODER
     if has_other_epochs(config) and rests_on_training(number_id):
         return Verdict.OTHER_TRAINING
+    if has_folds_left_out(config) and rests_on_training(number_id):
+        return Verdict.FOLD_LEFT_OUT
     return None
 
 
@@ -148,10 +158,11 @@ def compile_results(
     config: Mapping[str, Any],
     *,
     reason: str,
+    missing: Mapping[str, str] | None = None,
 ) -> Results:
     """Set our numbers beside the paper's: every id of the paper, then the ids only we report.
 
-    Simulated data, and numbers that rest on pictures seen with random weights, are not judged.
+    What `unjudged` gives a reason for is not judged.
 
     Parameters
     ----------
@@ -160,11 +171,21 @@ def compile_results(
         What makes the run: everything that changes a number, and nothing else.
     reason : str
         Why the ids absent from ``measured`` have no value.
+    missing : mapping of id to str, optional
+        The same for single ids, where more is known.
     """
+    reasons = missing or {}
     numbers = [
         _beside(paper, paper.id, measured[paper.id], measured, config)
         if paper.id in measured
-        else _number(paper.id, paper.paper, Measured(None), paper.unit, Verdict.NOT_COMPUTED, reason)
+        else _number(
+            paper.id,
+            paper.paper,
+            Measured(None),
+            paper.unit,
+            Verdict.NOT_COMPUTED,
+            reasons.get(paper.id, reason),
+        )
         for paper in paper_numbers().values()
     ]
     for number_id, ours in measured.items():

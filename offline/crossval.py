@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -23,8 +22,6 @@ from rtasmr.progress import Report
 
 WORK_FOLDER = "work"
 PREDICTIONS_FOLDER = "predictions"
-FEWEST_FOLDS = 2
-"""With fewer there is neither a mean over folds nor a comparison of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +35,13 @@ class CrossValidation:
         exchanged pulses as ``fusion_shuffled_ppg1`` and so on.
     fits : tuple of FitResult
         Every unit of work, the refits on everything among them.
+    left_out : mapping of int to str
+        Folds that could not be tested, and why. Where that is all of them, nothing was trained.
     """
 
     predictions: Mapping[int, Mapping[str, Predictions]]
     fits: tuple[FitResult, ...]
+    left_out: Mapping[int, str] = field(default_factory=dict)
 
 
 def cross_validate(
@@ -61,7 +61,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Train and test every model on the four folds, and the fusion model once more on everything.
 
-    A fold without a trial of one of its clips, such as after a stimulus was damaged, is left out with a note.
+    A fold that can not be tested is left out with a note: without a trial of one of its clips, such as after
+    a stimulus was damaged, or with nothing to learn from. Where none can be, nothing is trained.
 
     Finished units stay in ``out/work``; a run that was killed goes on where it stopped, and one of the same
     configuration reads everything back. Two runs on the CPU give the same bits. The predictions of each
@@ -97,7 +98,7 @@ def cross_validate(
     ConfigError
         An argument is out of range, or the tables are not of the protocol's feature set.
     DataError
-        The study is too small for the folds, or a fold has nothing to learn from.
+        A table can not be read, or results can not be written.
     ModelError
         Training diverges.
     """
@@ -107,13 +108,14 @@ def cross_validate(
     if epochs is not None:
         protocol = replace(protocol, epochs=epochs)
     study = ClipStudy.open(tables)
-    lacking = {fold: lacking_to_test(study.trials, fold) for fold in range(1, N_FOLDS + 1)}
-    folds = [fold for fold, what in lacking.items() if not what]
-    if len(folds) < FEWEST_FOLDS:
-        folds = list(lacking)  # the check says what is lacking
-    _check(study, protocol, models, seeds, folds)
+    _check(study, protocol, models)
+    obstacles = {fold: _obstacle(study, protocol, seeds, fold) for fold in range(1, N_FOLDS + 1)}
+    left_out = {fold: why for fold, why in obstacles.items() if why}
     if tell is not None:
-        tell(f"fold {fold} is left out: {what}" for fold, what in lacking.items() if what)
+        tell(folds_left_out(left_out))
+    folds = [fold for fold in obstacles if fold not in left_out]
+    if not folds:
+        return CrossValidation({}, (), left_out)
     picked = pick_device("cpu" if scheduler and device == "auto" else device)
     runner = FitRunner(study, out / WORK_FOLDER, picked, jobs, progress, scheduler)
 
@@ -139,7 +141,7 @@ def cross_validate(
     for seed, of_models in predictions.items():
         told = {**(origin or {}), **study.origin, "seed": seed}
         save_predictions(predictions_path(out, protocol, seed), list(of_models.values()), told)
-    return CrossValidation(predictions, tuple(results))
+    return CrossValidation(predictions, tuple(results), left_out)
 
 
 def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
@@ -147,10 +149,21 @@ def predictions_path(out: Path, protocol: Protocol, seed: int) -> Path:
     return out / PREDICTIONS_FOLDER / f"{protocol.name}-seed{seed}.npz"
 
 
-def _check(
-    study: ClipStudy, protocol: Protocol, models: Sequence[str], seeds: Sequence[int], folds: Sequence[int]
-) -> None:
-    """Find out before anything long starts whether every fold can be trained."""
+def folds_left_out(left_out: Mapping[int, str]) -> list[str]:
+    """Return in a sentence for each reason which folds were left out for it."""
+    folds_of: dict[str, list[int]] = {}
+    for fold, why in left_out.items():
+        folds_of.setdefault(why, []).append(fold)
+    return [
+        f"fold {folds[0]} is left out: {why}"
+        if len(folds) == 1
+        else f"folds {', '.join(map(str, folds))} are left out: {why}"
+        for why, folds in folds_of.items()
+    ]
+
+
+def _check(study: ClipStudy, protocol: Protocol, models: Sequence[str]) -> None:
+    """Find out before anything long starts whether the tables are those that the models need."""
     if study.spec.set_name != protocol.feature_set:
         raise ConfigError(
             f"protocol '{protocol.name}': expected feature set '{protocol.feature_set}', got "
@@ -158,12 +171,19 @@ def _check(
         )
     for model in models:
         columns_of(model, study.spec)
-    for seed, fold in product(seeds, folds):
+
+
+def _obstacle(study: ClipStudy, protocol: Protocol, seeds: Sequence[int], fold: int) -> str:
+    """Return why a fold can not be trained and tested with every seed; empty where it can."""
+    if lacking := lacking_to_test(study.trials, fold):
+        return lacking
+    for seed in seeds:
         training = split_fold(study.trials, fold, protocol, seed).training
         try:
             class_weights(sum(study.n_tingle[trial] for trial in training), len(training) * protocol.n_steps)
         except DataError as error:
-            raise DataError(f"fold {fold}: {error}") from error
+            return str(error)
+    return ""
 
 
 def _of_seed(

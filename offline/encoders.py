@@ -9,7 +9,9 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from offline.atomic import not_written
 from offline.cache import FeatureCache, content_key
+from offline.labels import IMAGENET
 from offline.processes import run_apart
 from rtasmr.card import MODEL_FILE, read_encoder_card
 from rtasmr.errors import DataError, ModelError
@@ -17,6 +19,9 @@ from rtasmr.errors import DataError, ModelError
 logger = logging.getLogger(__name__)
 
 ARCHITECTURE = "resnet18"
+
+IMAGENET_DIGEST = "f37072fd"
+"""First digits of the SHA-256 of torchvision's file of ImageNet weights, as they stand in its name."""
 
 
 def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> Path:
@@ -50,6 +55,18 @@ def provide_encoder(weights: str, models_folder: Path, cache: FeatureCache) -> P
     except DataError as error:
         logger.warning("the exported encoder is not kept for the next run: %s", error)
     return folder
+
+
+def encoder_name(weights: str, cache: FeatureCache) -> str:
+    """Return what results say of their encoder: ``imagenet``, ``random:SEED`` or ``file NAME``.
+
+    A copy of the published file of ImageNet weights is ``imagenet`` wherever it lies. A file that is not the
+    same to the byte has another name: nobody can tell here what it has learned.
+    """
+    path = Path(weights)
+    if not path.is_file():
+        return weights
+    return IMAGENET if cache.digest(path).startswith(IMAGENET_DIGEST) else f"file {path.name}"
 
 
 def _kept_folder(weights: str, cache: FeatureCache) -> Path:
@@ -103,7 +120,5 @@ def _copy(source: Path, parent: Path) -> Path:
                 if not target.exists():  # else another run was faster, with the same content
                     raise
     except OSError as error:
-        raise DataError(
-            f"{target}: can not be written ({error.strerror}); make room or name another folder"
-        ) from error
+        raise DataError(not_written(target, error, "another folder")) from error
     return target

@@ -33,6 +33,14 @@ from rtasmr.progress import Report
 logger = logging.getLogger(__name__)
 
 
+class NoTrialError(DataError):
+    """Not one trial of a data set could be extracted; ``notes`` say why, file by file."""
+
+    def __init__(self, message: str, notes: Sequence[str]) -> None:
+        super().__init__(message)
+        self.notes = tuple(notes)
+
+
 @dataclass(frozen=True)
 class Extraction:
     """What a run did.
@@ -155,8 +163,10 @@ def extract_tables(
     ------
     ConfigError
         If the set is unknown, or ``out`` holds tables of another set that would stay.
+    NoTrialError
+        If not one trial could be extracted.
     DataError
-        If the set is unfinished, not one trial could be extracted, or ``out`` cannot be written.
+        If the set is unfinished or ``out`` cannot be written.
     """
     data.require_finished()
     cache = FeatureCache(cache_folder or default_cache_folder())
@@ -180,7 +190,8 @@ def extract_tables(
         paths.append(_write_table(data, folder, showing, stimulus, pulse, spec))
     if not paths:
         reason = next(iter(notes), "no trial was chosen")
-        raise DataError(f"{data.root} gave not one trial ({reason}); run 'offline check {data.root}'")
+        told = f"{data.root} gave not one trial ({reason}); run 'offline check {data.root}'"
+        raise NoTrialError(told, notes)
     folder.close(data.root.name, data.is_simulated, notes)
     return Extraction(
         paths=tuple(paths),

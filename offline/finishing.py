@@ -27,7 +27,7 @@ def write_everything(
     results : Results
     out : Path
     predictions : mapping of str to Predictions
-        By model.
+        By model; empty where none was tested.
     origin : mapping
         What the predictions rest on; see `offline.predictions.save_predictions`.
     data_notes : sequence of str
@@ -39,8 +39,12 @@ def write_everything(
     """
     # A report of another run would stand beside numbers that are not its own, if this one ends early.
     (out / REPORT_FILE).unlink(missing_ok=True)
+    saved = out / "predictions.npz"
     with told_when_full("run the same command again: finished work is kept"):
-        save_predictions(out / "predictions.npz", list(predictions.values()), origin)
+        if predictions:
+            save_predictions(saved, list(predictions.values()), origin)
+        else:
+            saved.unlink(missing_ok=True)  # another run's, which these results do not rest on
         write_results(results, out, claim_rows(results))
     with told_when_full(f"'offline report {out}' writes the report from what is saved there"):
         write_report(results, out, predictions, data_notes)

@@ -18,7 +18,7 @@ from offline.technical_validation import TechnicalValidation, measure_behaviour
 from rtasmr.dataset import DataSet
 from rtasmr.progress import Report
 
-VALIDATION_VERSION = 3
+VALIDATION_VERSION = 4
 """Raised whenever our own code changes a number or a note of the technical validation."""
 
 _CONTENT = "technical_validation_json"

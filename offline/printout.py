@@ -13,6 +13,7 @@ from offline.claims import judge_claims
 from offline.labels import long_labels
 from offline.pulse_answer import pulse_answer
 from offline.remarks import remarks
+from offline.report_tables import reasons
 from offline.results import Number, PaperNumber, Results, Verdict, paper_numbers
 
 _WHOLE_WIDTH = 165  # a narrower terminal shows no intervals and tests, which the report holds
@@ -60,6 +61,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
         "Numbers of the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in tally.items()),
         soft_wrap=True,
     )
+    for reason, ids in reasons(results):
+        line = f"- not computed ({len(ids)}): {reason}: {', '.join(ids)}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _comparison(title: str, numbers: list[Number], *, plain: bool, whole: bool) -> Table:

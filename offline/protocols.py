@@ -94,24 +94,15 @@ def split_fold(
     DataError
         The study is too small for the fold.
     """
+    lacking = lacking_to_test(trials, fold)
+    if lacking:
+        raise DataError(f"fold {fold}: {lacking}")
     fold_of = fold_participants(trial.participant for trial in trials)
-    if len(fold_of) < N_FOLDS:
-        raise DataError(
-            f"expected at least {N_FOLDS} participants, one per fold, got {len(fold_of)}; add participants"
-        )
     clips = fold_videos(fold)
     ordered = sorted(trials, key=_text_order)
     test = tuple(t for t in ordered if fold_of[t.participant] == fold and t.video in clips)
     pool = [t for t in ordered if fold_of[t.participant] != fold and t.video not in clips]
-    lacking = lacking_to_test(trials, fold)
-    if lacking:
-        raise DataError(f"fold {fold}: {lacking}; add these trials or leave the participants out")
     people = list(dict.fromkeys(str(trial.participant) for trial in pool))
-    if len(people) < 2:
-        raise DataError(
-            f"fold {fold}: expected 2 or more participants to train on, got {', '.join(people) or 'none'}; "
-            "add participants"
-        )
     held_back: set[str] = set()
     if hold_back:
         n_held_back = max(1, int(protocol.validation_share * len(people)))
@@ -126,16 +117,25 @@ def split_fold(
 
 
 def lacking_to_test(trials: Collection[TrialId], fold: int) -> str:
-    """Return what a fold lacks to be tested, as it needs a trial of both its clips; empty if it has."""
+    """Return what a fold lacks: people, a trial of each clip, or people to train on; empty if nothing."""
     fold_of = fold_participants(trial.participant for trial in trials)
+    if len(fold_of) < N_FOLDS:
+        return f"expected at least {N_FOLDS} participants, one per fold, got {len(fold_of)}; add participants"
     clips = fold_videos(fold)
     absent = sorted(set(clips) - {t.video for t in trials if fold_of[t.participant] == fold})
-    if not absent:
-        return ""
-    tested = ", ".join(f"{number:03d}" for number in sorted(n for n in fold_of if fold_of[n] == fold))
-    return (
-        f"expected {' and '.join(clips)} of participants {tested} to test, found no {' and no '.join(absent)}"
-    )
+    if absent:
+        tested = ", ".join(f"{number:03d}" for number in sorted(n for n in fold_of if fold_of[n] == fold))
+        return (
+            f"expected {' and '.join(clips)} of participants {tested} to test, found no "
+            f"{' and no '.join(absent)}; add these trials or leave the participants out"
+        )
+    others = {t.participant for t in trials if fold_of[t.participant] != fold and t.video not in clips}
+    if len(others) < 2:
+        return (
+            "expected 2 or more participants to train on, got "
+            f"{', '.join(map(str, sorted(others))) or 'none'}; add participants"
+        )
+    return ""
 
 
 def split_nothing(trials: Collection[TrialId]) -> Split:

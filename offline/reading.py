@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from offline.results import AS_WRITTEN, Number, Results, paper_numbers
+from offline.splits import N_FOLDS
 
 _DIGITS = {
     "count": 0,
@@ -56,6 +57,8 @@ class Reader:
 
     def __init__(self, results: Results) -> None:
         self._numbers = {number.id: number for number in results.numbers}
+        self.n_folds = len(results.config.get("tested_folds", range(N_FOLDS)))
+        """Folds that models were tested on; all where the results, of an older version, do not say."""
 
     def __call__(self, number_id: str, digits: int = 2) -> str:
         """Return a value in plain digits, ``undefined`` where there is none."""

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from offline.inline_svg import inline_svg
 from offline.predictions import Predictions
+from offline.reading import Reader
 from offline.report_figures import TINGLEGRAMS, draw_figures, trial_anchor
 from offline.results import Results, Verdict
+from offline.splits import N_FOLDS
 from offline.tinglegram import FIGURE_6_PARTICIPANT, figure_6_trials
 from rtasmr.types import ASMR_VIDEOS
 
@@ -64,7 +66,7 @@ def drawings(results: Results, fusion: Predictions | None, out: Path) -> list[Dr
             _title(name),
             # Safe: `inline_svg` keeps nothing but what draws.
             Markup(inline_svg(out / "figures" / names[name], f"{name}-", _title(name))),
-            _caption(name, fusion),
+            _caption(name, fusion, Reader(results).n_folds),
         )
         for name in order
     ]
@@ -92,7 +94,7 @@ def _title(name: str) -> str:
     }[name]
 
 
-def _caption(name: str, fusion: Predictions | None) -> str:
+def _caption(name: str, fusion: Predictions | None, n_folds: int) -> str:
     if name == "figure6" and fusion is not None:
         trials = figure_6_trials(fusion)
         shown = trials[0].trial.participant
@@ -111,11 +113,18 @@ def _caption(name: str, fusion: Predictions | None) -> str:
             "Sound and picture are the same for all: where the curves are alike, the pulse changed nothing."
         )
     return {
-        "scores": "Table 1 as a picture. Its means are taken over the four folds, its intervals belong to "
-        "the score of all folds pooled (the bar across), which can lie away from the mean; the paper does "
+        "scores": f"Table 1 as a picture. Its means are taken over {_folds(n_folds)}, its intervals belong "
+        "to the score of all folds pooled (the bar across), which can lie away from the mean; the paper does "
         "not print its own. Beside it two rules that look at nothing but the kind of clip.",
         "figure3": "Figure 3 of the paper: mean rating over time of those who felt a tingle.",
         "figure4": "Figure 4 of the paper: each participant's correlation of pulse rate and rating. Dots: "
         "participants, a line joins the two of one; box: quartiles and median; diamond: mean.",
         "reliability": "Calibration within ASMR clips, padding left out.",
     }.get(name, "")
+
+
+def _folds(n_folds: int) -> str:
+    """Return which folds a mean is taken over."""
+    if n_folds == N_FOLDS:
+        return "the four folds"
+    return "the one fold that was tested" if n_folds == 1 else f"the {n_folds} folds that were tested"

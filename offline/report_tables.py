@@ -52,7 +52,9 @@ SYMBOLS: Mapping[ClaimVerdict | Verdict, tuple[str, str]] = {
     ClaimVerdict.NOT_COMPUTABLE: ("none", "○"),
     ClaimVerdict.SIMULATED: ("none", "◌"),
     ClaimVerdict.RANDOM_ENCODER: ("none", "◌"),
+    ClaimVerdict.OTHER_ENCODER: ("none", "◌"),
     ClaimVerdict.OTHER_TRAINING: ("none", "◌"),
+    ClaimVerdict.FOLD_LEFT_OUT: ("none", "◌"),
     Verdict.REPRODUCED: ("yes", "✔"),
     Verdict.DRAWN: ("yes", "✔"),
     Verdict.COMPATIBLE: ("partly", "≈"),
@@ -62,12 +64,15 @@ SYMBOLS: Mapping[ClaimVerdict | Verdict, tuple[str, str]] = {
     Verdict.NO_PAPER_FIGURE: ("none", "·"),
     Verdict.SIMULATED: ("none", "◌"),
     Verdict.RANDOM_ENCODER: ("none", "◌"),
+    Verdict.OTHER_ENCODER: ("none", "◌"),
     Verdict.OTHER_TRAINING: ("none", "◌"),
+    Verdict.FOLD_LEFT_OUT: ("none", "◌"),
 }
 """Tone and sign of each verdict."""
 
 _SPELLED = {
     "f1": "F1",
+    "sd": "SD",
     "auc": "AUC",
     "mcc": "MCC",
     "ece": "ECE",
@@ -264,7 +269,9 @@ def _row(number: Number, prefix: str, numbers: Mapping[str, Number], noted: Sequ
         symbol=symbol,
         note=number.note if number.value is not None else "",
         reason=number.note if number.value is None else "",
-        remarks=tuple(i for i, remark in enumerate(noted, start=1) if remark.concerns(number.id)),
+        remarks=()
+        if number.value is None
+        else tuple(i for i, remark in enumerate(noted, start=1) if remark.concerns(number.id)),
     )
 
 

@@ -38,6 +38,9 @@ SEED = 42
 
 ABLATIONS = (VIDEO_ONLY, AUDIO_ONLY)
 
+FEWEST_FOLDS = 2
+"""Of one fold models can not be compared."""
+
 SHUFFLED = "fusion_shuffled_ppg"
 """Names of the fusion model's predictions with other participants' pulses start so."""
 
@@ -72,6 +75,7 @@ def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Res
         "predictions": predictions.name,
         "predictions_sha256": hashlib.sha256(predictions.read_bytes()).hexdigest(),
         "models": list(models),
+        "tested_folds": list(models[FUSION].folds),
         "seed": seed,
         "n_bootstrap": N_BOOTSTRAP,
         "n_permutations": N_PERMUTATIONS,
@@ -135,16 +139,26 @@ def compare_with_fusion(models: Mapping[str, Predictions], ablation: str) -> dic
     else:
         first, second = paper_fold_macro_f1(FUSION), paper_fold_macro_f1(ablation)
         source = "the authors' printed fold scores"
+    p_id, flip_id, t_id = (
+        f"{BASELINES[ablation]}.p_vs_fusion",
+        f"caveat.{ablation}.sign_flip_p",
+        f"caveat.{ablation}.paired_t_p",
+    )
+    if len(first) < FEWEST_FOLDS:
+        told = f"needs {FEWEST_FOLDS} folds to compare models, got {len(first)}"
+        return dict.fromkeys((p_id, flip_id, t_id), Measured(None, unit="p", note=told))
     n_resamples = len(first) ** len(first)
-    p = paired_bootstrap_p(first, second)
+    p, t_test = paired_bootstrap_p(first, second), paired_t_p(first, second)
     told = f"exact: {round(p * n_resamples)} of {n_resamples} resamples, from {source}"
     return {
-        f"{BASELINES[ablation]}.p_vs_fusion": Measured(p, unit="p", note=told),
-        f"caveat.{ablation}.sign_flip_p": Measured(
-            sign_flip_p(first, second), unit="p", note=f"exact, one-sided, from {source}"
-        ),
-        f"caveat.{ablation}.paired_t_p": Measured(
-            paired_t_p(first, second), unit="p", note=f"one-sided, from {source}"
+        p_id: Measured(p, unit="p", note=told),
+        flip_id: Measured(sign_flip_p(first, second), unit="p", note=f"exact, one-sided, from {source}"),
+        t_id: Measured(
+            t_test,
+            unit="p",
+            note=f"one-sided, from {source}"
+            if t_test is not None
+            else "undefined: the difference is the same in every fold",
         ),
     }
 

@@ -48,13 +48,23 @@ class Verdict(StrEnum):
     NO_PAPER_FIGURE = "no paper figure"
     SIMULATED = "not judged: simulated"
     RANDOM_ENCODER = "not judged: random encoder"
+    OTHER_ENCODER = "not judged: another encoder"
     OTHER_TRAINING = "not judged: other training"
+    FOLD_LEFT_OUT = "not judged: fold left out"
 
 
 JUDGED = frozenset((Verdict.REPRODUCED, Verdict.COMPATIBLE, Verdict.NOT_SIGNIFICANT, Verdict.DIFFERS))
 """Verdicts on numbers that were held against the paper's."""
 
-UNJUDGED = frozenset((Verdict.SIMULATED, Verdict.RANDOM_ENCODER, Verdict.OTHER_TRAINING))
+UNJUDGED = frozenset(
+    (
+        Verdict.SIMULATED,
+        Verdict.RANDOM_ENCODER,
+        Verdict.OTHER_ENCODER,
+        Verdict.OTHER_TRAINING,
+        Verdict.FOLD_LEFT_OUT,
+    )
+)
 """Verdicts on numbers that the paper prints and that are not held against it."""
 
 

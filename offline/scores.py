@@ -116,10 +116,9 @@ def clip_level(
     resampled = Counts.from_array(weights @ counts.to_array())
     test = label_permutation(counts, n_permutations, permutation_rng)
 
-    def over_folds(metric: Metric) -> tuple[float, float]:
+    def over_folds(metric: Metric) -> tuple[float, float | None]:
         values = [float(metric(counts.take(folds == fold).total())) for fold in predictions.folds]
-        mean, sd = mean_and_sd(np.array(values))
-        return 100 * mean, 100 * sd
+        return _percent(np.array(values))
 
     note = joined(
         "truth is the kind of clip, not what the participant reported", _of_fewer_folds(predictions)
@@ -144,8 +143,13 @@ def asmr_trials(predictions: Predictions) -> Predictions:
 
 
 def _percent_over_folds(predictions: Predictions, metric: Metric) -> Measured:
-    mean, sd = mean_and_sd(fold_values(predictions, metric))
-    return Measured(100 * mean, 100 * sd, unit="%", note=_of_fewer_folds(predictions))
+    mean, sd = _percent(fold_values(predictions, metric))
+    return Measured(mean, sd, unit="%", note=_of_fewer_folds(predictions))
+
+
+def _percent(values: Scores) -> tuple[float, float | None]:
+    mean, sd = mean_and_sd(values)
+    return 100 * mean, None if sd is None else 100 * sd
 
 
 def _of_fewer_folds(predictions: Predictions) -> str:
@@ -156,7 +160,8 @@ def _of_fewer_folds(predictions: Predictions) -> str:
 
 
 def _percent_interval(samples: Scores) -> tuple[float, float]:
-    low, high = percentile_interval(samples)
+    # A draw of people without a trial of the kind that is scored has no score.
+    low, high = percentile_interval(samples[np.isfinite(samples)])
     return 100 * low, 100 * high
 
 

@@ -39,9 +39,9 @@ def fold_values(predictions: Predictions, metric: Metric) -> Scores:
     return np.array([float(metric(counts.take(folds == fold).total())) for fold in predictions.folds])
 
 
-def mean_and_sd(values: Scores) -> tuple[float, float]:
-    """Return the mean and the population standard deviation (ddof 0, as published) over folds."""
-    return float(np.mean(values)), float(np.std(values))
+def mean_and_sd(values: Scores) -> tuple[float, float | None]:
+    """Return mean and population standard deviation (ddof 0, as published) over folds; one has no SD."""
+    return float(np.mean(values)), float(np.std(values)) if values.size > 1 else None
 
 
 def percentile_interval(samples: Scores, level: float = 0.95) -> tuple[float, float]:
@@ -184,8 +184,8 @@ def paired_bootstrap_p(first: Sequence[float], second: Sequence[float]) -> float
     """Return the exact p-value of the published paired bootstrap over fold scores.
 
     The differences are shifted to mean 0 and resampled with replacement; p is the share of all
-    ``n ** n`` resamples (256 for four folds) whose mean reaches the observed mean. With four folds it
-    is a multiple of 1/256, and 0 where all folds gain nearly the same.
+    ``n ** n`` resamples (256 for four folds, 27 for three) whose mean reaches the observed mean. It is a
+    multiple of one in so many, and 0 where all folds gain nearly the same.
     """
     differences = _paired_differences(first, second)
     shifted = differences - differences.mean()
@@ -202,6 +202,11 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float:
     return float(np.mean(means >= differences.mean() - _TIE))
 
 
-def paired_t_p(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the one-sided p-value of the paired t-test that ``first`` scores higher."""
+def paired_t_p(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return the one-sided p-value of the paired t-test that ``first`` scores higher.
+
+    None where all differences are equal, as those of two models that say the same: there is no t.
+    """
+    if np.ptp(_paired_differences(first, second)) < _TIE:
+        return None
     return float(ttest_rel(first, second, alternative="greater").pvalue)

@@ -13,13 +13,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from offline.cache import FeatureCache, default_cache_folder
-from offline.compared import BASELINES, FUSION, MODALITIES, check_models
+from offline.compared import BASELINES, FUSION, MODALITIES, check_models, model_behind
 from offline.comparison import compile_results
-from offline.crossval import CrossValidation, cross_validate
+from offline.crossval import CrossValidation, cross_validate, folds_left_out
 from offline.data_notes import DataNotes
 from offline.downloaded import downloaded_dataset, downloaded_predictions
-from offline.encoders import provide_encoder
-from offline.extract import extract_tables
+from offline.encoders import encoder_name, provide_encoder
+from offline.extract import NoTrialError, extract_tables
 from offline.finishing import write_everything
 from offline.kept_validation import validate_behaviour
 from offline.labels import short_label
@@ -35,7 +35,10 @@ from offline.results import Measured, Results, paper_numbers
 from offline.scores import fold_scores
 from offline.simulation import simulate
 from offline.simulation.study import NOTICE, Scenario
+from offline.splits import N_FOLDS
 from offline.statistics import N_BOOTSTRAP, N_PERMUTATIONS, VIDEO_LEVEL_SHARE
+from offline.table_folder import keep_only
+from offline.tables import has_tables
 from rtasmr.card import read_encoder_card
 from rtasmr.config import Provider
 from rtasmr.dataset import SIMULATION_MARKER, DataSet
@@ -50,6 +53,12 @@ MODELS_FOLDER = "models"
 BOTH = "both"
 
 ProtocolName = Literal["published", "as-written", "both"]
+
+_NO_FIGURE = {
+    "figure3": "nobody rated vid2 or vid3 above 0",
+    "figure4": "nobody has a correlation of pulse rate and rating on both kinds of clip",
+}
+"""Why figures that need no model are not drawn."""
 
 _PULSE_DONE, _TRAINING_DONE, _FEATURES_SHARE = 0.05, 0.97, 0.15
 """Shares of a first run's time: pulse and ratings are over, training is over, features of a protocol."""
@@ -125,6 +134,9 @@ def reproduce_study(
     ``config.toml``, ``data_notes.txt``, ``figures``, ``features``, ``models`` and, under ``work``, what a
     run that is started again reads back.
 
+    What can not be computed is left out with its reason; the rest is there. `untested` says whether models
+    are among it.
+
     Parameters
     ----------
     data : Path
@@ -139,7 +151,7 @@ def reproduce_study(
     Raises
     ------
     RtasmrError
-        An argument is out of range, the set is unfinished, can not be read or is too small for four folds.
+        An argument is out of range, or the set is unfinished or can not be read.
     """
     settings = settings or StudySettings()
     dataset = DataSet.open(data)
@@ -149,7 +161,7 @@ def reproduce_study(
         with open_pool(1, settings.scheduler):
             pass  # a wrong address is told now, not after the pulses
     encoder_folder = provide_encoder(settings.encoder, out / MODELS_FOLDER, cache)
-    config = _config(dataset, settings, encoder_folder)
+    config = _config(dataset, settings, encoder_folder, cache)
     notes = DataNotes(out, short_label(config), tell)
     notes.add(dataset.warnings)
     behaviour = validate_behaviour(
@@ -161,7 +173,9 @@ def reproduce_study(
     )
     notes.add(behaviour.notes)
     measured = dict(behaviour.measured) | behaviour.draw(out)
+    missing = {name: why for name, why in _NO_FIGURE.items() if name not in measured}
     first: Mapping[str, Predictions] = {}
+    tested = set(range(1, N_FOLDS + 1))
     width = (_TRAINING_DONE - _PULSE_DONE) / len(settings.protocols)
     rng = np.random.default_rng(settings.seeds[0])
     for i, protocol in enumerate(settings.protocols):
@@ -176,24 +190,41 @@ def reproduce_study(
             origin_of(config | {"protocol": protocol.name, "epochs": protocol.epochs}),
             _part(progress, start, start + width),
         )
-        models = validated.predictions[settings.seeds[0]]
-        found = measure_models(models, np.random.default_rng(settings.seeds[0]))
+        tested -= set(validated.left_out)
+        models = validated.predictions.get(settings.seeds[0], {})
+        found = measure_models(models, np.random.default_rng(settings.seeds[0])) if models else {}
+        absent = {} if models else _without_models(validated.left_out, settings.models)
         if i == 0:
             first = models
-            amplitudes = pulse_amplitudes(out / FEATURES_FOLDER / protocol.feature_set)
-            measured |= found | seed_spread(validated) | measure_amplitude(amplitudes, rng)
+            missing |= absent
+            measured |= found | seed_spread(validated)
+            if has_tables(out / FEATURES_FOLDER / protocol.feature_set):
+                amplitudes = pulse_amplitudes(out / FEATURES_FOLDER / protocol.feature_set)
+                measured |= measure_amplitude(amplitudes, rng)
         else:
             measured |= {f"{SECOND}{name}": found[name] for name in paper_numbers() if name in found}
-    measured |= draw_figure_6(first[FUSION], out, short_label(config))
-    results = compile_results(
-        measured,
-        config,
-        reason="its model is not among --models, or the data for it are not there",
-    )
+            measured |= {f"{SECOND}{name}": Measured(None, note=why) for name, why in absent.items()}
+    config["tested_folds"] = sorted(tested)
+    if first:
+        measured |= draw_figure_6(first[FUSION], out, short_label(config))
+    results = compile_results(measured, config, reason="its model is not among --models", missing=missing)
     write_everything(results, out, first, origin_of(config), notes.all)
     if progress is not None:
         progress("report", 1.0)
     return results
+
+
+def untested(results: Results) -> str:
+    """Return why no model was tested under one of the protocols; empty where models were under each."""
+    protocols = ("", SECOND) if results.config.get("protocol") == BOTH else ("",)
+    scores = (results[f"{prefix}table1.accuracy"] for prefix in protocols)
+    return next((score.note for score in scores if score.value is None), "")
+
+
+def _without_models(left_out: Mapping[int, str], models: tuple[str, ...]) -> dict[str, str]:
+    """Return why numbers of the models that were asked for have no value."""
+    why = f"no fold could be tested: {'; '.join(folds_left_out(left_out))}"
+    return {name: why for name in paper_numbers() if model_behind(name) in models}
 
 
 def _validate(
@@ -208,17 +239,23 @@ def _validate(
 ) -> CrossValidation:
     """Compute features, train and test under one protocol, and export the models."""
     tables = out / FEATURES_FOLDER / protocol.feature_set
-    extraction = extract_tables(
-        dataset,
-        tables,
-        protocol.feature_set,
-        encoder_folder,
-        provider=settings.provider,
-        jobs=settings.jobs,
-        scheduler=settings.scheduler,
-        cache_folder=settings.cache_folder,
-        progress=_part(progress, 0.0, _FEATURES_SHARE),
-    )
+    try:
+        extraction = extract_tables(
+            dataset,
+            tables,
+            protocol.feature_set,
+            encoder_folder,
+            provider=settings.provider,
+            jobs=settings.jobs,
+            scheduler=settings.scheduler,
+            cache_folder=settings.cache_folder,
+            progress=_part(progress, 0.0, _FEATURES_SHARE),
+        )
+    except NoTrialError as error:
+        keep_only(tables, ())
+        notes.add((*error.notes, str(error)))
+        return CrossValidation({}, (), dict.fromkeys(range(1, N_FOLDS + 1), str(error)))
+    keep_only(tables, extraction.paths)
     notes.add(extraction.notes)
     validated = cross_validate(
         tables,
@@ -232,7 +269,8 @@ def _validate(
         origin=origin,
         tell=notes.add,
     )
-    run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
+    if validated.fits:
+        run_apart(_export, validated, tables, out / MODELS_FOLDER, encoder_folder)
     return validated
 
 
@@ -321,7 +359,9 @@ def origin_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name in names if name in config}
 
 
-def _config(dataset: DataSet, settings: StudySettings, encoder_folder: Path) -> dict[str, Any]:
+def _config(
+    dataset: DataSet, settings: StudySettings, encoder_folder: Path, cache: FeatureCache
+) -> dict[str, Any]:
     """Return everything that changes a number."""
     config: dict[str, Any] = {
         "command": "reproduce",
@@ -335,14 +375,13 @@ def _config(dataset: DataSet, settings: StudySettings, encoder_folder: Path) -> 
         }
     if dataset.is_simulated:
         config["notice"] = NOTICE
-    encoder = settings.encoder
     return config | {
         "protocol": settings.protocol,
         "feature_set": [protocol.feature_set for protocol in settings.protocols],
         "epochs": settings.protocols[0].epochs,
         "models": list(settings.models),
         "seeds": list(settings.seeds),
-        "encoder": Path(encoder).name if Path(encoder).is_file() else encoder,
+        "encoder": encoder_name(settings.encoder, cache),
         "encoder_sha256": read_encoder_card(encoder_folder).weights_sha256,
         "n_bootstrap": N_BOOTSTRAP,
         "n_permutations": N_PERMUTATIONS,

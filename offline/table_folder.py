@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from offline.atomic import NO_ROOM, replacing
+from offline.atomic import not_written, replacing
 from offline.tables import TRIALS_FOLDER, TrialTable
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
@@ -159,6 +159,13 @@ class TableFolder:
             raise _not_written(path, error) from error
 
 
+def keep_only(out: Path, paths: Collection[Path]) -> None:
+    """Remove the tables of ``out`` that are not among ``paths``: those of an earlier run on other data."""
+    for path in (out / TRIALS_FOLDER).glob("*.npz"):
+        if path not in paths:
+            path.unlink()
+
+
 def recordings_behind(out: Path) -> dict[str, str]:
     """Return, by trial, the recordings that tables of a folder come from; empty without any."""
     return _recordings(_read(out / DESCRIPTION_FILE))
@@ -170,10 +177,7 @@ def _recordings(description: Mapping[str, object]) -> dict[str, str]:
 
 
 def _not_written(path: Path, error: OSError) -> DataError:
-    todo = "make room or name" if error.errno in NO_ROOM else "name"
-    return DataError(
-        f"{path}: can not be written ({error.strerror}); {todo} another --out, finished work is kept"
-    )
+    return DataError(not_written(path, error, "another --out, finished work is kept"))
 
 
 def _read(path: Path) -> dict[str, object]:

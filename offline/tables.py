@@ -207,6 +207,11 @@ def table_path(folder: Path, trial: TrialId) -> Path:
     return folder / TRIALS_FOLDER / f"{trial}.npz"
 
 
+def has_tables(folder: Path) -> bool:
+    """Whether there is any table below ``folder``."""
+    return any((folder / TRIALS_FOLDER).glob("*.npz"))
+
+
 def iter_tables(folder: Path) -> Iterator[TrialTable]:
     """Yield all tables below ``folder``, one at a time.
 

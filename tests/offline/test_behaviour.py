@@ -54,7 +54,7 @@ def test_active_time_is_averaged_over_the_trials_that_were_rated_at_all():
     assert (asmr.value, asmr.sd) == (20.0, 10.0)
     assert "2 of 3 trials" in asmr.note
     # One participant's two trials make one mean of 20 s.
-    assert asmr.note.endswith("over the means of 1 participant 20.00 +- 0.00 s")
+    assert asmr.note.endswith("over the means of 1 participant 20.00 s")
     assert durations["behaviour.nature.active_duration_mean"].value == 52.0
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from offline.atomic import replacing
+from offline.atomic import not_written, replacing
 from offline.cache import Entry, FeatureCache
+from offline.checkpoint import Checkpoint
 from offline.encoders import provide_encoder
 from offline.export import export_encoder, load_encoder
 from offline.feature_sets import feature_spec
+from offline.manifest import Manifest
 from offline.predictions import Predictions, TrialPrediction, save_predictions
 from offline.simulation import simulate
 from offline.table_folder import TableFolder
@@ -48,6 +53,10 @@ def fill(disk: Path, left_bytes: int = 0) -> Path:
     with ballast.open("wb") as file:
         file.write(bytes(DISK_BYTES - left_bytes))
     return ballast
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True, capture_output=True)
 
 
 def files(folder: Path) -> list[str]:
@@ -83,7 +92,7 @@ def test_a_table_that_does_not_fit_is_not_there(disk: Path, simulated_set: Path)
     with pytest.raises(DataError, match=r"features\.json: can not be written \(No space left on device\)"):
         folder.close("study", True, ())
     assert files(disk) == ["ballast"]
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True, capture_output=True)
+    make_read_only(disk)
     # room would not help
     with pytest.raises(DataError, match=r"\(Read-only file system\); name another --out"):
         folder.close("study", True, ())
@@ -109,6 +118,45 @@ def test_an_encoder_that_does_not_fit_is_not_there(disk: Path, tmp_path: Path) -
     with pytest.raises(DataError, match=r"resnet18-random-.* \(No space left on device\); make room"):
         provide_encoder("random:7", disk / "models", cache)
     assert files(disk) == []
+    make_read_only(disk)
+    with pytest.raises(DataError, match=r"\(Read-only file system\); name another folder$"):
+        provide_encoder("random:7", disk / "models", cache)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.ENOSPC, "make room or name another --out"),
+        (errno.EDQUOT, "make room or name another --out"),
+        (errno.EFBIG, "make room or name another --out"),
+        (errno.EROFS, "name another --out"),
+        (errno.EACCES, "name another --out"),
+    ],
+)
+def test_room_is_asked_for_only_where_it_lacks(code: int, told: str) -> None:
+    reason = os.strerror(code)
+    said = not_written(Path("R/x"), OSError(code, reason), "another --out")
+    assert said == f"R/x: can not be written ({reason}); {told}"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: Checkpoint(folder / "member1.pt", "key").save({"epoch": torch.zeros(100_000)}),
+        lambda folder: Manifest("a" * 100_000).save(folder),
+    ],
+    ids=["checkpoint", "manifest"],
+)
+def test_what_keeps_work_says_what_is_wrong_with_the_disk(
+    disk: Path, write: Callable[[Path], object]
+) -> None:
+    fill(disk, left_bytes=4096)
+    with pytest.raises(DataError, match=r"\(No space left on device\); make room or name another "):
+        write(disk)
+    assert files(disk) == ["ballast"]
+    make_read_only(disk)
+    with pytest.raises(DataError, match=r"\(Read-only file system\); name another "):
+        write(disk)
 
 
 def test_a_model_that_does_not_fit_is_not_there(disk: Path) -> None:

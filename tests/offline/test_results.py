@@ -274,6 +274,55 @@ def test_missing_results_name_the_command(tmp_path):
         read_results(tmp_path / "results.json")
 
 
+@pytest.mark.parametrize(
+    ("config", "verdict", "short", "judged"),
+    [
+        (
+            {"tested_folds": [1, 3, 4]},
+            "not judged: fold left out",
+            "Tested on 3 folds of 4 (1, 3, 4)",
+            {"isa.vid3.p"},
+        ),
+        (
+            {"protocol": "published", "encoder": "file my.pth"},
+            "not judged: another encoder",
+            "Image encoder with other weights than ImageNet's (file my.pth)",
+            {"isa.vid3.p", "table2.audio_only.accuracy"},
+        ),
+    ],
+)
+def test_what_was_not_made_as_the_papers_is_not_judged(config, verdict, short, judged):
+    measured = {
+        "table1.accuracy": Measured(75.51, 5.63, unit="%"),
+        "xgboost.accuracy": Measured(70.86, 4.13, unit="%"),
+        "table2.audio_only.accuracy": Measured(75.04, 4.83, unit="%"),
+        "table2.audio_only.p_vs_fusion": Measured(1 / 256, unit="p"),
+        "isa.vid3.p": Measured(0.001, unit="p"),
+    }
+    results = compile_results(measured, config, reason="")
+    assert {n.id for n in results.numbers if n.verdict == verdict} == measured.keys() - judged
+    assert short_label(config) == short
+    (told,) = long_labels(config)
+    assert verdict in told
+    claims = {claim.key: claim.verdict for claim in judge_claims(results)}
+    assert {claims[key] for key in ("detection", "temporal", "ablation")} == {verdict}
+    assert claims["pulse"] == "not computable"  # nothing behind it has a value
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"protocol": "published", "encoder": "imagenet", "tested_folds": [1, 2, 3, 4]},
+        {"published": True},  # the authors' own predictions
+        {"encoder": "file my.pth"},  # a live model, which is held against nothing of the paper's
+    ],
+)
+def test_what_was_made_as_the_papers_is_judged(config):
+    results = compile_results({"table1.accuracy": Measured(75.51, 5.63, unit="%")}, config, reason="")
+    assert results["table1.accuracy"].verdict is Verdict.REPRODUCED
+    assert (short_label(config), long_labels(config)) == ("", [])
+
+
 def test_models_of_another_training_are_not_held_against_the_paper():
     measured = {
         "table1.accuracy": Measured(75.51, 5.63, unit="%"),

@@ -192,6 +192,11 @@ def test_other_paired_tests_of_the_published_fold_scores():
     assert paired_t_p(FUSION, AUDIO_ONLY) == pytest.approx(0.054, abs=5e-4)
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.1])
+def test_folds_that_all_gain_the_same_have_no_t(gain):
+    assert paired_t_p([0.5 + gain, 0.7 + gain, 0.6 + gain], [0.5, 0.7, 0.6]) is None
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [((0.1,), (0.2,)), ((0.1, 0.2), (0.1,)), ((0.1,) * 7, (0.2,) * 7)]
 )

@@ -1,6 +1,7 @@
 """A whole reproduction: every output is there, says what it is, and nothing is computed twice."""
 
 import csv
+import html
 import json
 from dataclasses import replace
 
@@ -11,15 +12,27 @@ import offline.fit_runner
 import offline.fitting
 import offline.kept_validation
 import offline.study
+from offline.claims import ClaimVerdict, judge_claims
+from offline.cli import app
 from offline.crossval import CrossValidation
-from offline.extract import Extraction
-from offline.predictions import Predictions, TrialPrediction, load_origin
+from offline.extract import Extraction, NoTrialError
+from offline.predictions import Predictions, TrialPrediction, load_origin, load_predictions
 from offline.printout import print_results
 from offline.protocols import AS_WRITTEN, PUBLISHED
+from offline.report import write_report_again
 from offline.reproduce import reproduce_predictions
-from offline.results import Verdict, paper_numbers
+from offline.results import Verdict, paper_numbers, read_results
 from offline.scores import fold_scores
-from offline.study import StudySettings, downloaded_source, reproduce_study, seed_spread, simulated_study
+from offline.study import (
+    StudySettings,
+    downloaded_source,
+    reproduce_study,
+    seed_spread,
+    simulated_study,
+    untested,
+)
+from offline.tables import table_path
+from rtasmr import console
 from rtasmr.card import read_model_card
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.spec import FeatureSpec
@@ -28,6 +41,10 @@ from rtasmr.types import VIDEOS, TrialId
 NOTE = "ASMR9.avi: <made up> for this test"
 SMALL = {"hidden": 4, "layers": 1, "epochs": 1, "batch_size": 8, "n_steps": 70}
 NAMES = ("resnet18_000", "resnet18_001", "mfcc_01", "spectral_centroid", "ppg")
+
+
+def table_spec(feature_set):
+    return FeatureSpec(set_name=feature_set, causal=False, names=NAMES, encoder_sha256="e" * 64)
 
 
 @pytest.fixture
@@ -39,20 +56,23 @@ def settings(tmp_path):
 
 @pytest.fixture
 def small_study(monkeypatch, make_table, tiny_home):
-    """Features of eight made-up people instead of computed ones, a small encoder and small networks."""
+    """Features of eight made-up people instead of computed ones, a small encoder and small networks.
+
+    What is taken out of the trials returned is lost to the data set.
+    """
     encoder = tiny_home / "models" / "tiny-encoder"
+    trials = {TrialId(participant, video) for participant in range(1, 9) for video in VIDEOS}
 
     def extract(dataset, out, feature_set, encoder_folder, **_options):
         assert encoder_folder == encoder
-        spec = FeatureSpec(set_name=feature_set, causal=False, names=NAMES, encoder_sha256="e" * 64)
-        paths = tuple(
-            make_table(
-                TrialId(participant, video), 57 if video == VIDEOS[participant % 8] else 70, spec
-            ).save(out)
-            for participant in range(1, 9)
-            for video in VIDEOS
-            if not (out / "trials" / f"{participant:03d}_{video}.npz").exists()
-        )
+        spec = table_spec(feature_set)
+        if not trials:
+            raise NoTrialError("study gave not one trial (no stimulus)", (NOTE,))
+        for trial in sorted(trials):
+            if not table_path(out, trial).exists():
+                n_frames = 57 if trial.video == VIDEOS[trial.participant % 8] else 70
+                make_table(trial, n_frames, spec).save(out)
+        paths = tuple(table_path(out, trial) for trial in sorted(trials))
         return Extraction(paths, (NOTE,), 1, 1, out, 0)
 
     monkeypatch.setattr(offline.study, "extract_tables", extract)
@@ -66,6 +86,7 @@ def small_study(monkeypatch, make_table, tiny_home):
         {one.name: replace(one, **SMALL) for one in (PUBLISHED, AS_WRITTEN)},
     )
     monkeypatch.setattr(offline.fit_runner.os, "cpu_count", lambda: 1)
+    return trials
 
 
 @pytest.mark.usefixtures("small_study")
@@ -158,6 +179,82 @@ def test_saved_predictions_stay_simulated(simulated_set, settings, tmp_path):
     results = reproduce_predictions(saved, tmp_path / "again")
     assert results["table1.accuracy"].verdict is Verdict.SIMULATED
     assert "Simulated data" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_lost_clip_costs_one_trial_and_its_old_table_is_forgotten(
+    simulated_set, settings, tmp_path, small_study, make_table
+):
+    out = tmp_path / "R"
+    lost = TrialId(3, "vid2")  # sorted as text, participants 3 and 4 are tested in fold 2
+    small_study.remove(lost)
+    make_table(lost, 70, table_spec("paper")).save(out / "features" / "paper")  # by an earlier run
+    results = reproduce_study(simulated_set, out, settings)
+    assert results["video_level.sequences"].value == 15
+    assert results.config["tested_folds"] == [1, 2, 3, 4]
+    assert not table_path(out / "features" / "paper", lost).exists()
+    saved = load_predictions(out / "predictions.npz")["fusion"]
+    assert lost not in {trial.trial for trial in saved.trials}
+    assert {trial.trial for trial in saved.trials} >= {TrialId(4, "vid2"), TrialId(3, "vid6")}
+    assert untested(results) == ""
+
+
+def test_a_lost_stimulus_costs_its_fold_and_every_sentence_counts_three(
+    simulated_set, settings, tmp_path, small_study, capsys
+):
+    out = tmp_path / "R"
+    small_study -= {TrialId(participant, "vid2") for participant in range(1, 9)}
+    results = reproduce_study(simulated_set, out, replace(settings, models=("fusion", "video_only")))
+    assert results.config["tested_folds"] == [1, 3, 4]
+    assert "of 27 resamples" in results["table2.video_only.p_vs_fusion"].note
+    note = "fold 2 is left out: expected vid2 and vid6 of participants 003, 004 to test, found no vid2"
+    assert note in (out / "data_notes.txt").read_text(encoding="utf-8")
+    report = (out / "report.html").read_text(encoding="utf-8")
+    print_results(results)
+    for text in (report, capsys.readouterr().out):
+        assert "ested on 3 folds of 4 (1, 3, 4)" in text
+        assert "256 resamples" not in text
+        assert "1/256" not in text
+    assert "Three folds have 27 resamples" in report
+    assert "means are taken over the 3 folds that were tested" in report
+    again = reproduce_predictions(out / "predictions.npz", tmp_path / "again")
+    assert again.config["tested_folds"] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("n_videos", [0, 1])
+def test_without_a_fold_to_test_all_else_is_there_and_the_command_fails(
+    simulated_set, settings, tmp_path, small_study, n_videos, monkeypatch, capsys, caplog
+):
+    out = tmp_path / "R"
+    out.mkdir()
+    (out / "predictions.npz").write_bytes(b"of another run")
+    small_study &= {TrialId(participant, VIDEOS[0]) for participant in range(1, 9 * n_videos)}
+    monkeypatch.setattr(offline.study, "StudySettings", lambda *_: replace(settings, protocol="both"))
+    command = ["reproduce", str(simulated_set), "--out", str(out)]
+    assert console.run(app, command) == 1
+    told = capsys.readouterr()
+    why = "no fold could be tested: folds 1, 2, 3, 4 are left out: study gave not one trial (no stimulus)"
+    if n_videos:
+        why = "no fold could be tested: fold 1 is left out: expected vid1 and vid5 of participants 001, 002 "
+    assert told.err.splitlines()[-1].startswith(f"error: {why}")
+    assert told.err.splitlines()[-1].endswith(f". All else is in {out / 'report.html'}.")
+    assert f"): {why}" in told.out
+    assert told.out.splitlines()[-1] == f"report: {out / 'report.html'}"
+    results = read_results(out / "results.json")
+    for number_id in ("table1.accuracy", "as_written.table1.accuracy", "figure6"):
+        assert results[number_id].verdict is Verdict.NOT_COMPUTED
+        assert results[number_id].note.startswith(why)
+    assert results["xgboost.accuracy"].note == "its model is not among --models"
+    assert results["behaviour.asmr.responder_rate"].value is not None
+    assert results["figure3"].verdict is Verdict.DRAWN
+    assert not (out / "predictions.npz").exists()
+    assert why in html.unescape((out / "report.html").read_text(encoding="utf-8"))
+    claims = {claim.key: claim for claim in judge_claims(results)}
+    for key in ("detection", "time-course", "pulse"):
+        assert claims[key].verdict is ClaimVerdict.NOT_COMPUTABLE
+    assert claims["time-course"].why.startswith("No fold could be tested")
+    caplog.clear()
+    write_report_again(out)
+    assert caplog.records == []  # nothing is missing that was ever there
 
 
 def test_a_scheduler_that_is_not_there_is_told_before_anything_long_starts(
