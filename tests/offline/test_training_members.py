@@ -105,7 +105,7 @@ def test_no_tingles_or_only_tingles_is_one_clear_line(make_table, rating, advice
     tables = [make_table(trial, 100) for trial in trials]
     tables = [replace(table, rating=np.full_like(table.rating, rating)) for table in tables]
     n_tingle = 300 if rating else 0
-    told = rf"with and without tingle, got {n_tingle} with tingle of 300; add participants who {advice}"
+    told = rf"with and without tingle, got {n_tingle} with tingle of 300; add participants {advice}"
     with pytest.raises(DataError, match=told):
         train(tables, TINY, rng_seed=0)
 
