@@ -13,6 +13,7 @@ from rtasmr.clockwatch import ClockJump
 from rtasmr.config import ROLE_OPTIONS
 from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, printable, resolve_all
 from rtasmr.errors import ConfigError, StreamError, StreamLostError
+from rtasmr.loss_log import LossLog
 from rtasmr.rate import RateState, RateVerdict
 from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
 from rtasmr.stream_search import Search, Searcher, open_inlet
@@ -75,6 +76,8 @@ class Acquisition:
         What to look for; the streams of a viewer among many are those that are the viewer's own.
     whose : str
         What messages call the person whose streams these are; empty where there is only one.
+    until_lost : bool
+        The run ends when pulse, sound and picture are gone; see `LossLog`.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class Acquisition:
         *,
         roles: Sequence[Role] = tuple(Role),
         whose: str = "",
+        until_lost: bool = False,
     ) -> None:
+        self._losses = LossLog(until_lost=until_lost)
         self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in roles}
         for role, query in self._queries.items():
             if query is not None and query.polarity and role is not Role.PPG:
@@ -206,15 +211,17 @@ class Acquisition:
         """Take what has arrived and what has changed, without waiting."""
         (chunks, events), self._kept = self._kept, ([], [])
         events += self._take_arrivals()
+        self._losses.turn()
         # Markers first: a clip's start must be known before the ticks that belong to it.
         for role in sorted(self._inlets, key=lambda r: r in DATA_ROLES):
             inlet = self._inlets[role]
             try:
                 chunk = inlet.pull()
             except StreamLostError:
-                logger.warning(
-                    "%s%s stream %r is gone; looking for it", self._whose, role, printable(inlet.spec.name)
-                )
+                is_alarm = role in self._require and role not in self._on_trial
+                gone = "LOST, which this run requires" if is_alarm else "gone"
+                line = f"{self._whose}{role} stream {printable(inlet.spec.name)!r} is {gone}; looking for it"
+                self._losses.tell(line, is_alarm=is_alarm)
                 if role not in self._on_trial:
                     events.append(Lost(role))
                 self._drop(role)
@@ -273,6 +280,7 @@ class Acquisition:
 
     def close(self) -> None:
         """Disconnect from everything."""
+        self._losses.settle(is_end=not self.any_data)
         if self._search is not None:
             self._search.end()
         if self._searcher is not None:

@@ -322,7 +322,6 @@ class Engine:
             self._message = f"{role} stream lost, looking for it"
             if role in self._require:
                 self._message = f"{role} stream LOST, which this run requires; looking for it"
-                logger.error("%s", self._message)
         elif isinstance(event, Refused):
             self._message = f"{role} stream refused: {event.reason}"
         elif isinstance(event, ClockSet):

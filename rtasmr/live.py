@@ -74,7 +74,9 @@ def run_live(
     # What was mistyped is told before the model is loaded, which takes seconds.
     sources = Sources(config.queries or {}, say, network=config.network)
     config = replace(config, queries=sources.queries)
-    acquisition = Acquisition(_queries(config, marker_map), config.require, config.wait_s)
+    acquisition = Acquisition(
+        _queries(config, marker_map), config.require, config.wait_s, until_lost=config.until_lost
+    )
     with ExitStack() as stack:
         end_on_signals(end, stack)
         model = prepare(config, say)
@@ -115,13 +117,15 @@ def run_live(
         if presentation is not None:
             presentation.follow(store)
             end.follow(presentation.wait_end, presentation.ask_end)
+        is_over = threading.Event()
         if window and not stop.is_set():
-            _open_window(server, stack, say)
+            _open_window(server, is_over, stack, say)
         error = ""
         settle_garbage(stack)
         try:
             engine.run(joined)
         finally:
+            is_over.set()
             if recorder is not None:
                 error = recorder.finish()
         return {
@@ -255,14 +259,19 @@ def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Comma
     return obey
 
 
-def _open_window(server: SnapshotServer, stack: ExitStack, say: Callable[[str], None]) -> None:
-    """Start the window's process; closing the window ends the run, a crash of it does not."""
+def _open_window(
+    server: SnapshotServer, is_over: threading.Event, stack: ExitStack, say: Callable[[str], None]
+) -> None:
+    """Start the window's process; closing the window ends the run, a crash of it does not.
+
+    After the run, when ``is_over`` is set, a window that does not close by itself is ended without a word.
+    """
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
     process = subprocess.Popen([*command, "--close-when-ended", "--ends-run"])
 
     def watch() -> None:
         # A window that its user closed has told so itself, before its process was through.
-        if process.wait() != 0:
+        if process.wait() != 0 and not is_over.is_set():
             say(f"the window is gone; the run goes on. Open it again with: {attach_line(server)}")
 
     threading.Thread(target=watch, name="window-watch", daemon=True).start()

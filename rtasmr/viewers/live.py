@@ -82,10 +82,16 @@ def run_viewers(
     end = RunEnd()
     # What was mistyped is told before the model is loaded, which takes seconds.
     shared_sources = Sources(config.queries or {}, say, network=config.network)
-    places = [_place(viewer, say, network=config.network) for viewer in viewers]
+    places = [_place(viewer, config, say) for viewer in viewers]
     config = replace(config, queries=shared_sources.queries)
     required = tuple(role for role in config.require if role in STIMULUS_ROLES)
-    leader = Acquisition(shared_sources.queries, required, config.wait_s, roles=STIMULUS_ROLES)
+    leader = Acquisition(
+        shared_sources.queries,
+        required,
+        config.wait_s,
+        roles=STIMULUS_ROLES,
+        until_lost=config.until_lost,
+    )
     with ExitStack() as stack:
         end_on_signals(end, stack)
         model = prepare(config, say)
@@ -144,12 +150,19 @@ class _Place:
         }
 
 
-def _place(viewer: Viewer, say: Callable[[str], None], *, network: bool) -> _Place:
+def _place(viewer: Viewer, config: LiveConfig, say: Callable[[str], None]) -> _Place:
     queries = {Role.PPG: viewer.ppg} | ({Role.RATING: viewer.ratings} if viewer.ratings else {})
-    sources = Sources(queries, say, network=network)
+    sources = Sources(queries, say, network=config.network)
     # Who names no ratings has none: any other stream of that kind is somebody else's.
     roles = [role for role in OWN_ROLES if role in sources.queries]
-    own = Acquisition(sources.queries, (), 0.0, roles=roles, whose=f"viewer {viewer.code}")
+    own = Acquisition(
+        sources.queries,
+        config.require,
+        0.0,
+        roles=roles,
+        whose=f"viewer {viewer.code}",
+        until_lost=config.until_lost,
+    )
     return _Place(viewer, sources, own)
 
 

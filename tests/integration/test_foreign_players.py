@@ -150,7 +150,7 @@ def test_trigger_numbers_are_markers_and_their_loss_is_an_alarm(start: Start, tm
     assert account["markers"] == {"clip": 1, "rating": 1, "unknown": 1, "unknown_texts": {"99": 1}}
     assert error.count("'99'") == 1
     assert [segment["label"] for segment in account["segments"]] == ["", "vid1"]
-    assert error.count("clip stream LOST, which this run requires") == 1
+    assert error.count("clip stream 'Trigger box' is LOST, which this run requires") == 1
     assert account["interruptions"] == {"clip": 1, "rating": 1}
     assert (account["ticks"], account["missing"]) == (80, 0)
 
