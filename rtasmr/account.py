@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +12,13 @@ import typer
 
 from rtasmr.console import final_account
 
+logger = logging.getLogger(__name__)
+
 
 def end_with(account: dict[str, Any], as_json: bool) -> None:
     """Print what a run adds up to; a recording that failed is an error."""
+    for remark in account.get("remarks", ()):
+        logger.warning("%s", remark)
     with ended(account), final_account():
         if as_json:
             typer.echo(json.dumps(account))

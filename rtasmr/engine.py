@@ -27,6 +27,7 @@ from rtasmr.latency import DRAW, LeadWatch
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import MarkerIntake
+from rtasmr.overload import OverloadWatch
 from rtasmr.pipeline import Pipeline
 from rtasmr.predictor import Asking
 from rtasmr.pulse_gate import PulseGate
@@ -144,6 +145,7 @@ class Engine:
         self.pulse = PulseWatch()
         self._gate = PulseGate()
         self._lead = LeadWatch()
+        self._overload = OverloadWatch()
         self._told_lead = False
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
@@ -188,6 +190,8 @@ class Engine:
     def end(self) -> None:
         """Deliver what still waits for its look-ahead, and show that the run has ended."""
         self._deliver(self._pipeline.flush())
+        for text in self._overload.close():
+            self.record_incident(text)
         self._show(RunState.ENDED, self._message)
 
     def fail(self, error: BaseException) -> None:
@@ -257,7 +261,7 @@ class Engine:
         chunks, events = self._acquisition.pull()
         for event in events:
             self._handle(event)
-            self._record_incident(incident_text(event))
+            self.record_incident(incident_text(event))
         if self._companions is not None:
             for spec, times, data in self._companions.pull(self._acquisition.timebase):
                 self._record(spec.source_id, spec, times, data)
@@ -341,7 +345,8 @@ class Engine:
             self._record(chunk.role.value, self._specs[chunk.role], chunk.times, chunk.data)
         return chunk
 
-    def _record_incident(self, text: str) -> None:
+    def record_incident(self, text: str) -> None:
+        """Record what happened, as a text of `rtasmr.incidents`, as of now."""
         now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
         self._record("incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([text], dtype=object))
 
@@ -355,7 +360,7 @@ class Engine:
                 "clock, so latency is not measured. Set its clock, or the rate in its header, right.",
                 1000 * (needed - taken),
             )
-            self._record_incident(ahead_text(needed - taken))
+            self.record_incident(ahead_text(needed - taken))
         return can_measure
 
     def _take_markers(self, chunk: Chunk) -> Chunk | None:
@@ -420,6 +425,8 @@ class Engine:
         if self._outlet is not None:
             self._outlet.push_at(row, np.array([tick_lsl]))
         published = pylsl.local_clock()
+        for text in self._overload.push(prediction.time_s, prediction.cause):
+            self.record_incident(text)
         self.tally.count(prediction.segment, prediction.tick, prediction.status)
         needed = math.nan if frame is None else timebase.from_session(frame.time_s + self._lookahead_s)
         if frame is not None:

@@ -25,6 +25,7 @@ def live_status(engine: Engine) -> dict[str, Any] | None:
         "p_high": _probability(newest.p_high),
         "outside": newest.outside,
         "status": newest.status.name.lower(),
+        "cause": newest.cause.value,
         "message": engine.message,
         "modalities": [m.value for m in modalities_of(newest.modalities)],
         "pulse": _pulse(engine.pulse.state),

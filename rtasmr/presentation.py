@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rtasmr.link import SnapshotStore
@@ -25,6 +25,8 @@ class Presentation:
         Identities of streams to record beside the run's input.
     header : mapping of str to str
         Entries for the recording's header.
+    incidents : callable
+        Returns what the recording is to say of the session once it is over; see `rtasmr.incidents`.
     """
 
     wait_end: Callable[[], object]
@@ -33,3 +35,4 @@ class Presentation:
     follow: Callable[[SnapshotStore], object]
     streams: tuple[str, ...] = ()
     header: Mapping[str, str] = field(default_factory=dict)
+    incidents: Callable[[], Sequence[str]] = tuple

@@ -11,11 +11,12 @@ from rtasmr.grid import tick_time
 from rtasmr.markers import is_translated
 from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.ratings import RatingTrack
+from rtasmr.recorded_causes import causes_of
 from rtasmr.recorded_features import segments_from_recording
 from rtasmr.session import RecordedStream, Recording
 from rtasmr.snapshot import TickRecord
 from rtasmr.stream_specs import DISTANCE_SPEC, TINGLE_CHANNELS, TINGLE_NAME
-from rtasmr.types import Chunk, Role, Segment, Status
+from rtasmr.types import Cause, Chunk, Role, Segment, Status
 
 _TOLERANCE_S = 1e-3
 """A record belongs to a segment if its stamp lies this near the tick's time there."""
@@ -42,7 +43,11 @@ def ticks_of(recording: Recording) -> tuple[TickRecord, ...]:
     try:
         return tuple(
             _records_of(
-                stream, segments_from_recording(recording), ratings_of(recording), _distances(recording)
+                stream,
+                segments_from_recording(recording),
+                ratings_of(recording),
+                _distances(recording),
+                causes_of(recording, stream.times, stream.data[:, TINGLE_CHANNELS.index("status")]),
             )
         )
     except (ValueError, OverflowError) as error:
@@ -86,6 +91,7 @@ def _records_of(
     segments: Sequence[Segment],
     ratings: RatingTrack,
     distances: Mapping[float, float],
+    causes: Sequence[Cause],
 ) -> list[TickRecord]:
     """Return the records of the output stream; ValueError where a number is none or out of range."""
     origins = [segment.origin for segment in segments]
@@ -113,6 +119,7 @@ def _records_of(
                 p_low=_finite(column["p_low"][i]),
                 p_high=_finite(column["p_high"][i]),
                 outside=distances.get(time_s, math.nan) > 1.0,
+                cause=causes[i],
             )
         )
     return records

@@ -23,6 +23,7 @@ from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.session import RecordedStream
 from rtasmr.snapshot import NO_RATING, TickRecord
 from rtasmr.tables import Session
+from rtasmr.types import Cause, Role, Status
 
 _GAP_INTERVALS = 1.5
 """Stamps of a regular stream farther apart than so many sample intervals have lost samples between them."""
@@ -88,15 +89,17 @@ def agreement(p: NDArray[np.float64], rating: NDArray[np.int64], threshold: floa
 class ClipFacts:
     """One showing of a clip.
 
-    ``records`` are its ticks, ``start_s`` its beginning in seconds on the session clock. The rest is NaN,
-    or None, where there is nothing to tell: the share of ticks with a probability, its mean, the share of
-    those that reach the threshold, the mean rating, and the median pulse rate and signal quality.
+    ``records`` are its ticks, ``start_s`` its beginning in seconds on the session clock, ``n_shown`` how
+    many of its ticks are outside its pauses. The rest is NaN, or None, where there is nothing to tell: the
+    share of those ticks with a probability, its mean, the share of the judged that reach the threshold, the
+    mean rating, and the median pulse rate and signal quality.
     """
 
     label: str
     start_s: float
     records: tuple[TickRecord, ...]
     question: Question
+    n_shown: int
     share_judged: float
     mean_p: float
     share_called: float
@@ -119,11 +122,17 @@ def clips_of(session: Session, records: Sequence[TickRecord], threshold: float) 
     )
 
 
+def is_held(record: TickRecord) -> bool:
+    """Whether a tick has no probability since what was shown was held: a pause is no loss."""
+    return record.cause is Cause.PAUSED and record.status is not Status.OK
+
+
 def _clip(
     pulse: pl.DataFrame, records: tuple[TickRecord, ...], threshold: float, question: Question
 ) -> ClipFacts:
     p = np.array([r.p for r in records])
     rating = np.array([r.rating for r in records], dtype=np.int64)
+    n_shown = sum(not is_held(r) for r in records)
     known, rated = p[np.isfinite(p)], rating[rating != NO_RATING]
     during = pulse.filter(pl.col("time_s").is_between(records[0].time_s, records[-1].time_s))
     return ClipFacts(
@@ -131,7 +140,8 @@ def _clip(
         start_s=records[0].time_s,
         records=records,
         question=question,
-        share_judged=len(known) / len(p),
+        n_shown=n_shown,
+        share_judged=len(known) / n_shown if n_shown else math.nan,
         mean_p=float(known.mean()) if len(known) else math.nan,
         share_called=float(np.mean(known >= threshold)) if len(known) else math.nan,
         mean_rating=float(rated.mean()) if len(rated) else math.nan,
@@ -162,12 +172,22 @@ class StreamFacts:
 
 def sound_delay_of(header: Mapping[str, str]) -> str:
     """Return what the viewing added to the times of its sound, in words; empty where it played nothing."""
+    told = _settings(header).get("sound_delay", "")
+    return told if isinstance(told, str) else ""
+
+
+def asked_for_pulse(header: Mapping[str, str]) -> bool:
+    """Whether the run was told where its pulse comes from."""
+    queries = _settings(header).get("queries", {})
+    return isinstance(queries, dict) and bool(queries.get(Role.PPG.value))
+
+
+def _settings(header: Mapping[str, str]) -> dict[str, object]:
     try:
         settings = json.loads(header.get("config", ""))
     except (ValueError, RecursionError):  # no settings, or damaged: nothing is known
-        return ""
-    told = settings.get("sound_delay", "") if isinstance(settings, dict) else ""
-    return told if isinstance(told, str) else ""
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def streams_of(session: Session) -> tuple[StreamFacts, ...]:

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from rtasmr.errors import DataError
-from rtasmr.incidents import INCIDENTS_SPEC
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
-from rtasmr.session_facts import ClipFacts, StreamFacts, clips_of, median, sound_delay_of, streams_of
+from rtasmr.session_events import happenings, losses
+from rtasmr.session_facts import (
+    ClipFacts,
+    StreamFacts,
+    clips_of,
+    is_held,
+    median,
+    sound_delay_of,
+    streams_of,
+)
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session, load_session
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
 from rtasmr.view.pulse_figure import draw_pulse
 from rtasmr.view.state import model_notices
-from rtasmr.view.tracks import STATUS_WORDS, Span
+from rtasmr.view.tracks import CAUSE_WORDS, STATUS_WORDS, Span, reason_word
 from rtasmr.view.wording import clean
 
 PAGE_FILE = "session.html"
 SIMULATED_WORDS = "simulated pulse: says nothing about a person"
 UNFINISHED_WORDS = "the recording was not closed by its writer: this is what could be read"
 _DASH = "\N{EN DASH}"
-_MAX_INCIDENTS = 20
+_MAX_ROWS = 20
+"""Most lines of what happened."""
 _FILE_WORDS = {
     ".csv": "10 Hz table",
     ".parquet": "10 Hz table",
@@ -105,6 +115,7 @@ def notices_of(session: Session, account: Account) -> list[str]:
         s.spec.stype == "PPG" and s.spec.desc.get("simulated") == "true" for s in session.recording.streams
     ):
         notices.append(SIMULATED_WORDS)
+    notices += losses(session, account.records)
     if not session.complete:
         notices.append(UNFINISHED_WORDS)
     return notices
@@ -176,18 +187,19 @@ def _page(
         f"{cares}{_tiles(session, account, clips, summary)}"
         f"{_clip_table(clips)}"
         f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
-        f"{_quality(account, streams, summary)}{_incidents(session, account)}{_latency(summary)}"
+        f"{_quality(account, streams, summary)}{_happenings(session, account)}{_latency(summary)}"
         f"{_files(session.recording.path, paths)}</main></body></html>\n"
     )
 
 
 def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summary: Mapping[str, Any]) -> str:
     n_judged = sum(not math.isnan(r.p) for r in account.records)
+    n_shown = sum(not is_held(r) for r in account.records)
     latency = summary.get("latency_ms", {})
     tiles = {
         "clips shown": str(len(clips)),
         "recorded": f"{account.records[-1].time_s - account.records[0].time_s:.0f} s",
-        "ticks with a probability": _percent(n_judged / len(account.records)),
+        "ticks with a probability": _percent(n_judged / n_shown if n_shown else None),
         "rating presses": str(session.ratings.height),
         "median pulse": _number(median(session.pulse_rate["rate_bpm"]), 0, " / min"),
         "latency, p99": _number(latency.get("p99"), 0, " ms"),
@@ -211,7 +223,7 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
         rows.append(
             (
                 clip.label,
-                f"{len(clip.records) / 10:.0f}",
+                f"{clip.n_shown / FRAME_RATE_HZ:.0f}",
                 _percent(clip.share_judged),
                 _number(clip.mean_p, 2),
                 _percent(clip.share_called),
@@ -224,8 +236,9 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
             )
         )
     notes = [
-        "Judged: share of ticks with a probability. P: probability of a tingle. Called: share of the judged "
-        "ticks where P reaches the threshold. Pulse: median, beats per minute.",
+        "Seconds: without pauses. Judged: share of their ticks with a probability. P: probability of a "
+        "tingle. Called: share of the judged ticks where P reaches the threshold. Pulse: median, beats per "
+        "minute.",
         "Same call: share of the rated 0.1 s steps where probability and threshold say what the rating says "
         "(above 0: tingle). AUC: chance that a step rated above 0 has the higher probability; 0.5 is chance. "
         "Neighbouring steps are nearly copies, so one clip proves little.",
@@ -241,9 +254,10 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
 
 
 def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[str, Any]) -> str:
-    counts = {status: sum(r.status is status for r in account.records) for status in STATUS_WORDS}
+    counts = Counter(reason_word(r.status, r.cause) for r in account.records)
     n = len(account.records)
-    status_rows = [(STATUS_WORDS[s], str(k), _percent(k / n)) for s, k in counts.items() if k]
+    words = (*STATUS_WORDS.values(), *CAUSE_WORDS.values())
+    status_rows = [(word, str(counts[word]), _percent(counts[word] / n)) for word in words if counts[word]]
     stream_rows = [
         (
             s.name + (", simulated" if s.is_simulated else ""),
@@ -266,29 +280,10 @@ def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[
     return text
 
 
-def _incidents(session: Session, account: Account) -> str:
-    events = session.events.filter(session.events["stream"] == INCIDENTS_SPEC.name)
-    rows = [
-        (f"{time_s - account.records[0].time_s:.1f}", _incident(text))
-        for time_s, text in events.select("time_s", "text").rows()
-    ]
-    more = f'<p class="soft">and {len(rows) - _MAX_INCIDENTS} more</p>' if len(rows) > _MAX_INCIDENTS else ""
-    return _table(("second", "*what happened"), rows[:_MAX_INCIDENTS]) + more if rows else ""
-
-
-def _incident(text: str) -> str:
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return text  # another program's, or damaged: shown as it is
-    if not isinstance(content, dict) or not {"stream", "what"} <= content.keys():
-        return text
-    what = str(content["what"])
-    shift_s = content.get("shift_s")
-    if isinstance(shift_s, (int, float)):
-        what = f"its clock was set anew, by {shift_s:+.3f} s"
-    reason = f": {content['reason']}" if "reason" in content else ""
-    return f"{content['stream']} {what}{reason}"
+def _happenings(session: Session, account: Account) -> str:
+    rows = [(f"{second:.1f}", line) for second, line in happenings(session, account.records)]
+    more = f'<p class="soft">and {len(rows) - _MAX_ROWS} more</p>' if len(rows) > _MAX_ROWS else ""
+    return _table(("second", "*what happened"), rows[:_MAX_ROWS]) + more if rows else ""
 
 
 def _latency(summary: Mapping[str, Any]) -> str:

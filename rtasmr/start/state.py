@@ -14,7 +14,7 @@ from rtasmr.questions import Question
 from rtasmr.start.choice import Choice, Problem, Shown, command_line, problems_of
 from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
-from rtasmr.types import Role
+from rtasmr.types import Cause, Role
 from rtasmr.view.lights import Level
 from rtasmr.view.wording import clean, clock_text
 
@@ -42,7 +42,8 @@ STATED_IN_PLAYLIST = (Offer(QUESTION, "", "as the playlist says of each clip"),)
 MICROPHONE = Offer(Role.SOUND.value, "microphone", "Default microphone")
 SCREEN = Offer(Role.PICTURE.value, "screen", "The first screen")
 
-_TOO_SLOW = "close other programs: this computer could not keep up, and skipped ticks"
+_TOO_SLOW = "close other programs: this computer could not keep up"
+_MAX_SUMMARY = 600
 _MISSING_DISPLAY = "The display is not there any more: choose another one, or connect it."
 _MISSING_MODEL = "The model is not installed any more: choose another one."
 _NO_LIVE_MODEL = "No model for live use is installed: choose one of the others, which say what differs."
@@ -377,9 +378,13 @@ class StartState:
 def _going(status: Mapping[str, Any]) -> Verdict:
     """Say how a run goes; what libraries print on the way is no news."""
     clip, state = status.get("segment") or "no clip", status.get("status", "")
+    if state != "ok" and status.get("cause", Cause.NONE) != Cause.NONE:
+        state = status["cause"]  # no stream is at fault
     since = clock_text(status["tick"] / FRAME_RATE_HZ)
     told = f"Running: {clip}, {since}, {state}. {status.get('message') or ''}"
-    return Verdict(Level.GOOD if state in ("ok", "warmup") else Level.CARE, clean(told.strip(), 200))
+    return Verdict(
+        Level.GOOD if state in ("ok", "warmup", Cause.PAUSED) else Level.CARE, clean(told.strip(), 200)
+    )
 
 
 def _summary(account: Mapping[str, Any]) -> Verdict:
@@ -390,5 +395,10 @@ def _summary(account: Mapping[str, Any]) -> Verdict:
     files = ", ".join(Path(file).name for file in account.get("files", ()))
     told = f"Ended: {judged}{f' ({others})' if others else ''}; "
     told += f"recorded {files}" if files else "nothing was recorded"
+    remarks: Sequence[str] = account.get("remarks", ())
+    told = ". ".join((told, *remarks))
+    player = account.get("player") or {}
     is_slow = bool(account.get("samples", {}).get("skipped_ticks"))
-    return Verdict(Level.CARE if is_slow else Level.GOOD, clean(told), _TOO_SLOW if is_slow else "")
+    is_slow = is_slow or bool(remarks and player.get("pictures_dropped"))
+    level = Level.CARE if is_slow or remarks else Level.GOOD
+    return Verdict(level, clean(told, _MAX_SUMMARY), _TOO_SLOW if is_slow else "")

@@ -193,6 +193,11 @@ def test_a_run_is_followed_to_its_end(state):
     assert (state.is_running, state.can_start, state.can_check) == (True, False, False)
     assert state.run_text.text == "Running: rain, 1:05, ok."
 
+    for cause, level in (("paused", Level.GOOD), ("overload", Level.CARE)):
+        facts = {"tick": 657, "segment": "rain", "status": "gap", "cause": cause}
+        state.progress = Progress("", facts)
+        assert (state.run_text.text, state.run_text.level) == (f"Running: rain, 1:05, {cause}.", level)
+
     account = {"ticks": 60, "status": {"ok": 10, "warmup": 50}, "files": ["/d/P01_001.xdf"], "error": ""}
     state.progress = Progress("bye", {}, 0, account)
     assert state.can_start
@@ -201,6 +206,12 @@ def test_a_run_is_followed_to_its_end(state):
     state.progress = Progress("bye", {}, 0, {**account, "samples": {"skipped_ticks": 7}})
     assert (state.run_text.text, state.run_text.level) == (told, Level.CARE)
     assert "could not keep up" in state.run_text.fix
+    lossy = {"remarks": ["632 of 1797 pictures were not shown"], "player": {"pictures_dropped": 632}}
+    state.progress = Progress("bye", {}, 0, {**account, **lossy})
+    assert state.run_text.text == f"{told}. 632 of 1797 pictures were not shown"
+    assert (state.run_text.level, "close other programs" in state.run_text.fix) == (Level.CARE, True)
+    state.progress = Progress("bye", {}, 0, {**account, "remarks": ["no pulse came"]})
+    assert (state.run_text.level, state.run_text.fix) == (Level.CARE, "")
     assert state.recordings == (Path("/d/P01_001.xdf"),)
 
 

@@ -1,0 +1,66 @@
+"""What must be said of a session that is over: to whoever ran it, in its recording and on its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rtasmr.config import LiveConfig
+from rtasmr.types import Role
+
+DROPPED = "dropped"
+"""Kind of the incident: ``{"stream": "player", "what": "dropped", "pictures": .., "dropped": ..}``."""
+
+WORTH_SAYING = 0.01
+"""Share of the pictures, and of the ticks, from which on a loss is worth a warning."""
+
+NO_PULSE = "no pulse came, though a sensor was named: the session is without one"
+
+
+def remarks_of(account: Mapping[str, Any], config: LiveConfig) -> list[str]:
+    """Return a line for everything that whoever ran a session must know before they use it.
+
+    Parameters
+    ----------
+    account : mapping
+        The final account of the run, with the player's where there was one.
+    config : LiveConfig
+        What was asked for.
+    """
+    remarks = []
+    if Role.PPG in (config.queries or {}) and Role.PPG.value in account["absent"]:
+        remarks.append(f"{NO_PULSE}. Check it with 'rtasmr doctor', or have it required: --require ppg")
+    player = account.get("player")
+    if player:
+        remarks += dropped_words(player["pictures"], player["pictures_dropped"])
+    return [*remarks, *overload_words(account["samples"]["skipped_ticks"], account["ticks"])]
+
+
+def dropped_words(n_shown: int, n_dropped: int) -> list[str]:
+    """Return the warning that the person did not see a film as it is; none where little is missing."""
+    n = n_shown + n_dropped
+    if n_dropped < WORTH_SAYING * n or not n_dropped:
+        return []
+    return [
+        f"{n_dropped} of {n} pictures ({100 * n_dropped / n:.0f} %) were not shown: "
+        "the person did not see the film as it is. This computer did not keep up"
+    ]
+
+
+def overload_words(n_ticks: int, n_all: int) -> list[str]:
+    """Return the warning that ticks are missing through no stream's fault; none where few are."""
+    if n_ticks < WORTH_SAYING * n_all or not n_ticks:
+        return []
+    return [
+        f"this computer did not keep up: {n_ticks} of {n_all} ticks ({100 * n_ticks / n_all:.0f} %) "
+        "are without a probability for that"
+    ]
+
+
+def dropped_incidents(player: Mapping[str, Any] | None) -> list[str]:
+    """Return what the recording is to say of the player's account: a marker of pictures that were dropped."""
+    if not player or not player["pictures_dropped"]:
+        return []
+    counts = {"pictures": player["pictures"], "dropped": player["pictures_dropped"]}
+    return [json.dumps({"stream": "player", "what": DROPPED, **counts})]
