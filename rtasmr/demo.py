@@ -140,6 +140,7 @@ def _conclude(out: Path, account: dict[str, Any], seconds: float) -> None:
         "nothing here says anything about people.\n"
         f"  ticks        {account['ticks']}, missing {account['missing']}, duplicates "
         f"{account['duplicates']}, provider {account['provider']}\n"
+        f"  probability  {_judged(account)}\n"
         f"  latency      p50 {latency['p50']} ms, p99 {latency['p99']} ms (newest needed sample to "
         "published probability)\n"
         f"  age          p50 {age['p50']} ms, p99 {age['p99']} ms (moment judged to published "
@@ -150,6 +151,14 @@ def _conclude(out: Path, account: dict[str, Any], seconds: float) -> None:
         f"  model        {out / 'models' / MODEL_ID}, installed: 'rtasmr live' takes it until there is a "
         "real one"
     )
+
+
+def _judged(account: dict[str, Any]) -> str:
+    """Say how many ticks have a probability, and why the others have none."""
+    others = ", ".join(f"{n} {name}" for name, n in account["status"].items() if name != "ok" and n)
+    told = f"in {account['status'].get('ok', 0)} of {account['ticks']} ticks"
+    told += f", none in the others ({others})" if others else ""
+    return "; ".join((told, *account["remarks"]))
 
 
 def _say(text: str) -> None:

@@ -30,6 +30,7 @@ from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.presentation import Presentation
 from rtasmr.recorder import Recorder
+from rtasmr.remarks import remarks_of
 from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
@@ -124,12 +125,16 @@ def run_live(
         settle_garbage(stack)
         try:
             engine.run(joined)
+            for text in () if presentation is None else presentation.incidents():
+                engine.record_incident(text)
         finally:
             is_over.set()
             if recorder is not None:
                 error = recorder.finish()
+        told = account(engine, model, store)
         return {
-            **account(engine, model, store),
+            **told,
+            "remarks": remarks_of(told, config),
             **recording_account(recorder),
             "sources": sources.account(acquisition.inlets),
             "error": error,

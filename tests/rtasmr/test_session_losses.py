@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtasmr.config import LiveConfig
+from rtasmr.demo import _judged
 from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.overload import OverloadWatch
 from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
@@ -133,3 +134,9 @@ def test_only_what_matters_is_remarked():
     assert "438 of 600 ticks (73 %)" in slow
     assert remarks_of(account_with(player=None), free) == []
     assert dropped_incidents(None) == dropped_incidents({"pictures": 9, "pictures_dropped": 0}) == []
+
+
+def test_the_demo_names_the_ticks_without_a_probability():
+    account = account_with(status={"ok": 300, "warmup": 0, "stale": 300}, remarks=["too slow"])
+    assert _judged(account) == "in 300 of 600 ticks, none in the others (300 stale); too slow"
+    assert _judged(account_with(status={"ok": 600}, remarks=[])) == "in 600 of 600 ticks"
