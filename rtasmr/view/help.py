@@ -12,23 +12,39 @@ from rtasmr.view.look import bold_label
 LEGEND = (
     ("solid line", "probability of a tingle, from 0 to 1"),
     ("band around it", "uncertainty, where the model gives it"),
-    ("dashed line", "threshold: from here on the model says tingle"),
-    ("grey steps", "the person's own rating, 0 to 3"),
-    ("hatched", "no probability, and the word for why"),
-    ("dots at the end", "pending: the model looks ahead before it judges"),
+    ("dashed line across", "threshold: from here on the model says tingle"),
+    ("grey steps", "the person's own rating, 0 to 3 (axis on the right)"),
+    ("dotted upright line", "a clip begins, or one ends (free: between clips)"),
+    ("outside training", "red dots: unlike what the model learned from"),
+    ("pending", "blue dots: the model looks ahead before it judges"),
+    ("pulse: green, dashed", "beats per minute; quality of the signal, 0 to 1"),
     ("triangles", "beats of the pulse"),
 )
+REASONS = (
+    ("warm-up", "the first 5 s of a clip, and of a sensor"),
+    ("paused", "what is shown was held; no fault"),
+    ("overload", "this computer did not keep up: close other programs"),
+    ("stale", "a stream was late, or is silent"),
+    ("gap", "samples were lost, or a stream is gone"),
+    ("bad input", "a stream is flat, saturated, or of a wrong rate"),
+    ("absent", "a stream that the model needs was never there"),
+    ("no record", "nothing was judged"),
+)
 KEYS = (
-    ("+  and  -", "shorter and longer time axis"),
+    ("+ or =, and -", "shorter and longer time axis"),
     ("A", "the whole session"),
     ("T", "light or dark"),
     ("F11", "full screen"),
     ("Tab, Space", "go to a control, use it"),
-    ("P, N", "with a playlist: pause or go on, next item"),
+    ("P", "pause what is shown, or go on"),
+    ("N", "next clip, or end the only one"),
+    ("Alt+T, twice", "stop: end the session"),
     ("?  or  F1", "this page; Esc closes it"),
-    ("Ctrl+W", "close the window; ends the run if it opened with it"),
+    ("Ctrl+W, Ctrl+Q", "close the window; ends the session if it opened with it"),
 )
-WIDTH = 640
+SECTIONS = ((("The picture", LEGEND),), (("Why there is no probability", REASONS), ("Keys", KEYS)))
+"""Two columns."""
+WIDTH = 1060
 
 
 class HelpOverlay(QtWidgets.QFrame):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
@@ -45,21 +61,14 @@ class HelpOverlay(QtWidgets.QFrame):  # type: ignore[misc]  # pyqtgraph's Qt car
         self.notes.setWordWrap(True)
         self.close_button = QtWidgets.QPushButton("Close")
         self.close_button.clicked.connect(self.hide)
-        grid = QtWidgets.QGridLayout()
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(2)
-        grid.setColumnStretch(1, 1)
-        row = 0
-        for heading, lines in (("The picture", LEGEND), ("Keys", KEYS)):
-            grid.addWidget(bold_label(heading), row, 0, 1, 2)
-            for i, (left, right) in enumerate(lines, start=row + 1):
-                grid.addWidget(QtWidgets.QLabel(left), i, 0)
-                grid.addWidget(QtWidgets.QLabel(right), i, 1)
-            row += len(lines) + 1
+        columns = QtWidgets.QHBoxLayout()
+        columns.setSpacing(24)
+        for sections in SECTIONS:
+            columns.addLayout(_grid_of(sections), stretch=1)
         self._notes_heading = bold_label("Notices")
         rows = QtWidgets.QVBoxLayout(self)
         rows.setContentsMargins(20, 12, 20, 12)
-        rows.addLayout(grid)
+        rows.addLayout(columns)
         rows.addWidget(self._notes_heading)
         rows.addWidget(self.notes)
         rows.addWidget(self.close_button, alignment=QtCore.Qt.AlignmentFlag.AlignRight)
@@ -81,3 +90,22 @@ class HelpOverlay(QtWidgets.QFrame):  # type: ignore[misc]  # pyqtgraph's Qt car
         width = min(WIDTH, room.width())
         height = min(max(self.sizeHint().height(), self.heightForWidth(width)), room.height())
         self.setGeometry((room.width() - width) // 2, (room.height() - height) // 2, width, height)
+
+
+def _grid_of(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Any:
+    """Return headings, and under each what it explains, line by line."""
+    grid = QtWidgets.QGridLayout()
+    grid.setHorizontalSpacing(12)
+    grid.setVerticalSpacing(2)
+    grid.setColumnStretch(1, 1)
+    row = 0
+    for heading, lines in sections:
+        grid.addWidget(bold_label(heading), row, 0, 1, 2)
+        for i, (left, right) in enumerate(lines, start=row + 1):
+            words = QtWidgets.QLabel(right)
+            words.setWordWrap(True)
+            grid.addWidget(QtWidgets.QLabel(left), i, 0, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(words, i, 1, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
+        row += len(lines) + 1
+    grid.setRowStretch(row, 1)
+    return grid

@@ -144,6 +144,25 @@ def test_the_help_page_opens_closes_and_has_every_notice(qtbot, window):
     assert window.help.isVisible()
 
 
+def test_the_help_page_explains_every_stretch_and_every_key_and_fits(qtbot, window):
+    from pyqtgraph.Qt import QtWidgets
+
+    from rtasmr.view.help import LEGEND, REASONS
+    from rtasmr.view.items import PATTERNS
+
+    press(qtbot, window, "?")
+    assert PATTERNS.keys() <= {mark for mark, _ in (*LEGEND, *REASONS)}
+    said = " ".join(label.text() for label in window.help.findChildren(QtWidgets.QLabel))
+    keys = [shortcut.key().toString() for shortcut in window.findChildren(QtWidgets.QShortcut)]
+    assert "N" in keys
+    assert [key for key in (*keys, "Alt+T") if key not in said] == []
+    assert window.programme.stop.shortcut().toString() == "Alt+T"
+    assert "quality of the signal" in said
+    assert "ends the session" in said
+    page = window.help
+    assert page.height() >= page.heightForWidth(page.width())  # nothing is cut at 1024 x 640
+
+
 def test_many_notices_leave_the_picture_its_place(qtbot, window, store, server):
     from dataclasses import replace
 
