@@ -75,7 +75,7 @@ def live(
     json_: options.Json = False,
 ) -> None:
     """Merge LSL streams, predict ten times a second, show, publish and record."""
-    from rtasmr.display import has_display
+    from rtasmr.display import display_problem
     from rtasmr.live import run_live
     from rtasmr.viewers.config import viewers_of
     from rtasmr.viewers.live import run_viewers
@@ -111,8 +111,8 @@ def live(
     if watching := viewers_of(viewer or (), viewers):
         end_with(run_viewers(config, watching, say=say, status=show), json_)
         return
-    if not headless and not has_display():
-        say("no display here (DISPLAY is not set): running without a window")
+    if not headless and (problem := display_problem()):
+        say(f"no display here ({problem}): running without a window")
         headless = True
     account = run_live(config, window=not headless, say=say, status=show)
     end_with(account, json_)

@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-NO_SCREEN = (
-    "expected a screen to show the stimulus on, DISPLAY is not set; start it on a desktop (or publish "
-    "the file without showing it: rtasmr source media)"
-)
+PAUSES_S = (0.1, 0.3)
+"""Between one question and the next to a server that does not answer."""
+
+
+def no_screen() -> str:
+    """Return the error of a stimulus that cannot be shown here."""
+    return (
+        f"expected a screen to show the stimulus on, {display_problem()}; start it on a desktop (or publish "
+        "the file without showing it: rtasmr source media)"
+    )
 
 
 def has_display() -> bool:
     """Whether a window could be shown here."""
-    if sys.platform in ("win32", "darwin"):
+    return not display_problem()
+
+
+def display_problem() -> str:
+    """Return why no window can be shown here; empty where one can."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("WAYLAND_DISPLAY"):
+        return ""
+    name = os.environ.get("DISPLAY")
+    if not name:
+        return "DISPLAY is not set"
+    return "" if _answers(name) else f"the X server that DISPLAY names ({name!a:.60}) does not answer"
+
+
+@cache
+def _answers(name: str) -> bool:
+    """Whether an X server takes a connection; without that Qt ends the process, with lines of its own.
+
+    A server that has lost its last connection starts anew, and takes none meanwhile: it is asked again,
+    and a connection that was taken stays until the process ends.
+    """
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:  # not to be asked here; Qt has its own word for a library that lacks
         return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    xcb.xcb_connect.argtypes, xcb.xcb_connect.restype = (ctypes.c_char_p, ctypes.c_void_p), ctypes.c_void_p
+    for function in (xcb.xcb_connection_has_error, xcb.xcb_disconnect):
+        function.argtypes = (ctypes.c_void_p,)
+    for pause_s in (*PAUSES_S, None):
+        connection = xcb.xcb_connect(os.fsencode(name), None)  # never null: an error is one, too
+        if not xcb.xcb_connection_has_error(connection):
+            return True
+        xcb.xcb_disconnect(connection)
+        if pause_s is not None:
+            time.sleep(pause_s)
+    return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rtasmr import lslconfig
-from rtasmr.display import NO_SCREEN, has_display
+from rtasmr.display import has_display, no_screen
 from rtasmr.errors import ConfigError, RtasmrError
 from rtasmr.player.config import PlayerConfig, RatingInput
 from rtasmr.questions import ASKED, Question
@@ -138,7 +138,7 @@ def show(config: PlayerConfig, *, network: bool, is_tied: bool) -> None:
 
 def _need_screen() -> None:
     if not has_display():
-        raise ConfigError(NO_SCREEN)
+        raise ConfigError(no_screen())
 
 
 if __name__ == "__main__":

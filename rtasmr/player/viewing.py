@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from rtasmr.config import LiveConfig
-from rtasmr.display import NO_SCREEN, has_display
+from rtasmr.display import has_display, no_screen
 from rtasmr.errors import ConfigError
 from rtasmr.live import run_live
 from rtasmr.player.config import PlayerConfig
@@ -52,7 +52,7 @@ def run_view(
         If a file, the playlist, the model, the streams or the recording cannot be had.
     """
     if not has_display():
-        raise ConfigError(NO_SCREEN)
+        raise ConfigError(no_screen())
     plan = plan_of(player)
     header = {}
     if plan.playlist is not None:

@@ -6,14 +6,13 @@ import os
 import sys
 
 from rtasmr.console import EXIT_ERROR, PRIVATE
-from rtasmr.display import has_display
-from rtasmr.start.command import NO_SCREEN
+from rtasmr.start.command import no_screen
 
 
 def main() -> int:
     """Open the page; 0 when it was closed, 1 with one line where there is no screen."""
-    if not has_display():
-        sys.stderr.write(f"error: {NO_SCREEN}\n")
+    if problem := no_screen():
+        sys.stderr.write(f"error: {problem}\n")
         return EXIT_ERROR
     from rtasmr.start.page import open_page  # Qt, which needs the screen
 

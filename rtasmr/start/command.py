@@ -7,17 +7,21 @@ import sys
 
 import typer
 
-from rtasmr.display import has_display
+from rtasmr.display import display_problem
 from rtasmr.errors import ConfigError
 
-NO_SCREEN = (
-    "expected a screen for the start page, DISPLAY is not set; start it on a desktop, or use "
-    "'rtasmr live --headless' here"
-)
+
+def no_screen() -> str:
+    """Return why the page cannot be shown here, and what can be done; empty where it can."""
+    problem = display_problem()
+    return problem and (
+        f"expected a screen for the start page, {problem}; start it on a desktop, or use "
+        "'rtasmr live --headless' here"
+    )
 
 
 def start() -> None:
     """Set up a viewing in a window: sensor and its check, video, model, recording."""
-    if not has_display():
-        raise ConfigError(NO_SCREEN)
+    if problem := no_screen():
+        raise ConfigError(problem)
     raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "rtasmr.start"]))

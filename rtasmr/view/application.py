@@ -9,7 +9,7 @@ from pathlib import Path
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore
 
-from rtasmr.display import has_display, without_gl
+from rtasmr.display import display_problem, without_gl
 from rtasmr.ending import end_signals
 from rtasmr.errors import RtasmrError
 from rtasmr.link import SnapshotClient
@@ -54,9 +54,11 @@ def run_window(
     RtasmrError
         If there is no display, or the picture could not be saved.
     """
-    if not (has_display() or os.environ.get("QT_QPA_PLATFORM")):
+    problem = "" if os.environ.get("QT_QPA_PLATFORM") else display_problem()
+    if problem:
         raise RtasmrError(
-            "expected a display, got none: set DISPLAY, or run the runtime with --headless and no window"
+            f"expected a display for the window, {problem}; start it on a desktop, or run the runtime with "
+            "--headless and no window"
         )
     with without_gl():
         app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
