@@ -21,7 +21,7 @@ from rtasmr.errors import DataError
 from rtasmr.link import LinkError, SnapshotClient, SnapshotServer, SnapshotStore
 from rtasmr.link.request import MAX_HOLD_S, Request
 from rtasmr.link.wire import MAX_REQUEST_BYTES, answer_to, read_link_file
-from rtasmr.snapshot import Command, RunState, Snapshot, TickRecord, decode
+from rtasmr.snapshot import SNAPSHOT_VERSION, Command, RunState, Snapshot, TickRecord, decode
 from rtasmr.types import Status
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX sockets and modes")
@@ -252,7 +252,7 @@ class TestRefusals:
         self, client: SnapshotClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("rtasmr.snapshot.SNAPSHOT_VERSION", 99)
-        with pytest.raises(DataError, match="version 99, got 4"):
+        with pytest.raises(DataError, match=f"version 99, got {SNAPSHOT_VERSION}:"):
             client.poll(PATIENCE_S)
         assert not client.connected
 
