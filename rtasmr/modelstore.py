@@ -74,6 +74,10 @@ def _find_named(choice: str | Path) -> Path:
     installed = {model.path.name: model.path for model in list_models()}
     if str(choice) in installed:
         return installed[str(choice)]
+    if folder.is_dir():
+        raise ModelError(
+            f"expected a model in the folder '{choice}', its {CARD_FILE} is missing; name another"
+        )
     raise ModelError(
         f"expected a model folder or the id of an installed model, got '{choice}'; "
         f"installed are: {', '.join(sorted(installed)) or 'none (make demo installs one)'}"

@@ -51,7 +51,11 @@ def view(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only read all files and print the timetable.", rich_help_panel=SESSION),
+        typer.Option(
+            "--check",
+            help="Only read the headers of all files and print the timetable.",
+            rich_help_panel=SESSION,
+        ),
     ] = False,
     example_playlist: Annotated[
         bool, typer.Option("--example-playlist", help="Print one, and end.", rich_help_panel=SESSION)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rtasmr.card import read_card
 from rtasmr.config import LiveConfig
 from rtasmr.display import has_display, no_screen
 from rtasmr.errors import ConfigError
 from rtasmr.live import run_live
+from rtasmr.modelstore import find_model
 from rtasmr.player.config import PlayerConfig
 from rtasmr.player.plan import plan_of
 from rtasmr.player.process import PlayerProcess
@@ -54,6 +56,8 @@ def run_view(
     if not has_display():
         raise ConfigError(no_screen())
     plan = plan_of(player)
+    # What was mistyped is told before the player is started, which takes seconds.
+    read_card(find_model(live.model or None))
     header = {}
     if plan.playlist is not None:
         header["playlist"] = plan.describe(player.order_number)

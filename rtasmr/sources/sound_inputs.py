@@ -134,7 +134,9 @@ def _pick(inputs: Mapping[int, str], name: str, default: int | None) -> int:
         raise DeviceMissingError("expected a sound input, found none. Plug in a microphone.")
     if not name:
         if default is None:
-            raise DeviceMissingError("expected a default sound input, found none. Name one of --list.")
+            raise DeviceMissingError(
+                "expected a default sound input, found none. Name one of 'rtasmr source microphone --list'."
+            )
         return default
     if name.isdecimal():
         fits = [int(name)] if int(name) in inputs else []
@@ -181,7 +183,8 @@ def refusal(told: str, error: Exception | None) -> DeviceError:
     if "unavailable" in reason.casefold() or "busy" in reason.casefold():
         return DeviceBusyError(f"{told}: another program holds it ({reason}). Close that program.")
     return DeviceMissingError(
-        f"{told} does not open ({reason}). See --list; macOS and Windows may have to allow the microphone."
+        f"{told} does not open ({reason}). 'rtasmr source microphone --list' says what there is; macOS and "
+        "Windows may have to allow the microphone."
     )
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from rtasmr.dataset import stimulus_file_name
 from rtasmr.errors import ConfigError
 from rtasmr.playlist import Block, Clip, Playlist
 from rtasmr.programme import Notice, Rest, Showing, programme_of
 from rtasmr.questions import Question, question_entries, question_of, stated_questions
 from rtasmr.timetable import clock, lines_of, timetable
+from rtasmr.types import VIDEOS
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "playlist.toml"
 
@@ -26,7 +28,9 @@ def test_the_example_is_the_protocol_of_the_paper():
     playlist = Playlist.load(EXAMPLE)
     assert playlist.sequence == (60.0, "asmr", 120.0, "nature", 60.0)
     assert [len(block.clips) for block in playlist.blocks.values()] == [4, 4]
-    assert playlist.clips["vid3"] == Clip("vid3", EXAMPLE.parent / "vid3.mp4", Question.TINGLING)
+    assert playlist.clips["vid3"] == Clip("vid3", EXAMPLE.parent / "ASMR3.avi", Question.TINGLING)
+    files = {name: clip.file.name for name, clip in playlist.clips.items()}
+    assert files == {video: stimulus_file_name(video) for video in VIDEOS}  # it runs beside them
     questions = {name: question_of(name) for name in playlist.clips}
     assert playlist.questions == questions
 

@@ -18,11 +18,33 @@ from rtasmr.questions import Question
     ("content", "expected"), [(None, "No such file"), (b"not a video", "expected a readable video")]
 )
 def test_what_cannot_be_shown_is_refused_in_one_line(tmp_path, capsys, monkeypatch, content, expected):
-    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("rtasmr.player.viewing.has_display", lambda: True)
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
     assert console.run(app, ["view", str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("nope", "expected a model folder or the id of an installed model, got 'nope'"),
+        (".", "expected a model in the folder '.', its card.json is missing"),
+    ],
+)
+def test_a_mistyped_model_is_told_before_the_player_is_started(
+    tiny_video, tmp_path, capsys, monkeypatch, model, expected
+):
+    def fail(*_: object) -> None:
+        raise AssertionError("nothing is to be started before the words are checked")
+
+    monkeypatch.setattr("rtasmr.player.viewing.has_display", lambda: True)
+    monkeypatch.setattr("rtasmr.player.viewing.PlayerProcess", fail)
+    monkeypatch.setenv("RTASMR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert console.run(app, ["view", str(tiny_video), "--model", model]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert expected in line
 
