@@ -23,7 +23,7 @@ from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, ahead_text, incident_text
-from rtasmr.latency import DRAW, LeadWatch
+from rtasmr.latency import DRAW, LeadWatch, newest_needed
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import MarkerIntake
@@ -428,7 +428,7 @@ class Engine:
         for text in self._overload.push(prediction.time_s, prediction.cause):
             self.record_incident(text)
         self.tally.count(prediction.segment, prediction.tick, prediction.status)
-        needed = math.nan if frame is None else timebase.from_session(frame.time_s + self._lookahead_s)
+        needed = math.nan if frame is None else timebase.from_session(newest_needed(frame, self._lookahead_s))
         if frame is not None:
             self.lag_s = published - needed
         is_fresh = frame is not None and prediction.status is Status.OK

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtasmr.types import TickTiming
+from rtasmr.types import FeatureFrame, Modality, Status, TickTiming
 
 KEPT = 36_000
 """Values kept per figure: one hour of ticks."""
@@ -101,6 +101,16 @@ class Durations:
         The maximum is that of the whole run either way.
         """
         return self._newest.percentiles(newest)[0]
+
+
+def newest_needed(frame: FeatureFrame, lookahead_s: float) -> float:
+    """Return the stamp of the newest sample that a tick waited for, in seconds of session time.
+
+    Only pulse and sound are taken to the end of the look-ahead: a tick of pictures alone is complete with the
+    picture that is shown at its own time.
+    """
+    is_ahead = Status.OK in (frame.status[Modality.PPG], frame.status[Modality.SOUND])
+    return frame.time_s + (lookahead_s if is_ahead else 0.0)
 
 
 class LeadWatch:

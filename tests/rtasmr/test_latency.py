@@ -9,7 +9,7 @@ import pytest
 
 from rtasmr import latency
 from rtasmr.latency import STAGES, Durations, LeadWatch, StageDurations
-from rtasmr.types import TickTiming
+from rtasmr.types import FeatureFrame, Modality, Segment, Status, TickTiming
 
 
 def test_percentiles_of_the_newest_and_the_maximum_of_all():
@@ -44,6 +44,21 @@ def test_stages_follow_each_other_and_sum_to_the_publish_latency():
     assert seconds.sum() == pytest.approx(0.035)
     figures = {name: figure.as_dict()["p50"] for name, figure in stages.percentiles().items()}
     assert figures == dict(zip(STAGES, [10.0, 2.0, 3.0, 15.0, 4.0, 1.0], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("status", "needed"),
+    [
+        ((Status.OK, Status.OK, Status.OK), 5.1),
+        ((Status.ABSENT, Status.OK, Status.ABSENT), 5.1),
+        ((Status.ABSENT, Status.ABSENT, Status.OK), 5.0),  # complete with the picture of its own time
+        ((Status.GAP, Status.ABSENT, Status.OK), 5.0),
+    ],
+)
+def test_a_tick_of_pictures_alone_waits_for_no_look_ahead(status, needed):
+    by_modality = dict(zip((Modality.PPG, Modality.SOUND, Modality.PICTURE), status, strict=True))
+    frame = FeatureFrame(Segment(0, "", 0.0), 50, 5.0, np.zeros(3), np.zeros(3, dtype=bool), by_modality)
+    assert latency.newest_needed(frame, 0.1) == pytest.approx(needed)
 
 
 def test_stamps_ahead_of_the_clock_are_no_latency_until_10_s_later():
