@@ -55,6 +55,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def environment_kept() -> Iterator[None]:
+    """Leave no variable to later tests and what they start.
+
+    Opening a sound input sets PULSE_LATENCY_MSEC and PULSE_SOURCE for its process, as libpulse has it: every
+    player started after that would run dry, and every microphone hear another source.
+    """
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
 @pytest.fixture
 def hangups_heard() -> Iterator[None]:
     """Let this process and those it starts hear of a lost terminal, if the tests run under nohup too."""
