@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from offline.pulse_gain import PREFIX
-from offline.reading import Reader
-from offline.resampling import FEWEST_PARTICIPANTS
+from offline.reading import Reader, bound
+from offline.resampling import FEWEST_PARTICIPANTS, holm
 from offline.results import Results
 
 _PARTICIPANTS = f"{PREFIX}participants"
@@ -18,6 +18,8 @@ _WITHOUT = f"{PREFIX}without.brier_gain"
 _AMPLITUDE = f"{PREFIX}amplitude.correlation"
 _ALONE = f"{PREFIX}alone.correlation"
 _CONCORDANCE = f"{PREFIX}concordance"
+
+ALPHA = 0.05
 
 _MOST_DIGITS = 6
 """Of a squared error; smaller changes are none."""
@@ -44,7 +46,8 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
     *Yes* if the fusion model errs less with a person's own pulse than with another's and, where one was
     trained, less than a model without any. *Used, no gain shown* if the first holds and the second does not.
     *Carried, no use shown* if the first does not, but the amplitude of the pulse wave or a model of the pulse
-    alone follows what is the person's own in the reports. *No evidence* else.
+    alone follows what is the person's own in the reports: by its interval, which is too narrow for few
+    people, and by exchanging people, the two corrected for being two (Holm). *No evidence* else.
 
     Where no pulses were exchanged, the person's own part of what the fusion model says stands in for that.
     Nothing is answered from fewer than `FEWEST_PARTICIPANTS` people.
@@ -52,8 +55,8 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
     read = Reader(results)
     if read.has(_PARTICIPANTS) and read.number(_PARTICIPANTS) < FEWEST_PARTICIPANTS:
         return PulseAnswer.UNKNOWN, (
-            f"Needs {FEWEST_PARTICIPANTS} people or more with a test trial of an ASMR clip: intervals over "
-            f"fewer are too narrow; there are {read(_PARTICIPANTS, 0)}.",
+            f"Needs {FEWEST_PARTICIPANTS} people or more with a valid pulse in a test trial of an ASMR clip: "
+            f"intervals over fewer are too narrow; there are {read(_PARTICIPANTS, 0)}.",
         )
     if not read.has(_OWN):
         answer = PulseAnswer.UNKNOWN
@@ -63,9 +66,10 @@ def pulse_answer(results: Results) -> tuple[PulseAnswer, tuple[str, ...]]:
         parts = [_of_exchange(read) if read.has(_EXCHANGED) else _of_own_part(read)]
     if read.has(_WITHOUT):
         parts.append(_of_comparison(read))
+    followers = _followers(read)
     parts += [
-        f"{source} {'follows' if _follows(read, number_id) else 'is not seen to follow'} what is each "
-        f"person's own in the reports (r = {_small(read, number_id)})"
+        f"{source} {'follows' if number_id in followers else 'is not seen to follow'} what is each "
+        f"person's own in the reports (r = {_small(read, number_id)}{_exchanging(read, number_id)})"
         for number_id, source in _SOURCES.items()
         if read.has(number_id)
     ]
@@ -78,16 +82,29 @@ def _answer(read: Reader) -> PulseAnswer:
     if read.ends(_EXCHANGED if read.has(_EXCHANGED) else _OWN)[0] > 0:
         shown = not read.has(_WITHOUT) or read.ends(_WITHOUT)[0] > 0
         return PulseAnswer.YES if shown else PulseAnswer.NO_GAIN
-    if any(_follows(read, number_id) for number_id in _SOURCES if read.has(number_id)):
-        return PulseAnswer.NOT_USED
-    return PulseAnswer.NO
+    return PulseAnswer.NOT_USED if _followers(read) else PulseAnswer.NO
 
 
-def _follows(read: Reader, number_id: str) -> bool:
-    """Whether something follows what is the person's own in the reports."""
+def _followers(read: Reader) -> list[str]:
+    """Return which sources follow what is the person's own in the reports."""
+    tested = {i: p for i in _SOURCES if (p := read.p(i)) is not None}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return [
+        number_id
+        for number_id in _SOURCES
+        if read.has(number_id) and _is_off(read, number_id) and corrected.get(number_id, 0.0) <= ALPHA
+    ]
+
+
+def _is_off(read: Reader, number_id: str) -> bool:
     low, high = read.ends(number_id)
     # An amplitude may rise or fall with a tingle; a model has learned which.
     return low > 0 or (number_id == _AMPLITUDE and high < 0)
+
+
+def _exchanging(read: Reader, number_id: str) -> str:
+    p = read.p(number_id)
+    return "" if p is None else f", people exchanged: p {bound(p)}"
 
 
 def _of_exchange(read: Reader) -> str:

@@ -10,6 +10,7 @@ amplitude, which needs no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from offline.metrics import Scores, macro_f1
 from offline.notes import joined
 from offline.person_specific import PersonScores
-from offline.predictions import Predictions
+from offline.person_test import person_test
+from offline.predictions import Predictions, TrialPrediction
 from offline.resampling import FEWEST_PARTICIPANTS, ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials
@@ -99,7 +101,9 @@ def measure_pulse_gain(
     if pulse_only is not None:
         alone = PersonScores.of([_alike(fusion, pulse_only)])
         note = f"a model of the pulse alone, {_CORRELATION}"
-        found["alone.correlation"] = interval(alone.correlation, "r", note)
+        found["alone.correlation"] = replace(
+            interval(alone.correlation, "r", note), p=person_test(_alike(fusion, pulse_only).trials, rng).p
+        )
     if without_pulse is not None:
         found |= _compare(_with_pulse(whole), _with_pulse(without_pulse), own, interval, n_bootstrap, rng)
     return {f"{PREFIX}{name}": number for name, number in found.items()}
@@ -172,7 +176,15 @@ def measure_amplitude(
     )
     scores = PersonScores.of([amplitudes])
     interval = ParticipantBootstrap(amplitudes, rng, n_bootstrap, undefined=_UNDEFINED)
-    return {f"{PREFIX}amplitude.correlation": interval(scores.correlation, "r", joined(note, left_out))}
+    found = interval(scores.correlation, "r", joined(note, left_out))
+    return {f"{PREFIX}amplitude.correlation": replace(found, p=_either_way(amplitudes.trials, rng))}
+
+
+def _either_way(trials: Sequence[TrialPrediction], rng: np.random.Generator) -> float | None:
+    """Return the two-sided p-value of exchanging people: an amplitude may rise or fall with a tingle."""
+    turned = [replace(trial, p=-trial.p) for trial in trials]
+    p_values = [test.p for test in (person_test(trials, rng), person_test(turned, rng)) if test.p is not None]
+    return min(1.0, 2 * min(p_values)) if p_values else None
 
 
 def _with_pulse(predictions: Predictions) -> Predictions:

@@ -83,6 +83,11 @@ class Reader:
         value = self.value(number_id)
         return math.nan if value is None else value
 
+    def p(self, number_id: str) -> float | None:
+        """Return the p-value of a number, None where there is none."""
+        number = self._numbers.get(number_id)
+        return None if number is None else number.p
+
     def note(self, number_id: str) -> str:
         """Return what stands beside a number, without what its comparison with the paper added."""
         number = self._numbers.get(number_id)

@@ -9,6 +9,7 @@ from offline.comparison import compile_results
 from offline.predictions import Predictions, TrialPrediction
 from offline.pulse_answer import PulseAnswer, pulse_answer
 from offline.pulse_gain import mean_change, measure_amplitude, measure_pulse_gain
+from offline.results import Measured
 from rtasmr.errors import DataError
 from rtasmr.types import TrialId
 
@@ -88,6 +89,41 @@ def test_amplitude_may_rise_or_fall(rng, sign, answer):
     measured = measure_pulse_gain(fusion, rng, shuffled=shuffled) | measure_amplitude(amplitude, rng)
     expected = PulseAnswer.NO if answer == "no" else answer
     assert answer_of(measured)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("p_amplitude", "p_alone", "answer"),
+    [
+        (0.06, None, PulseAnswer.NO),
+        (0.04, None, PulseAnswer.NOT_USED),
+        (0.04, 0.5, PulseAnswer.NO),  # the better of two has to be twice as good
+        (0.02, 0.5, PulseAnswer.NOT_USED),
+    ],
+)
+def test_an_interval_off_zero_does_not_do_where_exchanging_people_shows_nothing(
+    rng, p_amplitude, p_alone, answer
+):
+    fusion, shuffled = study(rng, 0.0)
+    measured = measure_pulse_gain(fusion, rng, shuffled=shuffled)
+    source = Measured(0.09, ci95=(0.01, 0.16), unit="r", p=p_amplitude)
+    measured["caveat.pulse.amplitude.correlation"] = source
+    if p_alone is not None:
+        measured["caveat.pulse.alone.correlation"] = replace(source, p=p_alone)
+    found, told = answer_of(measured)
+    assert found is answer
+    assert f"people exchanged: p = {p_amplitude:.4f}" in told
+
+
+def test_an_amplitude_is_tested_either_way(rng):
+    fusion, _ = study(rng, 0.0)
+    rising, falling = (
+        measure_amplitude(fusion.with_rule("amplitude", lambda one, s=sign: 1 + 0.2 * s * one.truth), rng)
+        for sign in (1, -1)
+    )
+    for measured in (rising, falling):
+        assert measured["caveat.pulse.amplitude.correlation"].p < 0.01
+    noise = fusion.with_rule("amplitude", lambda one: rng.normal(size=one.p.size).astype(np.float32))
+    assert measure_amplitude(noise, rng)["caveat.pulse.amplitude.correlation"].p > 0.05
 
 
 def test_model_that_is_misled_by_the_pulse_is_not_called_a_gain(rng):
