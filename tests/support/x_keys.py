@@ -29,6 +29,12 @@ class Keyboard:
         self._display = ctypes.c_void_p(self._x.XOpenDisplay(None))
 
     def __enter__(self) -> Keyboard:
+        """Let go of what an earlier user of the display left pressed: an arrow with Ctrl is another key."""
+        pressed = ctypes.create_string_buffer(32)  # a bit per key code
+        self._x.XQueryKeymap(self._display, pressed)
+        for code in range(8, 256):
+            if pressed.raw[code // 8] >> code % 8 & 1:
+                self._event(code, is_down=False)
         return self
 
     def __exit__(self, *_: object) -> None:
