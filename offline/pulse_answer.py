@@ -88,7 +88,7 @@ def _answer(read: Reader) -> PulseAnswer:
 def _followers(read: Reader) -> list[str]:
     """Return which sources follow what is the person's own in the reports.
 
-    Where nobody could be exchanged, and in results of an older version, there is no p and the interval decides.
+    Where nobody could be exchanged, and in results of an older version, there is no p: the interval decides.
     """
     tested = {i: p for i in _SOURCES if (p := read.p(i)) is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
