@@ -55,6 +55,18 @@ if command -v dpkg-query >/dev/null; then
   fi
 fi
 
+# On Linux torch brings its CUDA libraries. Short of room, pip stops half way, minutes later, with an error of its own.
+if [ "$(uname -s)" = Linux ] && [ ! -x .venv/bin/rtasmr ]; then
+  for use in ". 12 .venv" "${TMPDIR:-/tmp} 5 downloads"; do
+    read -r folder needed what <<<"$use"
+    free=$(df -Pk "$folder" | awk 'NR == 2 {print int($4 / 1048576)}')
+    if [ "$free" -lt "$needed" ]; then
+      say "error: expected $needed GB free in $(cd "$folder" && pwd) for $what, found $free GB. Make room there, or set TMPDIR for the downloads."
+      exit 1
+    fi
+  done
+fi
+
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,sensors,cluster,test,lint]'
 touch .venv/.ready
