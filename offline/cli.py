@@ -46,6 +46,9 @@ def simulate(
     rating_lag: Annotated[
         float, typer.Option(help="Seconds by which the keys come later than a reaction time.")
     ] = 0.0,
+    cohort: Annotated[
+        int, typer.Option(help="Other people of this seed with the same clips, 1 to 9; 0: the first 34.")
+    ] = 0,
 ) -> None:
     """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it."""
     from offline.simulation import simulate as run
@@ -60,8 +63,10 @@ def simulate(
             report,
             strength=strength,
             rating_lag_s=rating_lag,
+            cohort=cohort,
         )
-    typer.echo(f"simulated data set ({scenario}, seed {seed}, {participants} participants): {out}")
+    people = f"{participants} participants" + (f" of cohort {cohort}" if cohort else "")
+    typer.echo(f"simulated data set ({scenario}, seed {seed}, {people}): {out}")
 
 
 @app.command()

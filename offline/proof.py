@@ -66,7 +66,8 @@ def proof_study(
     Parameters
     ----------
     places : sequence of int
-        Places in the study, 0 to 33; the same place and seed are the same person at any strength.
+        Places in the study, from 0: the first 34 are those of `simulate`, the next 34 its next cohort. The
+        same place and seed are the same person at any strength.
     seed : int
     strength : float or None
         Of the effect on the pulse, as a multiple of `TINGLE_EFFECT`; 0 for none. None leaves the pulse itself

@@ -372,6 +372,7 @@ def _config(
         config |= {
             "scenario": str(dataset.simulation.get("scenario", "")),
             "simulation_seed": str(dataset.simulation.get("seed", "")),
+            "simulation_cohort": str(dataset.simulation.get("cohort", 0)),
         }
     if dataset.is_simulated:
         config["notice"] = NOTICE

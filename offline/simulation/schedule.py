@@ -13,6 +13,11 @@ from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS
 
 STUDY_NUMBERS = (1, *range(3, 36))
 """Participant numbers of the study; number 2 was excluded."""
+COHORT_SIZE = len(STUDY_NUMBERS)
+COHORT_STEP = 100
+"""Between the numbers of a participant and of who has the same place in the next cohort."""
+MAX_COHORT = 9
+"""Participant numbers of the data set have three digits."""
 
 SESSION_S = 720.0
 BLOCK_STARTS_S = (60.0, 420.0)
@@ -60,7 +65,7 @@ class SessionPlan:
 
 
 def plan_session(place: int, rng: np.random.Generator) -> SessionPlan:
-    """Return the session of the participant at ``place``, counted from 0.
+    """Return the session of the participant at ``place``, counted from 0 through all cohorts.
 
     Conditions 1 to 4 take turns, so that the block orders are balanced.
     """
@@ -75,12 +80,24 @@ def plan_session(place: int, rng: np.random.Generator) -> SessionPlan:
             duration_s = CLIP_DURATION_S if clips else FIRST_CLIP_DURATION_S
             clips.append(Clip(str(video), _on_log_clock(scheduled_s + late_s), duration_s, len(clips)))
     return SessionPlan(
-        participant=STUDY_NUMBERS[place],
+        participant=participant_number(place),
         condition=condition,
         day=FIRST_DAY + timedelta(days=int(rng.integers(STUDY_DAYS))),
         code=f"{rng.integers(2**32):08x}",
         clips=tuple(clips),
     )
+
+
+def cohort_places(cohort: int, participants: int) -> range:
+    """Return the places of the first ``participants`` people of a cohort, counted from 0."""
+    first = COHORT_SIZE * cohort
+    return range(first, first + participants)
+
+
+def participant_number(place: int) -> int:
+    """Return the number of the participant at ``place``: those of the study, then 101, 103 and so on."""
+    cohort, within = divmod(place, COHORT_SIZE)
+    return COHORT_STEP * cohort + STUDY_NUMBERS[within]
 
 
 def _lateness_s(rng: np.random.Generator) -> float:

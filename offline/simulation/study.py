@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from offline.simulation.pulse import (
     PulseEffect,
     simulate_pulse,
 )
-from offline.simulation.schedule import STUDY_NUMBERS
+from offline.simulation.schedule import COHORT_SIZE, MAX_COHORT, cohort_places
 from offline.simulation.sessions import Session, draw_session, part_rng
 from offline.simulation.stimuli import write_stimulus
 from rtasmr import __version__
@@ -54,6 +54,7 @@ def simulate(
     *,
     strength: float = 1.0,
     rating_lag_s: float = 0.0,
+    cohort: int = 0,
 ) -> Path:
     """Write a simulated data set in the raw format of REST-ASMR, with its truth beside it.
 
@@ -78,6 +79,9 @@ def simulate(
         Of what a tingle does to the pulse, as a multiple of ``TINGLE_EFFECT``; scenario ``tingle`` alone.
     rating_lag_s : float
         How much later than their reaction time people press the keys, in seconds, 0 to 10.
+    cohort : int
+        Which people of the seed, 0 to 9: each cohort is other people who see the same clips, and its
+        participant numbers lie 100 above those of the one before.
 
     Returns
     -------
@@ -91,26 +95,28 @@ def simulate(
     DataError
         ``out`` holds something that is no simulated set, or can not be written.
     """
-    _refuse_bad_arguments(participants, seed, scenario, size)
+    _refuse_bad_arguments(participants, seed, scenario, size, cohort)
     _refuse_bad_effect(scenario, strength, rating_lag_s)
     out = Path(out)
     drives = stimulus_drives(part_rng(seed, "drive"))
     effect = TINGLE_EFFECT.scaled(strength) if scenario == "tingle" else NO_EFFECT
-    sessions = [
-        draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
-        for place in range(participants)
-    ]
+    sessions = {
+        place: draw_session(place, drives, part_rng(seed, "person", place), rating_lag_s)
+        for place in cohort_places(cohort, participants)
+    }
     marker = {
         "notice": NOTICE,
         "format": FORMAT,
         "generator": f"rtasmr {__version__}",
         "scenario": scenario,
         "seed": seed,
+        # Named where it is not the first: sets without others keep their bytes.
+        **({"cohort": cohort} if cohort else {}),
         "size": list(size),
-        "participants": [session.plan.participant for session in sessions],
+        "participants": [session.plan.participant for session in sessions.values()],
         "effect": asdict(effect),
         "rating_lag_s": rating_lag_s,
-        "files": _file_names(sessions),
+        "files": _file_names(sessions.values()),
     }
     try:
         _clear(out)
@@ -128,9 +134,15 @@ def simulate(
     return out
 
 
-def _refuse_bad_arguments(participants: int, seed: int, scenario: str, size: tuple[int, int]) -> None:
-    if not 1 <= participants <= len(STUDY_NUMBERS):
-        raise ConfigError(f"participants must be 1 to {len(STUDY_NUMBERS)}, got {participants}")
+def _refuse_bad_arguments(
+    participants: int, seed: int, scenario: str, size: tuple[int, int], cohort: int
+) -> None:
+    if not 1 <= participants <= COHORT_SIZE:
+        raise ConfigError(
+            f"participants must be 1 to {COHORT_SIZE}, got {participants}; more are in further cohorts"
+        )
+    if not 0 <= cohort <= MAX_COHORT:
+        raise ConfigError(f"cohort must be 0 to {MAX_COHORT}, got {cohort}")
     if seed < 0:
         raise ConfigError(f"seed must not be negative, got {seed}")
     if scenario not in get_args(Scenario):
@@ -152,7 +164,7 @@ def _refuse_bad_effect(scenario: str, strength: float, rating_lag_s: float) -> N
         raise ConfigError(f"rating_lag_s must be 0 to {MAX_RATING_LAG_S:g} seconds, got {rating_lag_s:g}")
 
 
-def _file_names(sessions: list[Session]) -> list[str]:
+def _file_names(sessions: Iterable[Session]) -> list[str]:
     """Return every file of the set but the marker, relative to its root."""
     names = [f"stim/{stimulus_file_name(video)}" for video in VIDEOS] + ["truth/stimuli.npz"]
     for session in sessions:
@@ -188,7 +200,7 @@ def _write_marker(out: Path, content: Mapping[str, object]) -> None:
 
 def _write_all(
     out: Path,
-    sessions: list[Session],
+    sessions: Mapping[int, Session],
     drives: Mapping[str, NDArray[np.float64]],
     effect: PulseEffect,
     seed: int,
@@ -204,7 +216,7 @@ def _write_all(
             path = out / "stim" / stimulus_file_name(video)
             rng = part_rng(seed, "stimulus", number)
             jobs[pool.submit(_write_film, path, video, drives[video], size, rng)] = f"stim/{path.name}"
-        for place, session in enumerate(sessions):
+        for place, session in sessions.items():
             rng = part_rng(seed, "pulse", place)
             name = f"participant {session.plan.participant:03d}"
             jobs[pool.submit(_write_session, out, session, effect, writer, rng)] = name

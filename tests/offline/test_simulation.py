@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 
 from offline.simulation import simulate
 from offline.simulation.pulse import STEP_MV
-from offline.simulation.schedule import plan_session
+from offline.simulation.schedule import cohort_places, participant_number, plan_session
 from offline.simulation.stimuli import write_stimulus
 from offline.simulation.study import NOTICE
+from offline.splits import fold_participants
 from rtasmr.dataset import DataSet, rating_track
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS
@@ -148,6 +150,36 @@ def test_one_seed_gives_one_set_and_a_person_is_the_same_in_any_study(
 
 
 @pytest.fixture(scope="module")
+def next_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people of the second cohort of ``simulated_set``'s seed."""
+    out = tmp_path_factory.mktemp("cohort") / "set"
+    return simulate(out, participants=2, seed=11, scenario="tingle", size=(96, 54), cohort=1)
+
+
+def test_another_cohort_is_other_people_with_the_same_clips(next_cohort: Path, simulated_set: Path) -> None:
+    stimuli = digest(simulated_set, "stim/*") | digest(simulated_set, "truth/stimuli.npz")
+    assert len(stimuli) == 9
+    assert digest(next_cohort, "stim/*") | digest(next_cohort, "truth/stimuli.npz") == stimuli
+    dataset = DataSet.open(next_cohort)
+    assert (dataset.participants, dataset.warnings) == ((101, 103), ())
+    assert len(dataset.trials()) == 16
+    folds = fold_participants({participant_number(place) for place in cohort_places(1, 34)})
+    assert [list(folds.values()).count(fold) for fold in (1, 2, 3, 4)] == [8, 8, 8, 10]
+    for person, other in itertools.product((1, 3), (101, 103)):
+        with (
+            np.load(simulated_set / f"truth/{person:03d}.npz") as a,
+            np.load(next_cohort / f"truth/{other}.npz") as b,
+        ):
+            assert a.keys() == b.keys()
+            assert not np.array_equal(a["beat_times_s"], b["beat_times_s"])
+            assert not np.array_equal(a["stroke_offset"], b["stroke_offset"])
+    markers = [json.loads((root / "SIMULATED.json").read_text()) for root in (simulated_set, next_cohort)]
+    assert "cohort" not in markers[0]  # the first cohort is what sets were before there were others
+    assert markers[1]["cohort"] == 1
+    assert markers[1]["participants"] == [101, 103]
+
+
+@pytest.fixture(scope="module")
 def null_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first person of the other set in scenario ``null``, written over a crafted earlier set.
 
@@ -203,7 +235,9 @@ def test_another_seed_gives_another_stimulus(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"participants": 0}, "participants must be 1 to 34, got 0"),
-        ({"participants": 35}, "participants must be 1 to 34, got 35"),
+        ({"participants": 35}, "participants must be 1 to 34, got 35; more are in further cohorts"),
+        ({"cohort": -1}, "cohort must be 0 to 9, got -1"),
+        ({"cohort": 10}, "cohort must be 0 to 9, got 10"),
         ({"seed": -1}, "seed must not be negative"),
         ({"scenario": "strong"}, "scenario must be one of tingle, null, got 'strong'"),
         ({"size": (97, 54)}, "size must be two even numbers of 32 to 3840 pixels, got 97x54"),
