@@ -11,7 +11,7 @@ from rtasmr.grid import CLIP_DURATION_S, FIRST_CLIP_DURATION_S
 from rtasmr.presentation_log import LOG_UNITS_PER_S, Clip
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS
 
-STUDY_NUMBERS = (1, *range(3, 36))
+STUDY_NUMBERS: tuple[int, ...] = (1, *range(3, 36))
 """Participant numbers of the study; number 2 was excluded."""
 COHORT_SIZE = len(STUDY_NUMBERS)
 COHORT_STEP = 100
