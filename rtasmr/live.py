@@ -252,14 +252,14 @@ def end_on_signals(end: RunEnd, stack: ExitStack) -> None:
         stack.callback(signal.signal, number, previous)
 
 
-def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Command], object]:
+def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Command, int], object]:
     """Return what takes the commands of windows."""
 
-    def obey(command: Command) -> None:
+    def obey(command: Command, step: int) -> None:
         if command is Command.END:
             end.request()
         elif presentation is not None:
-            presentation.command(command)
+            presentation.command(command, step)
 
     return obey
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rtasmr.link import SnapshotStore
 from rtasmr.snapshot import Command
+from rtasmr.types import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,11 @@ class Presentation:
     wait_end, ask_end : callable
         See `RunEnd.follow`: the first returns when the session is over, the second asks it to end.
     command : callable
-        Takes what the experimenter's window asks for.
+        Takes what the experimenter's window asks for, and the number of the item that it is about (0: none).
     follow : callable
         Is given the store that the windows read, to write into it where the session is.
+    roles : tuple of Role
+        What the run looks for: what is not shown here does not come from elsewhere.
     streams : tuple of str
         Identities of streams to record beside the run's input.
     header : mapping of str to str
@@ -31,8 +34,9 @@ class Presentation:
 
     wait_end: Callable[[], object]
     ask_end: Callable[[], object]
-    command: Callable[[Command], object]
+    command: Callable[[Command, int], object]
     follow: Callable[[SnapshotStore], object]
+    roles: tuple[Role, ...] = tuple(Role)
     streams: tuple[str, ...] = ()
     header: Mapping[str, str] = field(default_factory=dict)
     incidents: Callable[[], Sequence[str]] = tuple

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from rtasmr.errors import DataError
 from rtasmr.types import Cause, Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -203,7 +203,7 @@ class ProgrammeState:
     Parameters
     ----------
     now : str
-        Name of the clip, or what stands between two (``rest``, ``instructions``).
+        Name of the clip, or what stands between two (``rest``, ``instructions``, ``closing words``).
     question : str
         What the person is asked about this clip (``tingling``, ``pleasantness``); empty between clips.
     clip, n_clips : int
@@ -213,6 +213,8 @@ class ProgrammeState:
     next : str
         What comes next; empty at the end.
     paused : bool
+    step : int
+        Number of what is shown now among all items, rests and texts too, counted from 1 (0: not told).
     """
 
     now: str
@@ -223,6 +225,7 @@ class ProgrammeState:
     total_left_s: float
     next: str
     paused: bool = False
+    step: int = 0
 
 
 class Command(StrEnum):
@@ -235,7 +238,7 @@ class Command(StrEnum):
     RESUME = "resume"
     """Go on with a paused programme."""
     SKIP = "skip"
-    """Go on to the next item of the programme."""
+    """Leave an item of the programme, by its number, for the next; asking twice does no harm."""
     STOP = "stop"
     """End the programme, and with it the run."""
 

@@ -125,8 +125,14 @@ class SnapshotClient:
         """Tell the runtime, with the next request, how long after its publication a record was drawn."""
         self._request = replace(self._request, drawn_s=float(seconds))
 
-    def command(self, command: Command) -> None:
+    def command(self, command: Command, step: int = 0) -> None:
         """Ask the runtime to do something, and wait until it has heard it.
+
+        Parameters
+        ----------
+        command : Command
+        step : int
+            Number of the programme's item that it is about; 0 for whatever is shown.
 
         Raises
         ------
@@ -135,7 +141,7 @@ class SnapshotClient:
         """
         # On a connection of its own: on this one the runtime may be holding an answer back.
         once = SnapshotClient(self.link_file)
-        once._request = replace(self._request, hold_s=0.0, command=command)
+        once._request = replace(self._request, hold_s=0.0, command=command, step=step)
         once.ask()
         heard = once._connection is not None and once._connection.poll(ATTACH_S)
         once.close()

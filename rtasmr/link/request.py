@@ -29,6 +29,8 @@ class Request:
         How long after its publication the newest record was on the screen.
     command : Command or None
         What the runtime is asked to do.
+    step : int
+        Number of the programme's item that the command is about; 0 where it is about none.
     """
 
     since_seq: int = 0
@@ -39,6 +41,7 @@ class Request:
     hold_s: float = 0.0
     drawn_s: float | None = None
     command: Command | None = None
+    step: int = 0
 
     def encode(self) -> bytes:
         """Return the request as UTF-8 JSON."""
@@ -60,6 +63,9 @@ class Request:
         command = content.get("command")
         if command is not None and command not in list(Command):
             raise DataError(f"expected a command out of {', '.join(Command)}, got another")
+        step = content.get("step", 0)
+        if type(step) is not int or step < 0:
+            raise DataError("expected the number of an item as step of a request, got another value")
         return cls(
             since_seq=max(seq, 0),
             revision=revision,
@@ -69,6 +75,7 @@ class Request:
             hold_s=min(max(_number(content, "hold_s") or 0.0, 0.0), MAX_HOLD_S),
             drawn_s=_number(content, "drawn_s"),
             command=None if command is None else Command(command),
+            step=step,
         )
 
 

@@ -62,8 +62,8 @@ class SnapshotServer:
     max_clients : int
         Windows beyond this are refused with a message.
     on_command : callable or None
-        Takes what a window asks the runtime to do, on a thread of the server; must not wait. Without,
-        commands are ignored.
+        Takes what a window asks the runtime to do and the number of the item that it is about (0: none),
+        on a thread of the server; must not wait. Without, commands are ignored.
     name : str
         What `rtasmr window` finds it by where one process has several; empty takes the process number.
 
@@ -85,7 +85,7 @@ class SnapshotServer:
         store: SnapshotStore,
         *,
         max_clients: int = MAX_CLIENTS,
-        on_command: Callable[[Command], object] | None = None,
+        on_command: Callable[[Command, int], object] | None = None,
         name: str = "",
     ) -> None:
         self.label = name or str(os.getpid())
@@ -227,7 +227,7 @@ class SnapshotServer:
             self._store.note_drawn(request.drawn_s)
         if request.command is not None and self._on_command is not None:
             logger.info("a window asks: %s", request.command)
-            self._on_command(request.command)
+            self._on_command(request.command, request.step)
         if request.hold_s > 0.0:
             self._store.wait(
                 request.since_seq, request.revision, request.session, request.hold_s, lambda: self._closing

@@ -121,7 +121,6 @@ def show(config: PlayerConfig, *, network: bool, is_tied: bool) -> None:
             orders: dict[str, Callable[[], None]] = {
                 "pause": presenter.pause,
                 "resume": presenter.resume,
-                "skip": presenter.skip,
                 "stop": presenter.stop,
             }
 
@@ -129,6 +128,8 @@ def show(config: PlayerConfig, *, network: bool, is_tied: bool) -> None:
                 word, _, value = line.partition(" ")
                 if word in orders:
                     orders[word]()
+                elif word == "skip":
+                    presenter.skip(int(value or 0))
                 elif word == "estimate" and config.feedback:
                     presenter.estimate = value
 

@@ -23,7 +23,7 @@ from rtasmr.player.showing import ClipShowing
 from rtasmr.player.sound import SoundDeviceError
 from rtasmr.player.soundtrack import SoundTrack
 from rtasmr.player.timeline import Timeline
-from rtasmr.programme import Notice, Rest, Showing
+from rtasmr.programme import Rest, Showing
 from rtasmr.questions import question_entries
 from rtasmr.sources.pacing import CONSUMER_MARGIN_S, DRAIN_S
 from rtasmr.timetable import LEAD_S, Entry
@@ -79,7 +79,8 @@ class Presenter:
         self._say = say
         self._tell = tell
         self._stopping = threading.Event()
-        self._moving_on = threading.Event()
+        self._number = 0  # of the step of the moment, from 1
+        self._left = 0  # number of the step that is to end at once
         self._wants_pause = False
         self._card: SoundCard | None = None
         self._card_account: dict[str, Any] | None = None
@@ -133,14 +134,17 @@ class Presenter:
         """Hold what is shown, or go on with it."""
         self._wants_pause = not self._wants_pause
 
-    def skip(self) -> None:
-        """Go on to the next step now."""
-        self._moving_on.set()
+    def skip(self, step: int = 0) -> None:
+        """Go on to the next step now; with the number of a step, counted from 1, only if it is shown now."""
+        number = self._number
+        if step in (0, number):
+            self._left = number
 
     def go_on(self) -> None:
         """End a text that is on the screen; anything else goes on as it is."""
+        number = self._number  # before the scene, which is blank while the next step takes over
         if self.scene.kind is SceneKind.TEXT and not self.scene.is_paused:
-            self._moving_on.set()
+            self._left = number
 
     def stop(self) -> None:
         """End the viewing now, in order."""
@@ -167,10 +171,10 @@ class Presenter:
         if not self._config.hold or self._wait_for_consumers(feeder):
             # Only a runtime has it wait.
             self.estimate = ESTIMATE_RUNS if self._config.hold else ""
-            for number, entry in enumerate(self.plan.entries):
+            for index, entry in enumerate(self.plan.entries):
                 if self._stopping.is_set():
                     break
-                self._perform(feeder, number, entry)
+                self._perform(feeder, index, entry)
             self.scene = Scene()
             # Silence and a black screen go on for a moment: the last ticks need what follows.
             self._turn_until(feeder, pylsl.local_clock() + DRAIN_S)
@@ -181,7 +185,7 @@ class Presenter:
         """Start the card with silence and learn its clock; without a card, go on without sound."""
         config = self._config
         if not self.plan.has_sound:
-            self._say(f"{config.file.name} has no sound; its pictures follow the computer's clock")
+            self._say(f"{config.file.name} has no sound: its pictures follow the computer's clock")
             return
         try:
             card = stack.enter_context(SoundCard(config.sound_device, config.delay_ms / 1000))
@@ -220,12 +224,13 @@ class Presenter:
                 return True
         return False
 
-    def _perform(self, feeder: Feeder, number: int, entry: Entry) -> None:
-        self._moving_on.clear()
+    def _perform(self, feeder: Feeder, index: int, entry: Entry) -> None:
+        self.scene = Scene()
+        self._number = index + 1
         self._n_pause_edges = 0
         step = entry.step
         if isinstance(step, Showing):
-            self._show_clip(feeder, number, entry, step)
+            self._show_clip(feeder, index, entry, step)
             return
         is_rest = isinstance(step, Rest)
         self.scene = Scene(SceneKind.REST) if is_rest else Scene(SceneKind.TEXT, getattr(step, "text", ""))
@@ -235,14 +240,14 @@ class Presenter:
         end_s = math.inf if step.seconds is None else step.seconds
         position_s = 0.0
         while position_s < end_s:
-            position_s = self._step_turn(feeder, number, end_s, None)
+            position_s = self._step_turn(feeder, index, end_s, None)
             if self._is_cut():
                 end_s = min(end_s, position_s)
         self._end_pause(feeder)
         if is_rest:
             feeder.marker("clip", "rest_end", self._time_of(end_s))
 
-    def _show_clip(self, feeder: Feeder, number: int, entry: Entry, step: Showing) -> None:
+    def _show_clip(self, feeder: Feeder, index: int, entry: Entry, step: Showing) -> None:
         clip, info = step.clip, entry.media
         assert info is not None  # a clip's entry has it
         hint = self.plan.hints.get(clip.question, DEFAULT_HINTS[clip.question])
@@ -261,7 +266,7 @@ class Presenter:
                 showing.decode(position_s)
                 if not (started or showing.has_content):
                     break
-                position_s = self._step_turn(feeder, number, showing.end_s, track)
+                position_s = self._step_turn(feeder, index, showing.end_s, track)
                 if not started and position_s >= 0:
                     started = True
                     self.ratings.begin_clip(self._time_of(0.0))
@@ -313,9 +318,9 @@ class Presenter:
         return self._line.time_of(self._timeline.clock_at(position_s))
 
     def _is_cut(self) -> bool:
-        return self._moving_on.is_set() or self._stopping.is_set()
+        return self._left == self._number or self._stopping.is_set()
 
-    def _step_turn(self, feeder: Feeder, number: int, end_s: float, track: SoundTrack | None) -> float:
+    def _step_turn(self, feeder: Feeder, index: int, end_s: float, track: SoundTrack | None) -> float:
         """Publish, follow pauses, tell where the viewing is; return the position after a moment."""
         self._stopping.wait(TURN_S)
         self._turn(feeder)
@@ -331,7 +336,7 @@ class Presenter:
         if is_paused is not self.scene.is_paused:
             self.scene = replace(self.scene, is_paused=is_paused)
         position_s = self._timeline.position_at(clock_s)
-        self._tell_progress(number, end_s - position_s, is_paused)
+        self._tell_progress(index, end_s - position_s, is_paused)
         return position_s
 
     def _tell_pause(self, feeder: Feeder, clock_s: float) -> None:
@@ -388,24 +393,24 @@ class Presenter:
 
     # What is said of it.
 
-    def _tell_progress(self, number: int, left_s: float, is_paused: bool) -> None:
+    def _tell_progress(self, index: int, left_s: float, is_paused: bool) -> None:
         now_s = pylsl.local_clock()
-        if (number, is_paused) == self._told and now_s - self._told_at < TOLD_EVERY_S:
+        if (index, is_paused) == self._told and now_s - self._told_at < TOLD_EVERY_S:
             return
-        self._told, self._told_at = (number, is_paused), now_s
+        self._told, self._told_at = (index, is_paused), now_s
         entries = self.plan.entries
-        step = entries[number].step
+        step = entries[index].step
         clips = [i for i, entry in enumerate(entries) if isinstance(entry.step, Showing)]
-        following = entries[number + 1].step if number + 1 < len(entries) else None
         clip = step.clip if isinstance(step, Showing) else None
-        after_s = sum(entry.seconds for entry in entries[number + 1 :])
+        after_s = sum(entry.seconds for entry in entries[index + 1 :])
         state = {
-            "now": _name(step),
+            "now": self._name_of(index),
             "question": "" if clip is None else clip.question.value,
-            "clip": sum(i <= number for i in clips),
+            "clip": sum(i <= index for i in clips),
             "n_clips": len(clips),
-            "next": "" if following is None else _name(following),
+            "next": self._name_of(index + 1) if index + 1 < len(entries) else "",
             "paused": is_paused,
+            "step": index + 1,
         }
         is_known = math.isfinite(left_s)
         left = {
@@ -413,6 +418,14 @@ class Presenter:
             "total_left_s": round((max(left_s, 0.0) if is_known else 0.0) + after_s, 1),
         }
         self._tell({"programme": {**state, **left}})
+
+    def _name_of(self, index: int) -> str:
+        step = self.plan.entries[index].step
+        if isinstance(step, Showing):
+            return step.clip.name
+        if isinstance(step, Rest):
+            return "rest"
+        return "closing words" if index + 1 == len(self.plan.entries) else "instructions"
 
     def _account(self, feeder: Feeder) -> dict[str, Any]:
         """Return what was shown and heard, and how exactly."""
@@ -426,9 +439,3 @@ class Presenter:
             "published_late_ms": round(1000 * feeder.worst_late_s, 1),
             "sound": self._card_account if card is None else card.account(),
         }
-
-
-def _name(step: Showing | Rest | Notice) -> str:
-    if isinstance(step, Showing):
-        return step.clip.name
-    return "rest" if isinstance(step, Rest) else "instructions"

@@ -26,6 +26,9 @@ _ORDERS = {
     Command.STOP: "stop",
 }
 
+_NO_NEWS = "QStandardPaths: "
+"""How Qt begins its word on folders of the desktop that a user without a desktop session has not."""
+
 
 class PlayerError(RtasmrError):
     """The player could not show the stimulus."""
@@ -108,10 +111,13 @@ class PlayerProcess:
         if self._process.poll() is None and self.account is None:
             self._process.terminate()
 
-    def command(self, command: Command) -> None:
-        """Pass on what the experimenter's window asks for; what is not for a player is left out."""
+    def command(self, command: Command, step: int = 0) -> None:
+        """Pass on what the experimenter's window asks for; what is not for a player is left out.
+
+        ``step`` is the number of the item that is to be skipped; 0 is whatever is shown.
+        """
         if command in _ORDERS:
-            self._order(_ORDERS[command])
+            self._order(f"{_ORDERS[command]} {step}" if command is Command.SKIP else _ORDERS[command])
 
     def tell_estimate(self, text: str) -> None:
         """Have the player show the person this estimate, if it was asked to."""
@@ -171,5 +177,5 @@ class PlayerProcess:
                 text = line.rstrip()
                 if text.startswith("error: "):
                     self._complaint = text.removeprefix("error: ")
-                elif text:
+                elif text and not text.startswith(_NO_NEWS):
                     self._say(f"player: {text}")

@@ -142,7 +142,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self.panel = StatusPanel(theme)
         columns = QtWidgets.QHBoxLayout()
         columns.setContentsMargins(12, 8, 12, 8)
-        columns.setSpacing(10)
+        columns.setSpacing(16)
         columns.addLayout(left, stretch=1)
         columns.addWidget(self.panel)
         rows = QtWidgets.QVBoxLayout()
@@ -232,10 +232,10 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         elif self.isFullScreen():
             self.showNormal()
 
-    def _ask_runtime(self, command: Command) -> bool:
-        """Pass a command on; False if the runtime could not be told."""
+    def _ask_runtime(self, command: Command, step: int = 0) -> bool:
+        """Pass a command on, and the number of the item it is about; False if the runtime was not told."""
         try:
-            self._client.command(command)
+            self._client.command(command, step)
         except LinkError as error:
             logger.warning("%s", error)
             self.programme.show_unheard()

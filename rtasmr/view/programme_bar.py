@@ -11,20 +11,20 @@ from rtasmr.view.state import ViewState
 CONFIRM_MS = 4000
 """How long the second press of Stop is waited for."""
 STOP, SURE = "S&top", "Really s&top?"
-# It may yet hear it: Next pressed twice would leave out an item.
-UNHEARD = "No answer yet from a busy runtime: look before pressing again"
+UNHEARD = "No answer yet from a busy runtime: pressing again does no harm"
 UNHEARD_MS = 4000
 
 
 class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
     """Position, time left and what comes next; hidden without a programme."""
 
-    asked = QtCore.Signal(Command)
-    """A button was pressed, or its key."""
+    asked = QtCore.Signal(Command, int)
+    """A button was pressed, or its key, while the item of this number was shown."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pause_asks: Command = Command.PAUSE
+        self._step = 0
         self.words = ElidedLabel(keep_end=False)
         self.pause = QtWidgets.QPushButton("&Pause")
         self.skip = QtWidgets.QPushButton("&Next")
@@ -34,8 +34,8 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         self.pause.setAccessibleName("Pause the session or go on")
         self.skip.setAccessibleName("Go on to the next item")
         self.stop.setAccessibleName("Stop the session; press twice")
-        self.pause.clicked.connect(lambda: self.asked.emit(self._pause_asks))
-        self.skip.clicked.connect(lambda: self.asked.emit(Command.SKIP))
+        self.pause.clicked.connect(lambda: self.asked.emit(self._pause_asks, self._step))
+        self.skip.clicked.connect(lambda: self.asked.emit(Command.SKIP, self._step))
         self.stop.clicked.connect(self._stop)
         self._unheard = QtCore.QTimer(self)
         self._unheard.setSingleShot(True)
@@ -58,7 +58,7 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         else:
             self._calm.stop()
             self.stop.setText(STOP)
-            self.asked.emit(Command.STOP)
+            self.asked.emit(Command.STOP, self._step)
 
     def show_unheard(self) -> None:
         """Say that what a button asked for has not reached the runtime."""
@@ -76,6 +76,7 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
             return
         if not self._unheard.isActive():
             self.words.show_text(state.programme_text)
+        self._step = programme.step
         self._pause_asks = Command.RESUME if programme.paused else Command.PAUSE
         text = "Go &on" if programme.paused else "&Pause"
         if self.pause.text() != text:

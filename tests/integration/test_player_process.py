@@ -199,7 +199,7 @@ def test_it_fills_the_display_that_was_chosen(started, silent_video, two_display
 
 
 def test_orders_pause_skip_and_stop_a_session(started, silent_video, tmp_path):
-    """What the runtime writes to it: a rest is paused and skipped, the clip is stopped."""
+    """What the runtime writes to it: a rest is paused and skipped, once; the clip is paused and stopped."""
     playlist = tmp_path / "my.toml"
     playlist.write_text(
         'sequence = [60, "a", 60]\n[block.a]\nclips = ["still"]\n'
@@ -222,12 +222,16 @@ def test_orders_pause_skip_and_stop_a_session(started, silent_video, tmp_path):
     wait_for(now="rest", paused=False)
     order("pause")
     wait_for(now="rest", paused=True)
-    order("skip")
-    wait_for(now="still", paused=False, question="pleasantness", clip=1, n_clips=1, next="rest")
+    order("skip 1")
+    wait_for(now="still", paused=False, question="pleasantness", clip=1, n_clips=1, next="rest", step=2)
+    order("pause")
+    wait_for(step=2, paused=True)
+    order("skip 1")  # from a window that has not heard yet that the rest is over
+    wait_for(step=2, paused=True)
     order("stop")
     out, words = player.communicate(timeout=60)
     assert player.returncode == 0, words
     account = json.loads(out.splitlines()[-1])["account"]
-    assert account["pauses"] == 1
+    assert account["pauses"] == 2
     assert [clip["clip"] for clip in account["clips"]] == ["still"]
     assert account["seconds"] < 2.0

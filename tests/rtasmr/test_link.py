@@ -307,13 +307,14 @@ class TestHeldAnswers:
 
 class TestCommands:
     def test_a_command_is_heard_beside_an_open_request(self, store: SnapshotStore):
-        heard: list[Command] = []
-        with SnapshotServer(store, on_command=heard.append) as server:
+        heard: list[tuple[Command, int]] = []
+        with SnapshotServer(store, on_command=lambda *asked: heard.append(asked)) as server:
             client = SnapshotClient(server.link_file)
             poll(client)
             client.ask()
-            client.command(Command.SKIP)
-            assert heard == [Command.SKIP]
+            client.command(Command.SKIP, 3)
+            client.command(Command.END)
+            assert heard == [(Command.SKIP, 3), (Command.END, 0)]
             store.update(message="still attached")
             assert poll(client).message == "still attached"
             client.close()

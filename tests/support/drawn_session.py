@@ -126,7 +126,10 @@ def programme_at(k: int) -> ProgrammeState:
     question = question_of(f"vid{clip + 1}")
     total_left_s = left_s + (N_CLIPS - 1 - clip) * CLIP_TICKS / FRAME_RATE_HZ
     following = f"vid{clip + 2}" if clip + 1 < N_CLIPS else "end"
-    return ProgrammeState(f"vid{clip + 1}", question, clip + 1, N_CLIPS, left_s, total_left_s, following)
+    number = clip + 1
+    return ProgrammeState(
+        f"vid{number}", question, number, N_CLIPS, left_s, total_left_s, following, step=number
+    )
 
 
 def states(store: SnapshotStore, n_ticks: int, first: int = 0, **options: bool) -> Iterator[int]:

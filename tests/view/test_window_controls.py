@@ -30,8 +30,18 @@ def heard() -> list[Command]:
 
 
 @pytest.fixture
-def server(store: SnapshotStore, heard: list[Command]) -> Iterator[SnapshotServer]:
-    with SnapshotServer(store, on_command=heard.append) as running:
+def steps() -> list[int]:
+    """Numbers of the items that the commands are about."""
+    return []
+
+
+@pytest.fixture
+def server(store: SnapshotStore, heard: list[Command], steps: list[int]) -> Iterator[SnapshotServer]:
+    def hear(command: Command, step: int) -> None:
+        heard.append(command)
+        steps.append(step)
+
+    with SnapshotServer(store, on_command=hear) as running:
         yield running
 
 
@@ -227,6 +237,18 @@ def test_pausing_twice_asks_for_the_same_and_a_paused_programme_is_resumed(
     take(qtbot, window, server)
     window.programme.pause.click()
     assert heard[2:] == [Command.RESUME]
+
+
+def test_next_names_the_item_that_it_leaves(qtbot, window, store, server, heard, steps):
+    show(store, N_TICKS, programme=True)
+    take(qtbot, window, server)
+    press(qtbot, window, "N")
+    press(qtbot, window, "N")  # before the runtime said that it has gone on
+    assert (heard, steps) == ([Command.SKIP] * 2, [1, 1])
+    show(store, 600, programme=True)  # the second clip
+    take(qtbot, window, server)
+    press(qtbot, window, "N")
+    assert steps == [1, 1, 2]
 
 
 def test_a_command_that_no_runtime_heard_is_said_beside_the_buttons(qtbot, window, store, server, heard):
