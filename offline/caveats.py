@@ -25,6 +25,7 @@ from offline.metrics import (
     variance_explained,
 )
 from offline.predictions import Predictions, TrialPrediction
+from offline.rank_scores import RankScores
 from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials, fold_scores
@@ -71,16 +72,6 @@ def by_video(predictions: Predictions) -> dict[str, Predictions]:
         )
         for video in videos
     }
-
-
-def within_trial_auc(predictions: Predictions) -> NDArray[np.float64]:
-    """Return the AUC over time within each trial whose truth varies, shape (n_such_trials,)."""
-    return _defined([auc(trial.truth, trial.p) for trial in predictions.trials])
-
-
-def elapsed_time_auc(predictions: Predictions) -> NDArray[np.float64]:
-    """Return the same as ``within_trial_auc`` for the time since the clip's start as score."""
-    return _defined([auc(trial.truth, trial.time_s) for trial in predictions.trials])
 
 
 def between_subject_auc(predictions: Predictions) -> float:
@@ -198,7 +189,11 @@ def within_asmr(
     base_rate = float(truth.mean())
     base_brier = base_rate * (1 - base_rate)
     called = float((counts.tp + counts.fp) / counts.n)
-    within, elapsed = within_trial_auc(trials), elapsed_time_auc(trials)
+    ranks, elapsed = (
+        RankScores.of(one.trials)
+        for one in (trials, trials.with_rule("elapsed time", lambda trial: trial.time_s))
+    )
+    varying = ranks.by_trial[np.isfinite(ranks.by_trial)]
     found = {
         "frames": Measured(float(counts.n), unit="frames", note="ASMR clips, padding left out"),
         "participants": Measured(float(len(trials.participants)), unit="count"),
@@ -209,11 +204,13 @@ def within_asmr(
         "balanced_accuracy": interval(balanced, "%", "50 is chance"),
         "mcc": Measured(float(matthews_correlation(counts)), unit="r", note="Matthews correlation"),
         "auc": _or_reason(auc(truth, p), "AUC", "all trials pooled"),
-        "auc_within_trial_mean": _or_reason(
-            _mean(within), "AUC", f"{counted(within.size, 'trial')} whose truth varies"
+        "auc_within_trial_mean": interval(
+            ranks.within_trial, "AUC", f"{counted(varying.size, 'trial')} whose truth varies"
         ),
-        "auc_within_trial_median": _or_reason(_median(within), "AUC"),
-        "auc_elapsed_time": _or_reason(_mean(elapsed), "AUC", "elapsed time alone, the same trials"),
+        "auc_within_trial_median": _or_reason(_median(varying), "AUC"),
+        "auc_elapsed_time": interval(
+            elapsed.within_trial, "AUC", "elapsed time alone, the same trials and draws of participants"
+        ),
         "ece": Measured(expected_calibration_error(truth, p), unit="p", note="10 bins"),
         "brier": Measured(brier(truth, p), unit="p", note=f"constant base rate {base_brier:.3f}"),
         "variance_by_clip_and_time": _or_reason(

@@ -105,7 +105,7 @@ def measure_models(
             f"expected predictions of a model {FUSION!r}, got {', '.join(models) or 'none'}; name one so"
         )
     fusion = models[FUSION]
-    frame_rng, clip_rng, caveat_rng, pulse_rng = rng.spawn(4)
+    frame_rng, clip_rng, caveat_rng, pulse_rng, course_rng = rng.spawn(5)
     found = {f"table1.{name}": number for name, number in frame_level(fusion, frame_rng).items()}
     found |= {f"video_level.{name}": number for name, number in clip_level(fusion, clip_rng).items()}
     found |= {f"caveat.pooled.{name}": number for name, number in pooled_scores(fusion).items()}
@@ -117,7 +117,8 @@ def measure_models(
             found |= compare_with_fusion(models, name)
     if AUDIO_VIDEO in models:
         found |= compare_with_fusion(models, AUDIO_VIDEO)
-    found |= caveats(fusion, caveat_rng) | variation(fusion) | time_course(fusion, FIGURE_6_PARTICIPANT)
+    found |= caveats(fusion, caveat_rng) | variation(fusion)
+    found |= time_course(fusion, FIGURE_6_PARTICIPANT, course_rng)
     return found | measure_pulse_gain(
         fusion,
         pulse_rng,

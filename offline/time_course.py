@@ -10,12 +10,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.caveats import by_video, pooled_steps, within_trial_auc
+from offline.caveats import by_video, pooled_steps
 from offline.metrics import accuracy, auc, brier, macro_f1
 from offline.predictions import Predictions, TrialPrediction
+from offline.rank_scores import RankScores
+from offline.resampling import ParticipantBootstrap
 from offline.results import Measured
 from offline.scores import asmr_trials, fold_scores
-from offline.statistics import fold_values, mean_and_sd, trial_counts
+from offline.statistics import N_BOOTSTRAP, fold_values, mean_and_sd, trial_counts
 from rtasmr.dataset_words import counted
 from rtasmr.grid import FRAME_RATE_HZ
 
@@ -74,19 +76,24 @@ def onset_scores(predictions: Predictions) -> dict[str, Measured]:
     }
 
 
-def stimulus_mean_scores(predictions: Predictions) -> dict[str, Measured]:
-    """Return what the mean of the other raters of the same clip scores, padding left out within ASMR."""
+def stimulus_mean_scores(
+    predictions: Predictions, rng: np.random.Generator, n_bootstrap: int = N_BOOTSTRAP
+) -> dict[str, Measured]:
+    """Return what the mean of the other raters of the same clip scores, padding left out within ASMR.
+
+    Intervals resample participants; what the others reported stays.
+    """
     if any(len(same_clip.trials) < 2 for same_clip in by_video(predictions).values()):
         return {"stimulus_mean.accuracy": Measured(None, unit="%", note="undefined: a clip with one rater")}
     reference = stimulus_mean(predictions)
     within = asmr_trials(reference).without_padding()
     truth, p = pooled_steps(within)
-    over_time = within_trial_auc(within)
+    interval = ParticipantBootstrap(within, rng, n_bootstrap, undefined="undefined: the truth does not vary")
     scores = {
         "accuracy": Measured(100 * float(accuracy(trial_counts(within).total())), unit="%"),
         "brier": Measured(brier(truth, p), unit="p"),
         "auc": _or_reason(auc(truth, p)),
-        "auc_within_trial_mean": _or_reason(float(over_time.mean()) if over_time.size else float("nan")),
+        "auc_within_trial_mean": interval(RankScores.of(within.trials).within_trial, "AUC"),
     }
     told = "the other raters of the same clip: has seen its ratings, which no model had"
     found = {
@@ -144,12 +151,14 @@ def _or_reason(value: float) -> Measured:
     return Measured(value, unit="AUC")
 
 
-def time_course(predictions: Predictions, figure_6_participant: int) -> dict[str, Measured]:
+def time_course(
+    predictions: Predictions, figure_6_participant: int, rng: np.random.Generator
+) -> dict[str, Measured]:
     """Return all of the above by id."""
     found = (
         padding_scores(predictions)
         | onset_scores(predictions)
-        | stimulus_mean_scores(predictions)
+        | stimulus_mean_scores(predictions, rng)
         | participant_facts(predictions, figure_6_participant)
     )
     return {f"caveat.{name}": number for name, number in found.items()}

@@ -7,7 +7,6 @@ from offline.caveats import (
     between_subject_auc,
     clip_rule,
     clip_rule_knowing_padding,
-    elapsed_time_auc,
     flips_per_minute,
     gain_over_rules,
     never_rule,
@@ -16,7 +15,6 @@ from offline.caveats import (
     rule_scores,
     variance_by_instant,
     within_asmr,
-    within_trial_auc,
 )
 from offline.predictions import Predictions, TrialPrediction
 from rtasmr.types import TrialId
@@ -70,14 +68,18 @@ def test_gain_over_the_rule_by_hand(rng):
     assert gain.ci95 == (50.0, 50.0)
 
 
-def test_auc_within_trials_skips_constant_truth():
+def test_auc_within_trials_skips_constant_truth(rng):
     model = study(
         trial(1, "vid1", [0.1, 0.2, 0.9], [0, 0, 1]),
         trial(2, "vid1", [0.9, 0.2, 0.1], [0, 0, 1]),
         trial(3, "vid1", [0.1, 0.2, 0.3], [1, 1, 1]),
     )
-    assert within_trial_auc(model).tolist() == [1.0, 0.0]
-    assert elapsed_time_auc(model).tolist() == [1.0, 1.0]
+    found = within_asmr(model, rng, n_bootstrap=200)
+    within, elapsed = (found[f"within_asmr.auc_{name}"] for name in ("within_trial_mean", "elapsed_time"))
+    # Person 1 drawn without 2 gives 1, 2 without 1 gives 0: each in more than 5 % of the draws.
+    assert (within.value, within.ci95, within.note) == (0.5, (0.0, 1.0), "2 trials whose truth varies")
+    assert (elapsed.value, elapsed.ci95) == (1.0, (1.0, 1.0))
+    assert found["within_asmr.auc_within_trial_median"].value == 0.5
 
 
 def test_auc_between_subjects_compares_the_same_instant_only():

@@ -100,7 +100,8 @@ def test_published_predictions(published, number_id, expected):
 
 @pytest.fixture(scope="module")
 def published(shared_data):
-    return time_course(load_published(shared_data / Path("published/paper_fusion_results_4_fold.pkl")), 27)
+    predictions = load_published(shared_data / Path("published/paper_fusion_results_4_fold.pkl"))
+    return time_course(predictions, 27, np.random.default_rng(5))
 
 
 def test_steps_without_any_input_are_counted_and_told():
