@@ -117,5 +117,5 @@ def _player_line(player: dict[str, Any]) -> str:
     words += [f"pauses {player['pauses']}"] * bool(player["pauses"])
     words += [f"skipped {' '.join(skipped)}"] * bool(skipped)
     sound = player["sound"]
-    words += ["no sound" if sound is None else f"underflows {sound['underflows']}"]
+    words += ["no sound" if sound is None else f"sound broke off {sound['underflows_heard']} x"]
     return ", ".join(words)

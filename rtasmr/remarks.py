@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtasmr.config import LiveConfig
+from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.types import Role
 
 DROPPED = "dropped"
 """Kind of the incident: ``{"stream": "player", "what": "dropped", "pictures": .., "dropped": ..}``."""
+
+BROKEN = "broken"
+"""Kind of the incident of sound: ``{"stream": "player", "what": "broken", "times": .., "late_s": ..}``."""
+
+LATE_S = 0.1
+"""Sound that came too late to be heard, from which on it is worth a warning."""
 
 WORTH_SAYING = 0.01
 """Share of the pictures, and of the ticks, from which on a loss is worth a warning."""
@@ -34,6 +41,7 @@ def remarks_of(account: Mapping[str, Any], config: LiveConfig) -> list[str]:
     player = account.get("player")
     if player:
         remarks += dropped_words(player["pictures"], player["pictures_dropped"])
+        remarks += broken_words(*_broken(player))
     return [*remarks, *overload_words(account["samples"]["skipped_ticks"], account["ticks"])]
 
 
@@ -48,6 +56,31 @@ def dropped_words(n_shown: int, n_dropped: int) -> list[str]:
     ]
 
 
+def broken_words(n_times: int, late_s: float) -> list[str]:
+    """Return the warning that the person did not hear a clip as it is; none where all was heard.
+
+    Parameters
+    ----------
+    n_times : int
+        How often the sound card ran dry in the middle of a clip.
+    late_s : float
+        Seconds of sound that came too late for it.
+    """
+    parts = [f"broke off {n_times} time{'s' * (n_times != 1)}"] * bool(n_times)
+    parts += [f"lacked {late_s:.1f} s that came too late"] * (late_s >= LATE_S)
+    if not parts:
+        return []
+    return [
+        f"the sound {' and '.join(parts)}: the person did not hear the clips as they are. "
+        "This computer did not keep up"
+    ]
+
+
+def _broken(player: Mapping[str, Any]) -> tuple[int, float]:
+    sound = player["sound"]
+    return (0, 0.0) if sound is None else (sound["underflows_heard"], sound["samples_late"] / SOUND_SFREQ)
+
+
 def overload_words(n_ticks: int, n_all: int) -> list[str]:
     """Return the warning that ticks are missing through no stream's fault; none where few are."""
     if n_ticks < WORTH_SAYING * n_all or not n_ticks:
@@ -58,9 +91,14 @@ def overload_words(n_ticks: int, n_all: int) -> list[str]:
     ]
 
 
-def dropped_incidents(player: Mapping[str, Any] | None) -> list[str]:
-    """Return what the recording is to say of the player's account: a marker of pictures that were dropped."""
-    if not player or not player["pictures_dropped"]:
+def player_incidents(player: Mapping[str, Any] | None) -> list[str]:
+    """Return what the recording is to say of the player's account: pictures and sound that are missing."""
+    if not player:
         return []
-    counts = {"pictures": player["pictures"], "dropped": player["pictures_dropped"]}
-    return [json.dumps({"stream": "player", "what": DROPPED, **counts})]
+    told: list[dict[str, Any]] = []
+    if player["pictures_dropped"]:
+        told.append({"what": DROPPED, "pictures": player["pictures"], "dropped": player["pictures_dropped"]})
+    n_times, late_s = _broken(player)
+    if broken_words(n_times, late_s):
+        told.append({"what": BROKEN, "times": n_times, "late_s": round(late_s, 3)})
+    return [json.dumps({"stream": "player", **content}) for content in told]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.overload import OVERLOAD, QUIET_S
 from rtasmr.recorded_causes import pauses_of
-from rtasmr.remarks import DROPPED, NO_PULSE, dropped_words, overload_words
+from rtasmr.remarks import BROKEN, DROPPED, NO_PULSE, broken_words, dropped_words, overload_words
 from rtasmr.session_facts import asked_for_pulse
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session
@@ -44,6 +44,10 @@ def losses(session: Session, records: Sequence[TickRecord]) -> list[str]:
             n_shown, n_dropped = content.get("pictures"), content.get("dropped")
             if isinstance(n_shown, int) and isinstance(n_dropped, int):
                 told += dropped_words(n_shown, n_dropped)
+        if content.get("what") == BROKEN:
+            n_times, late_s = content.get("times"), content.get("late_s")
+            if isinstance(n_times, int) and isinstance(late_s, float):
+                told += broken_words(n_times, late_s)
     n_slow = sum(is_slow(record) for record in records)
     return [*told, *overload_words(n_slow, len(records))]
 
@@ -84,7 +88,7 @@ def _incident(text: str) -> str:
     if not content:
         return text
     what = str(content["what"])
-    if what in (OVERLOAD, DROPPED):
+    if what in (OVERLOAD, DROPPED, BROKEN):
         return ""
     shift_s = content.get("shift_s")
     if isinstance(shift_s, (int, float)):

@@ -44,6 +44,7 @@ class SoundCard:
         self._clock = SoundClock()
         self._output = SoundOutput(device)
         self._n_late = 0
+        self._n_breaks = 0
         self.handed_s = 0.0
 
     def __enter__(self) -> SoundCard:
@@ -83,6 +84,7 @@ class SoundCard:
     def play(self) -> PlayQueue:
         """Return a new queue that plays from now on in place of the last one."""
         self._n_late += self._output.queue.n_late
+        self._n_breaks += self._output.queue.n_underflows
         self._output.queue = PlayQueue()
         return self._output.queue
 
@@ -122,5 +124,6 @@ class SoundCard:
             "clock_noise_ms": round(1000 * self._clock.noise_s, 3),
             "clock_steps": self._clock.n_steps,
             "underflows": self._output.n_underflows,
+            "underflows_heard": self._n_breaks + self._output.queue.n_underflows,
             "samples_late": self._n_late + self._output.queue.n_late,
         }

@@ -66,6 +66,8 @@ class PlayQueue:
         Set it to play silence and move everything that is queued by the length of that.
     n_late : int
         Samples that came when their time was over; they are never heard.
+    n_underflows : int
+        How often the card ran dry while there was something to be played.
     """
 
     def __init__(self) -> None:
@@ -73,10 +75,15 @@ class PlayQueue:
         self._n_held = 0
         self.is_held = False
         self.n_late = 0
+        self.n_underflows = 0
 
     def push(self, first: int, block: NDArray[np.int16]) -> None:
         """Add a block of shape (n_samples, 3) that begins at sample ``first``, after all that is queued."""
         self._blocks.append((first, block))
+
+    def note_underflow(self) -> None:
+        """Count that the card ran dry, unless nothing was to be heard."""
+        self.n_underflows += bool(self._blocks) and not self.is_held
 
     def take(self, first: int, n_samples: int) -> tuple[NDArray[np.int16], bool]:
         """Return samples ``first`` to ``first + n_samples`` - 1 of the card, and whether they are a hold's.
@@ -121,7 +128,7 @@ class SoundOutput:
     queue : PlayQueue
         What plays; put another one in its place to play something else.
     n_underflows : int
-        How often the card ran dry.
+        How often the card ran dry, in silence too.
 
     Raises
     ------
@@ -198,8 +205,10 @@ class SoundOutput:
         if abs(ahead_s) > MAX_LATENCY_S:
             # Some drivers give no time; what PortAudio knows of the latency is all there is then.
             ahead_s = self._stream.latency
-        self.n_underflows += bool(status.output_underflow)
         queue = self.queue
+        if status.output_underflow:
+            self.n_underflows += 1
+            queue.note_underflow()
         taken, is_held = queue.take(self._next_sample, n_samples)
         out[:] = taken[:, :2]
         held_by = queue if is_held else None

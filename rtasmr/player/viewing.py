@@ -19,7 +19,7 @@ from rtasmr.player.config import PlayerConfig
 from rtasmr.player.plan import plan_of
 from rtasmr.player.process import PlayerProcess
 from rtasmr.presentation import Presentation
-from rtasmr.remarks import dropped_incidents, remarks_of
+from rtasmr.remarks import player_incidents, remarks_of
 from rtasmr.timetable import clock
 from rtasmr.types import Role
 
@@ -91,7 +91,7 @@ def run_view(
                 follow=process.follow,
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
-                incidents=lambda: dropped_incidents(process.account),
+                incidents=lambda: player_incidents(process.account),
             ),
         )
     account = {**account, "player": process.account}

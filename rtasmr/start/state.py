@@ -399,6 +399,7 @@ def _summary(account: Mapping[str, Any]) -> Verdict:
     told = ". ".join((told, *remarks))
     player = account.get("player") or {}
     is_slow = bool(account.get("samples", {}).get("skipped_ticks"))
-    is_slow = is_slow or bool(remarks and player.get("pictures_dropped"))
+    sound = player.get("sound") or {}
+    is_slow = is_slow or bool(remarks and (player.get("pictures_dropped") or sound.get("underflows_heard")))
     level = Level.CARE if is_slow or remarks else Level.GOOD
     return Verdict(level, clean(told, _MAX_SUMMARY), _TOO_SLOW if is_slow else "")

@@ -13,7 +13,14 @@ from rtasmr.demo import _judged
 from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.overload import OverloadWatch
 from rtasmr.recorded_features import SEGMENTS_SPEC, segment_text
-from rtasmr.remarks import NO_PULSE, dropped_incidents, dropped_words, overload_words, remarks_of
+from rtasmr.remarks import (
+    NO_PULSE,
+    broken_words,
+    dropped_words,
+    overload_words,
+    player_incidents,
+    remarks_of,
+)
 from rtasmr.report import account_of
 from rtasmr.session_events import happenings, losses
 from rtasmr.session_facts import clips_of
@@ -25,7 +32,11 @@ from rtasmr.view.tracks import RecordColumns
 from rtasmr.xdf import XdfWriter
 
 START_S = 100.0
-PLAYED = {"pictures": 1165, "pictures_dropped": 632}
+PLAYED = {
+    "pictures": 1165,
+    "pictures_dropped": 632,
+    "sound": {"underflows_heard": 3, "samples_late": 22_050},
+}
 
 
 @pytest.fixture
@@ -53,7 +64,7 @@ def disturbed(tmp_path):
         for tick in k:
             is_slow = 300 <= tick < 340 and status[tick] == Status.STALE
             texts += watch.push(START_S + tick / 10, Cause.OVERLOAD if is_slow else Cause.NONE)
-        texts += [*watch.close(), *dropped_incidents(PLAYED)]
+        texts += [*watch.close(), *player_incidents(PLAYED)]
         add(tingle_spec("m", False, 10, 200, 0.5, ()), START_S + k / 10, rows)
         add(INCIDENTS_SPEC, [START_S + 40.0] * len(texts), texts)
     return path
@@ -84,14 +95,19 @@ def test_what_happened_has_pauses_and_overload_in_order(disturbed):
         (30.0, "this computer did not keep up for 3.9 s: 20 ticks without a probability"),
     ]
     told = losses(session, records)
-    assert told == [NO_PULSE, *dropped_words(1165, 632), *overload_words(20, 400)]
+    assert told == [NO_PULSE, *dropped_words(1165, 632), *broken_words(3, 0.5), *overload_words(20, 400)]
 
 
 def test_the_page_names_them(disturbed, tmp_path):
     write_session(disturbed, tmp_path / "out")
     page = (tmp_path / "out" / "session.html").read_text()
     first_picture = page.index("<figure")
-    for words in ("632 of 1797 pictures (35 %)", "20 of 400 ticks (5 %)", "no pulse came"):
+    for words in (
+        "632 of 1797 pictures (35 %)",
+        "sound broke off 3 times",
+        "20 of 400 ticks (5 %)",
+        "no pulse came",
+    ):
         assert page.index(words) < first_picture
     rows = {"gap": None, "paused": 100, "overload": 20, "stale": 10}
     for word, n in rows.items():
@@ -127,13 +143,18 @@ def test_only_what_matters_is_remarked():
     assert remarks_of(account_with(absent=["ppg"]), free) == []  # nobody asked for one
     (remark,) = remarks_of(account_with(absent=["ppg"]), asked)
     assert remark.startswith(NO_PULSE)
-    few = {"pictures": 1790, "pictures_dropped": 3}
+    heard = {"underflows": 2, "underflows_heard": 0, "samples_late": 300}  # ran dry in silence
+    few = {"pictures": 1790, "pictures_dropped": 3, "sound": heard}
     assert remarks_of(account_with(player=few, samples={"skipped_ticks": 5}), free) == []
-    dropped, slow = remarks_of(account_with(player=PLAYED, samples={"skipped_ticks": 438}), free)
+    dropped, broken, slow = remarks_of(account_with(player=PLAYED, samples={"skipped_ticks": 438}), free)
     assert "632 of 1797 pictures (35 %)" in dropped
+    assert "the sound broke off 3 times and lacked 0.5 s that came too late: " in broken
     assert "438 of 600 ticks (73 %)" in slow
     assert remarks_of(account_with(player=None), free) == []
-    assert dropped_incidents(None) == dropped_incidents({"pictures": 9, "pictures_dropped": 0}) == []
+    silent = {"pictures": 9, "pictures_dropped": 0, "sound": None}
+    assert player_incidents(None) == player_incidents(silent) == []
+    assert player_incidents({**silent, "sound": heard}) == []
+    assert broken_words(1, 0.0)[0].startswith("the sound broke off 1 time: ")
 
 
 def test_the_demo_names_the_ticks_without_a_probability():

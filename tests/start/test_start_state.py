@@ -210,6 +210,9 @@ def test_a_run_is_followed_to_its_end(state):
     state.progress = Progress("bye", {}, 0, {**account, **lossy})
     assert state.run_text.text == f"{told}. 632 of 1797 pictures were not shown"
     assert (state.run_text.level, "close other programs" in state.run_text.fix) == (Level.CARE, True)
+    broken = {"remarks": ["the sound broke off"], "player": {"sound": {"underflows_heard": 1}}}
+    state.progress = Progress("bye", {}, 0, {**account, **broken})
+    assert (state.run_text.level, "close other programs" in state.run_text.fix) == (Level.CARE, True)
     state.progress = Progress("bye", {}, 0, {**account, "remarks": ["no pulse came"]})
     assert (state.run_text.level, state.run_text.fix) == (Level.CARE, "")
     assert state.recordings == (Path("/d/P01_001.xdf"),)

@@ -64,6 +64,16 @@ def test_a_hold_is_silent_and_moves_what_is_queued():
     assert queue.n_late == 0
 
 
+def test_a_card_that_runs_dry_in_silence_breaks_nothing_off():
+    queue = PlayQueue()
+    queue.note_underflow()
+    queue.push(0, numbered(0, 10))
+    queue.note_underflow()
+    queue.is_held = True
+    queue.note_underflow()
+    assert queue.n_underflows == 1
+
+
 def test_a_device_that_is_not_there_is_named_in_one_line():
     with pytest.raises(SoundDeviceError, match="no such card") as caught:
         SoundOutput("no such card")
