@@ -76,7 +76,11 @@ def run_live(
     sources = Sources(config.queries or {}, say, network=config.network)
     config = replace(config, queries=sources.queries)
     acquisition = Acquisition(
-        _queries(config, marker_map), config.require, config.wait_s, until_lost=config.until_lost
+        _queries(config, marker_map),
+        config.require,
+        config.wait_s,
+        roles=tuple(Role) if presentation is None else presentation.roles,
+        until_lost=config.until_lost,
     )
     with ExitStack() as stack:
         end_on_signals(end, stack)

@@ -113,5 +113,5 @@ def lines_of(entries: Sequence[Entry]) -> list[str]:
     total_s = sum(entry.seconds for entry in entries)
     return [
         *(str(entry) for entry in entries),
-        f"{clock(total_s):>8}  in all: {n_clips} clips, {clock(rest_s)} of rest",
+        f"{clock(total_s):>8}  in all: {n_clips} clip{'s' * (n_clips != 1)}, {clock(rest_s)} of rest",
     ]

@@ -5,18 +5,18 @@ The player may crash without harm to the recording; the runtime ends when the pl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rtasmr.card import read_card
-from rtasmr.config import LiveConfig
+from rtasmr.config import ROLE_OPTIONS, LiveConfig
 from rtasmr.display import has_display, no_screen
 from rtasmr.errors import ConfigError
 from rtasmr.live import run_live
 from rtasmr.modelstore import find_model
 from rtasmr.player.config import PlayerConfig
-from rtasmr.player.plan import plan_of
+from rtasmr.player.plan import Plan, plan_of
 from rtasmr.player.process import PlayerProcess
 from rtasmr.presentation import Presentation
 from rtasmr.remarks import player_incidents, remarks_of
@@ -57,6 +57,7 @@ def run_view(
         raise ConfigError(no_screen())
     plan = plan_of(player)
     # What was mistyped is told before the player is started, which takes seconds.
+    _check_required(player, plan, live.require)
     read_card(find_model(live.model or None))
     header = {}
     if plan.playlist is not None:
@@ -89,6 +90,7 @@ def run_view(
                 ask_end=process.ask_end,
                 command=process.command,
                 follow=process.follow,
+                roles=(Role.PPG, *(Role(key) for key in streams if key in ROLES)),
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
                 incidents=lambda: player_incidents(process.account),
@@ -96,3 +98,14 @@ def run_view(
         )
     account = {**account, "player": process.account}
     return {**account, "remarks": remarks_of(account, live)}
+
+
+def _check_required(player: PlayerConfig, plan: Plan, required: Sequence[Role]) -> None:
+    """Refuse to require what is not in what is shown; ConfigError."""
+    is_there = {Role.SOUND: plan.has_sound, Role.PICTURE: plan.has_picture}
+    for role in required:
+        if not is_there.get(role, True):
+            raise ConfigError(
+                f"expected {role} in {player.file.name}, as --require {ROLE_OPTIONS[role]} asks, found none. "
+                "Choose another file, or leave it out."
+            )

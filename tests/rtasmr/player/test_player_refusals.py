@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_mistyped_model_is_told_before_the_player_is_started(
     assert expected in line
 
 
+def test_what_a_file_lacks_cannot_be_required(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("rtasmr.player.viewing.has_display", lambda: True)
+    path = tmp_path / "noise.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16_000))
+    assert console.run(app, ["view", str(path), "--require", "video"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "expected picture in noise.wav, as --require video asks, found none" in line
+
+
 def test_without_a_screen_it_says_what_else_there_is(tiny_video, capsys, monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -88,7 +100,7 @@ def test_a_check_prints_the_timetable_and_shows_nothing(tiny_video, tmp_path, ca
     assert rest.split() == ["0:00", "5.0", "s", "rest", "5", "s"]
     assert "clip rain" in clip
     assert "pleasantness" in clip
-    assert "in all: 1 clips, 0:05 of rest" in total
+    assert "in all: 1 clip, 0:05 of rest" in total
     assert console.run(app, ["view", str(playlist), "--check", "--participant", "P12"]) == 1
     assert "--order-number N" in capsys.readouterr().err
 
