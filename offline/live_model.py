@@ -29,6 +29,9 @@ from rtasmr.progress import Report
 
 logger = logging.getLogger(__name__)
 
+TRAINED_SHARE = 0.9
+"""Of the progress; the rest is for scoring and export, which take as long as a few epochs."""
+
 MAX_NAMED = 40
 """Recordings that a card names."""
 
@@ -91,7 +94,11 @@ def train_live_model(
     n_parts = 1 + plan.n_folds
 
     def report(first: int, n: int) -> Report:
-        return lambda text, share: None if progress is None else progress(text, (first + n * share) / n_parts)
+        return lambda text, share: told(text, TRAINED_SHARE * (first + n * share) / n_parts)
+
+    def told(text: str, share: float) -> None:
+        if progress is not None:
+            progress(text, share)
 
     validated = None
     if plan.n_folds:
@@ -101,6 +108,7 @@ def train_live_model(
     scores = {f"inner_auc.{name}": one.inner_auc for name, one in trained.items()}
     scores["rating_lag_s"] = model.config.label_shift_frames / FRAME_RATE_HZ
     scores = {name: value for name, value in scores.items() if np.isfinite(value)}
+    told("scoring what was held back", TRAINED_SHARE)
     measured = held_back_scores(model, tables)
     origin = _origin(model, tables, seed, card)
     if validated is not None:
@@ -108,6 +116,7 @@ def train_live_model(
         measured |= validated_scores(validated.predictions, model.simulated)
         trained_on = {ORIGIN_SCORE: "streaming", ORIGIN_TRAINED: validated.trained_on}
         save_predictions(out / PREDICTIONS_FILE, validated.predictions, {**origin, **trained_on})
+    told("export", (1 + TRAINED_SHARE) / 2)
     folder = _export(model, models, model_id, card, _description(model, family) + _recorded(features), scores)
     if encoder is not None:
         _copy_beside(encoder, models)
@@ -122,6 +131,7 @@ def train_live_model(
         if encoder is not None:
             modelstore.install(encoder)
         modelstore.install(folder, replace_demo=True)
+    told("done", 1.0)
     return folder, results
 
 

@@ -171,9 +171,12 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table and Tinglegram.")],
 ) -> None:
     """Write the page of a recorded session, session.html, with its Tinglegrams and tables."""
+    from rtasmr.progress import progress
     from rtasmr.session_page import write_session
 
-    for path in write_session(recording, out):
+    with progress("report") as told:
+        paths = write_session(recording, out, told)
+    for path in paths:
         typer.echo(str(path))
 
 

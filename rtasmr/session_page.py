@@ -14,6 +14,7 @@ from typing import Any
 
 from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.progress import Report
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
 from rtasmr.session_events import happenings, losses
@@ -40,6 +41,8 @@ UNFINISHED_WORDS = "the recording was not closed by its writer: this is what cou
 _DASH = "\N{EN DASH}"
 _MAX_ROWS = 20
 """Most lines of what happened."""
+_READ_SHARE = 0.3
+"""Of the progress; the rest are the figures."""
 _FILE_WORDS = {
     ".csv": "10 Hz table",
     ".parquet": "10 Hz table",
@@ -76,7 +79,7 @@ a { color: #0072b2 } @media (prefers-color-scheme: dark) { a { color: #6cb8e6 } 
 """
 
 
-def write_session(path: Path, out: Path) -> list[Path]:
+def write_session(path: Path, out: Path, progress: Report | None = None) -> list[Path]:
     """Write the page of a recording and what belongs to it into a folder; return the paths.
 
     Parameters
@@ -85,27 +88,36 @@ def write_session(path: Path, out: Path) -> list[Path]:
         XDF recording of a runtime, also an unfinished one.
     out : Path
         Made if it is not there. An earlier page of the same recording is replaced.
+    progress : callable or None
 
     Raises
     ------
     DataError
         If the file is no recording of a runtime or is corrupt, or the folder cannot be written.
     """
+    told = progress or _silent
+    told("reading the recording", 0.0)
     session = load_session(path)
     account = account_of(session.recording)
     prepare_folder(out, account.source)
     clips = clips_of(session, account.records, account.threshold)
     notices = notices_of(session, account)
+    told("tables", _READ_SHARE)
     paths = write_tables(account, out)
     try:
         session.ticks.write_parquet(out / "predictions.parquet")
-        drawings = _draw(session, account, clips, notices, out)
+        drawings = _draw(session, account, clips, notices, out, told)
         page = out / PAGE_FILE
         paths += [out / "predictions.parquet", *(p for stem in drawings for p in _both(stem)), page]
         page.write_text(_page(session, account, clips, notices, drawings, paths), encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write into {out} ({error.strerror}); choose another --out") from error
+    told("done", 1.0)
     return paths
+
+
+def _silent(_what: str, _share: float) -> None:
+    """Tell nobody how far it is."""
 
 
 def notices_of(session: Session, account: Account) -> list[str]:
@@ -126,13 +138,24 @@ def _both(stem: Path) -> tuple[Path, ...]:
 
 
 def _draw(
-    session: Session, account: Account, clips: Sequence[ClipFacts], notices: Sequence[str], out: Path
+    session: Session,
+    account: Account,
+    clips: Sequence[ClipFacts],
+    notices: Sequence[str],
+    out: Path,
+    told: Report,
 ) -> dict[Path, str]:
     """Draw all figures; return their paths without ending, with what they show."""
     drawings: dict[Path, str] = {}
+    n_figures = (len(clips) <= MAX_CLIPS) + len(clips) + bool(session.pulse_rate.height)
+
+    def begin(name: str, what: str) -> None:
+        n_drawn = len(drawings)
+        told(f"figure {n_drawn + 1} of {n_figures}", _READ_SHARE + (1 - _READ_SHARE) * n_drawn / n_figures)
+        drawings[out / name] = what
 
     def tinglegram(name: str, records: Sequence[TickRecord], what: str) -> None:
-        drawings[out / name] = what
+        begin(name, what)
         for path in _both(out / name):
             draw_tinglegram(
                 records,
@@ -150,7 +173,7 @@ def _draw(
         name = f"clip{number:02d}_{re.sub(r'[^A-Za-z0-9_-]', '_', clip.label)[:40]}"
         tinglegram(name, clip.records, f"Tinglegram of {clip.label}")
     if session.pulse_rate.height:
-        drawings[out / "pulse"] = "Pulse rate and signal quality"
+        begin("pulse", "Pulse rate and signal quality")
         zero_s = account.records[0].time_s
         shown = [Span(c.start_s - zero_s, c.records[-1].time_s - zero_s, c.label) for c in clips]
         columns = (session.pulse_rate[name].to_numpy() for name in ("time_s", "rate_bpm", "quality"))
@@ -274,9 +297,9 @@ def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[
         text += _table(("stream", "Hz", "samples", "seconds", "samples lost", "gaps"), stream_rows)
     pulse = summary.get("pulse")
     if pulse:
-        troubles = ", ".join(f"{name} {k} s" for name, k in pulse["troubles"].items()) or "nothing"
-        good = f"{pulse['good']} of {pulse['readings']}"
-        text += f"<p>Pulse: {good} readings good; wrong was: {escape(troubles)}.</p>"
+        troubles = ", ".join(f"{name} {k} s" for name, k in pulse["troubles"].items())
+        good = f"{pulse['good']} of {pulse['readings']} readings good"
+        text += f"<p>Pulse: {good}{f'; the others: {escape(troubles)}' if troubles else ''}.</p>"
     return text
 
 

@@ -164,7 +164,12 @@ def test_a_clock_that_is_being_learned_loses_no_sound(tmp_path, jump, n_gaps):
 
 def test_the_page_stands_alone_and_says_first_what_must_be_known(recorded, tmp_path):
     out = tmp_path / "out"
-    paths = write_session(recorded, out)
+    told: list[tuple[str, float]] = []
+    paths = write_session(recorded, out, lambda *step: told.append(step))
+    figures = [f"figure {n} of 5" for n in range(1, 6)]
+    assert [what for what, _ in told] == ["reading the recording", "tables", *figures, "done"]
+    shares = [share for _, share in told]
+    assert (shares[0], sorted(shares), shares[-1]) == (0.0, shares, 1.0)
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in paths)
     names = {path.name for path in paths}
     stems = ("tinglegram", "clip01_vid3", "clip02_vid7", "clip03_rain", "pulse")
