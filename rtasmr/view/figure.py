@@ -314,7 +314,9 @@ def _legend(panels: Sequence[Panel]) -> list[Any]:
     if any(panel.columns.outside.any() for panel in panels):
         handles.append(Patch(**_OUTSIDE, label=OUTSIDE))
     words = sorted({span.word for panel in panels for span in panel.marked})
-    handles += [Patch(**_MARKED, label=word) for word in words]
+    # As dense as on the panels, a swatch would have room for one zigzag.
+    swatch = {**_MARKED, "hatch": 2 * _MARKED["hatch"]}
+    handles += [Patch(**swatch, label=word) for word in words]
     return handles
 
 

@@ -168,7 +168,8 @@ class RecordColumns:
         Parameters
         ----------
         between_segments : bool
-            Whether time that belongs to none of these segments counts.
+            Whether time that belongs to none of these segments counts, and a stretch goes on from one into
+            the next, as the warm-up of a session does into that of its first clip.
         """
         half = TICK_S / 2
         spans = []
@@ -183,7 +184,8 @@ class RecordColumns:
                 continue
             if self.time_s[i] - self.time_s[i - 1] > (1.5 * TICK_S if same else SEAM_S):
                 spans.append(Span(self.time_s[i - 1] + half, self.time_s[i] - half, NO_RECORD))
-        return sorted(spans, key=lambda span: span.start_s)
+        spans.sort(key=lambda span: span.start_s)
+        return _joined(spans) if between_segments else spans
 
     def outside_spans(self) -> list[Span]:
         """Return the stretches outside what the model was trained on, in order of time."""
@@ -207,6 +209,18 @@ class RecordColumns:
             for first, last in self._runs(self.rating)
             if self.rating[first] != NO_RATING
         ]
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Return stretches in order of time, those with one word as one where they follow each other at once."""
+    joined: list[Span] = []
+    for span in spans:
+        before = joined[-1] if joined else None
+        if before is not None and before.word == span.word and span.start_s - before.stop_s < SEAM_S:
+            joined[-1] = Span(before.start_s, span.stop_s, span.word)
+        else:
+            joined.append(span)
+    return joined
 
 
 _COLUMNS = tuple(RecordColumns.__dataclass_fields__)

@@ -51,6 +51,19 @@ def test_the_curve_breaks_between_segments_that_touch(make_record):
     assert columns.spans() == []
 
 
+def test_a_stretch_goes_on_into_the_next_segment_in_the_window_alone(make_record):
+    """The second of a session before its first clip, and the warm-up of that clip."""
+    first = [make_record(k, label="", status=Status.WARMUP) for k in range(3)]
+    second = [make_record(k, segment=1, origin_s=1000.32, status=Status.WARMUP) for k in range(5)]
+    lost = [make_record(k, segment=1, origin_s=1000.32, status=Status.GAP) for k in (5, 6)]
+    columns = RecordColumns.of(first + second + lost)
+    whole, gap = columns.spans()
+    assert (whole.word, gap.word) == ("warm-up", "gap")
+    np.testing.assert_allclose([whole.start_s, whole.stop_s], [999.95, 1000.77])
+    apart = columns.spans(between_segments=False)
+    assert [span.word for span in apart] == ["warm-up", "warm-up", "gap"]
+
+
 def test_time_between_segments_is_a_stretch_without_records(make_record):
     columns = RecordColumns.of([make_record(0), make_record(0, segment=1, origin_s=1010.0)])
     (span,) = columns.spans()
