@@ -295,8 +295,10 @@ def _opened(path: Path | str) -> Iterator[InputContainer]:
         with av.open(str(path)) as container:
             yield container
     except av.FFmpegError as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        fix = "check the path" if is_missing else "choose another file, or save it again"
         raise DataError(
-            f"{path}: expected a readable video or sound file, got: {error.strerror}; check the path"
+            f"{path}: expected a readable video or sound file, got: {error.strerror}; {fix}"
         ) from error
 
 

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from rtasmr.errors import RtasmrError
 from rtasmr.types import StreamSpec
 
+BUILT_IN = "built in, perhaps empty"
+"""What a search says of a port of the computer itself: nothing tells whether a sensor is on it."""
+
 
 class DeviceError(RtasmrError):
     """A device cannot be used at the moment; trying again later may help."""

@@ -22,6 +22,7 @@ from serial.tools.list_ports import comports
 
 from rtasmr.errors import ConfigError, RtasmrError
 from rtasmr.sources.device import (
+    BUILT_IN,
     DeviceBusyError,
     DeviceDataError,
     DeviceLostError,
@@ -69,7 +70,6 @@ UNKNOWN = "n/a"
 NO_UART = "0"
 """Linux, serial_core.h: PORT_UNKNOWN."""
 
-BUILT_IN = "built into this computer; nothing tells whether a sensor is on it"
 _NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]+")
 
 

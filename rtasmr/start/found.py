@@ -10,6 +10,7 @@ from typing import Any
 from rtasmr.card import ModelCard
 from rtasmr.discovery import Query, printable
 from rtasmr.modelstore import InstalledModel
+from rtasmr.sources.device import BUILT_IN
 from rtasmr.types import Role, StreamSpec
 from rtasmr.view.state import model_notices
 
@@ -29,7 +30,10 @@ class Kind(StrEnum):
 MODEL = "model"
 """What stands in the place of a role in the offer of a model."""
 
-NO_MODEL = "No model is installed. Run 'make demo' for a demo model, or 'offline train' for one of your own."
+NO_MODEL = (
+    "No model is installed. Run 'make demo' for a demo model, or 'offline train' for one of your own, "
+    "then press F5 here."
+)
 
 _UNKNOWN = "n/a"
 """What pyserial says of a port of which the system knows nothing."""
@@ -111,7 +115,8 @@ def device_offers(
         # Settings begin behind a comma: an address with one in it would be read as some.
         if "," not in address:
             label = printable(f"{name} {address}{f': {what}' if known else ''}")
-            yield Offer(role.value, f"{name}:{address}", label, is_there=is_there and known)
+            is_found = is_there and known and what != BUILT_IN
+            yield Offer(role.value, f"{name}:{address}", label, is_there=is_found)
 
 
 def model_listing(models: Sequence[InstalledModel]) -> Listing:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rtasmr.card import read_card
 from rtasmr.modelstore import InstalledModel
+from rtasmr.sources.device import BUILT_IN
 from rtasmr.start.found import (
     MODEL,
     NO_MODEL,
@@ -54,12 +55,13 @@ def test_a_name_from_a_stranger_cannot_break_the_line():
 
 
 def test_an_empty_port_is_offered_and_not_taken_for_a_sensor():
-    found = [("/dev/ttyS0", "n/a"), ("/dev/ttyUSB0", "Arduino Uno"), ("a,b", "odd")]
+    found = [("/dev/ttyS0", BUILT_IN), ("/dev/ttyX", "n/a"), ("/dev/ttyUSB0", "Arduino Uno"), ("a,b", "odd")]
 
     offers = list(device_offers(Role.PPG, "serial", found))
 
     assert [(offer.text, offer.label, offer.is_there) for offer in offers] == [
-        ("serial:/dev/ttyS0", "serial /dev/ttyS0", False),
+        ("serial:/dev/ttyS0", "serial /dev/ttyS0: built in, perhaps empty", False),
+        ("serial:/dev/ttyX", "serial /dev/ttyX", False),
         ("serial:/dev/ttyUSB0", "serial /dev/ttyUSB0: Arduino Uno", True),
     ]
 
