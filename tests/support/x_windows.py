@@ -28,8 +28,9 @@ def focus(title: str) -> None:
 
 
 def press_close(window: str) -> None:
-    """Press Ctrl-W in a window and do not release it: the window may be gone before that reaches it."""
+    """Press Ctrl-W in a window, and release it wherever the keyboard is then: the window may be gone."""
     xdotool("windowfocus", window, "keydown", "--window", window, "ctrl+w")
+    xdotool("keyup", "ctrl+w")
 
 
 def windows_of(run: LiveRun) -> list[Path]:
