@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rtasmr.errors import DataError
+from rtasmr.shift_jis import decoded
 
 PPG_SFREQ = 2000.0
 N_CHANNELS = 2
@@ -79,9 +80,10 @@ class _Header:
 def read_ppg(path: Path) -> PpgRecording:
     """Read one export, plain or ``.xz``.
 
-    Both layouts of the program are read: with the column names in the eighth and in the ninth line. A cut
-    last row is dropped, cells that hold no number become NaN, a time column in seconds or milliseconds is
-    converted, and one that does not begin at 0 places the first sample; each with a note.
+    Both layouts of the program are read: with the column names in the eighth and in the ninth line. A header
+    in Shift-JIS is decoded, a cut last row is dropped, cells that hold no number become NaN, a time column in
+    seconds or milliseconds is converted, and one that does not begin at 0 places the first sample; each with
+    a note.
 
     Raises
     ------
@@ -89,8 +91,8 @@ def read_ppg(path: Path) -> PpgRecording:
         The file can not be read, is empty, or holds no table of time and two channels.
     """
     export = _open(path)
-    header = _read_header(path, export.head)
     notes: list[str] = []
+    header = _read_header(path, export.head, notes)
     time_min, *channels = _read_table(path, export, header, notes)
     n_missing = 0
     for column in (time_min, *channels):
@@ -145,31 +147,38 @@ def _open(path: Path) -> _Export:
     return export
 
 
-def _read_header(path: Path, head: bytes) -> _Header:
+def _read_header(path: Path, head: bytes, notes: list[str]) -> _Header:
     """Read the lines above the first row of numbers; the units stand below the channels' names."""
+    rows = head.split(b"\n")[:-1]
+    n_lines = next((i for i, row in enumerate(rows) if _holds_numbers(row)), None)
+    if n_lines is None:
+        raise DataError(
+            f"{path.name}: no row of time and {N_CHANNELS} channels in the first {_HEADER_BYTES} bytes; "
+            "expected a Biopac text export (minutes, CH1, CH2); export it again"
+        )
+    n_bytes = sum(len(row) + 1 for row in rows[:n_lines])
+    text, told = decoded(head[:n_bytes])
+    if told:
+        notes.append(f"{path.name}: its header {told}")
     sfreq: float | None = None
     n_declared: int | None = None
     time_unit = "min"
-    lines: list[str] = []
-    n_bytes = 0
-    # Header text may be Japanese; only numbers and ASCII words are looked at.
-    for line in head.split(b"\n")[:-1]:
-        fields = line.split(b"\t")
-        if len(fields) > N_CHANNELS and _is_number(fields[0]) and _is_number(fields[1]):
-            return _Header(n_bytes, len(lines), sfreq, _units(lines), n_declared, time_unit)
-        text = line.decode("cp932", errors="replace").strip()
-        if rate := _INTERVAL.fullmatch(text):
+    lines = text.split("\n")[:-1]
+    for line in lines:
+        fields = [field.strip() for field in line.split("\t")]
+        if rate := _INTERVAL.fullmatch(line.strip()):
             sfreq = (1000.0 if rate[2].startswith("ms") else 1.0) / float(rate[1])
-        if len(fields) > N_CHANNELS and (name := text.partition("\t")[0].lower()) in _MINUTES:
-            time_unit = name
-        if not fields[0].strip() and len(fields) > N_CHANNELS and fields[1].strip().isdigit():
+        if len(fields) > N_CHANNELS and fields[0].lower() in _MINUTES:
+            time_unit = fields[0].lower()
+        if len(fields) > N_CHANNELS and not fields[0] and fields[1].isdecimal():
             n_declared = int(fields[1])
-        lines.append(text)
-        n_bytes += len(line) + 1
-    raise DataError(
-        f"{path.name}: no row of time and {N_CHANNELS} channels in the first {_HEADER_BYTES} bytes; "
-        "expected a Biopac text export (minutes, CH1, CH2); export it again"
-    )
+    units = _units([line.strip() for line in lines])
+    return _Header(n_bytes, n_lines, sfreq, units, n_declared, time_unit)
+
+
+def _holds_numbers(row: bytes) -> bool:
+    cells = row.split(b"\t")
+    return len(cells) > N_CHANNELS and _is_number(cells[0]) and _is_number(cells[1])
 
 
 def _is_number(cell: bytes) -> bool:

@@ -27,6 +27,7 @@ from rtasmr.grid import (
     WARMUP_TICKS,
     n_published_frames,
 )
+from rtasmr.shift_jis import decoded
 from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS
 
 LOG_UNITS_PER_S = 10_000
@@ -191,14 +192,9 @@ def _decode(path: Path, notes: list[str]) -> str:
     except OSError as error:
         raise DataError(f"{path.name}: can not be read ({error.strerror}); check the file") from error
     encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError:
-        pass
-    text = raw.decode("cp932", errors="replace")
-    lost = text.count("\N{REPLACEMENT CHARACTER}")
-    unreadable = f", {lost} bytes unreadable" if lost else ""
-    notes.append(f"{path.name}: holds Shift-JIS text, decoded as such{unreadable}")
+    text, told = decoded(raw, encoding)
+    if told:
+        notes.append(f"{path.name}: {told}")
     return text
 
 

@@ -95,11 +95,29 @@ def test_whatever_bytes_come_there_is_a_table_or_one_line(tmp_path: Path, rng: n
     assert set(shapes) == {((2,), 0)}
 
 
-def test_a_japanese_header_is_read(tmp_path: Path) -> None:
-    text = HEAD.replace("021_ASMR", "脈波ソ") + NAMES + counts() + rows()
-    recording = read_ppg(write(tmp_path, text, encoding="shift_jis"))
+@pytest.mark.parametrize(
+    ("encoding", "notes"),
+    [
+        ("shift_jis", ("021_csv.txt: its header holds Shift-JIS text, decoded as such",)),
+        ("utf-8", ()),
+        ("utf-8-sig", ()),
+    ],
+)
+def test_a_japanese_header_is_read(tmp_path: Path, encoding: str, notes: tuple[str, ...]) -> None:
+    text = HEAD.replace("021_ASMR", "脈波ソ").replace("\nV\n", "\nボ\n") + NAMES + counts() + rows()
+    recording = read_ppg(write(tmp_path, text, encoding))
     assert recording.samples[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
-    assert recording.notes == ()
+    assert (recording.sfreq, recording.units) == (2000.0, ("mV", "ボ"))
+    assert recording.notes == notes
+
+
+def test_header_bytes_that_are_no_text_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + NAMES + counts() + rows())
+    path.write_bytes(path.read_bytes().replace(b"021_ASMR", b"\x81\x20\x81\x21", 1))
+    recording = read_ppg(path)
+    assert recording.samples[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    told = "its header holds Shift-JIS text, decoded as such, 2 bytes unreadable"
+    assert recording.notes == (f"021_csv.txt: {told}",)
 
 
 def test_a_compressed_export_gives_the_same(tmp_path: Path) -> None:
