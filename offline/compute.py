@@ -21,7 +21,7 @@ from offline.units import STIMULUS, Kind, Unit
 from rtasmr.biopac import FILTERED_CHANNEL, PpgRecording, read_ppg
 from rtasmr.config import Provider
 from rtasmr.features.picture import Encode
-from rtasmr.flat_pulse import saturation_note
+from rtasmr.flat_pulse import saturation
 from rtasmr.grid import WARMUP_TICKS, n_published_frames
 from rtasmr.inference import OnnxEncoder
 
@@ -107,6 +107,6 @@ def _file_notes(recording: PpgRecording, unit: Unit) -> list[str]:
     """Return what reading found, without the file's name: entries are kept by content, not by name."""
     notes = [note.removeprefix(f"{unit.path.name}: ") for note in recording.notes]
     samples = recording.samples[:, FILTERED_CHANNEL]
-    if np.isfinite(samples).any():
-        notes.extend(filter(None, [saturation_note(samples, recording.sfreq, "CH2")]))
+    if np.isfinite(samples).any() and (told := saturation(samples, recording.sfreq)):
+        notes.append(f"CH2 is {told}; used as it is")
     return notes

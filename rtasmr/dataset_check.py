@@ -15,7 +15,7 @@ from rtasmr.dataset import SIMULATION_MARKER, DataSet
 from rtasmr.dataset_words import counted, in_set, named_in_set, of_clips, pulse_left_out, stimulus_left_out
 from rtasmr.dataset_zip import Fill, archives_of, laid_out
 from rtasmr.errors import DataError
-from rtasmr.flat_pulse import flat_stretch_s, saturation_note
+from rtasmr.flat_pulse import flat_stretch_s, saturation
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
 from rtasmr.presentation_log import Clip
 from rtasmr.stimulus import examine_stimulus
@@ -98,37 +98,52 @@ def _check_ppg(dataset: DataSet, participant: int, fill: Fill) -> Finding:
     except DataError as error:
         return Finding(name, Level.ERROR, f"{_without_path(error, path)}; {pulse_left_out(participant)}")
     notes = [note.removeprefix(f"{name}: ") for note in recording.notes]
-    clips = dataset.log(participant).clips
-    for column, label in enumerate(("CH1", "CH2")):
-        notes.extend(_channel_notes(recording, column, label, clips))
+    notes.extend(_channel_notes(recording, dataset.log(participant).clips))
     if notes:
         return Finding(name, Level.WARNING, "; ".join(notes))
     seconds = f"{len(recording.samples)} samples, {recording.stop_s:.1f} s at {recording.sfreq:g} Hz"
     return Finding(name, Level.OK, seconds)
 
 
-def _channel_notes(recording: PpgRecording, column: int, label: str, clips: Sequence[Clip]) -> Iterator[str]:
-    """Yield what looks wrong about one channel, and what that costs where the features read it."""
+def _channel_notes(recording: PpgRecording, clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield what looks wrong about the channels and what it costs; what holds for both is said once."""
+    read = list(_channel_faults(recording, FILTERED_CHANNEL, clips))
+    other = list(_channel_faults(recording, 1 - FILTERED_CHANNEL, clips))
+    for fault in other:
+        if fault not in read:
+            yield f"CH1 is {fault.text}; the features read the other channel"
+    for fault in read:
+        who = "CH1 and CH2 are" if fault in other else "CH2 is"
+        yield f"{who} {fault.text}; {fault.done}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What is wrong with a channel, and what is done about it where the features read that channel."""
+
+    text: str
+    done: str = "the pulse is marked invalid there"
+
+
+def _channel_faults(recording: PpgRecording, column: int, clips: Sequence[Clip]) -> Iterator[_Fault]:
     samples = recording.samples[:, column]
-    is_read = column == FILTERED_CHANNEL
-    cost = "; the pulse is marked invalid there" if is_read else "; the features read the other channel"
     if np.isnan(samples).all():
-        yield f"{label} holds no number{cost}"
+        yield _Fault("without any number")
         return
     if flat_stretch_s(samples, recording.sfreq) >= np.count_nonzero(np.isfinite(samples)) / recording.sfreq:
-        yield f"{label} is flat{cost}"
+        yield _Fault("flat")
         return
-    if told := saturation_note(samples, recording.sfreq, label):
-        yield told if is_read else f"{told.partition(';')[0]}{cost}"
+    if told := saturation(samples, recording.sfreq):
+        yield _Fault(told, "used as it is")
     windows = {clip.video: _after_warmup(recording, samples, clip) for clip in clips}
     flat_s = {video: flat_stretch_s(window, recording.sfreq) for video, window in windows.items()}
     whole = [v for v, s in flat_s.items() if s and s >= windows[v].size / recording.sfreq]
     parts = [video for video, stretch_s in flat_s.items() if stretch_s and video not in whole]
     if whole:
-        yield f"{label} is flat in {of_clips(whole, len(clips))}{cost}"
+        yield _Fault(f"flat in {of_clips(whole, len(clips))}")
     if parts:
         longest_s = max(flat_s[video] for video in parts)
-        yield f"{label} is flat for up to {longest_s:.1f} s in {of_clips(parts, len(clips))}{cost}"
+        yield _Fault(f"flat for up to {longest_s:.1f} s in {of_clips(parts, len(clips))}")
 
 
 def _after_warmup(recording: PpgRecording, samples: NDArray[np.float32], clip: Clip) -> NDArray[np.float32]:

@@ -47,8 +47,8 @@ def flat_stretch_s(samples: NDArray[np.floating], sfreq: float) -> float:
     return float((edges[1::2] - edges[::2]).max() - 1 + n_window) / sfreq
 
 
-def saturation_note(samples: NDArray[np.floating], sfreq: float, label: str) -> str:
-    """Return what to say of a channel that stands at the ends of its range, empty where it does not.
+def saturation(samples: NDArray[np.floating], sfreq: float) -> str:
+    """Return that a channel is ``saturated in 40.1 % of the samples``, empty where it is not.
 
     One that does not move for most of the time is flat, not saturated.
     """
@@ -56,4 +56,4 @@ def saturation_note(samples: NDArray[np.floating], sfreq: float, label: str) -> 
     share = float(np.mean((samples == low) | (samples == high)))
     if share <= SATURATED_SHARE or flat_stretch_s(samples, sfreq) > samples.size / sfreq / 2:
         return ""
-    return f"{label} is saturated in {100 * share:.1f} % of its samples; used as it is"
+    return f"saturated in {100 * share:.1f} % of the samples"

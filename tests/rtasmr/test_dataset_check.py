@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -21,6 +22,7 @@ LOG_FILE = "log/021-1-20211022-d28c98dd.log"
 SLOW_PPG = Finding("ppg/021_csv.txt", Level.WARNING, "sampled at 10 Hz, the data set has 2000 Hz")
 """Of the small set: seven minutes at 2000 Hz would take longer to write than to check."""
 INVALID = "; the pulse is marked invalid there"
+NO_CELLS = "12000 cells hold no number; read as missing (NaN); "
 USED = "; used as far as it goes, later frames of vid3 are marked invalid"
 SFREQ = 8000
 
@@ -188,7 +190,7 @@ def test_a_channel_without_numbers_is_named(broken_set: Path) -> None:
     cells = "".join(row.rpartition("\t")[0] + "\tnone\n" for row in others)
     path.write_text(f"{head}6000\t6000\n{first.rpartition(chr(9))[0]}\tnan\n{cells}")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
-    assert finding.text.endswith(f"{SLOW_PPG.text}; CH2 holds no number{INVALID}")
+    assert finding.text.endswith(f"{SLOW_PPG.text}; CH2 is without any number{INVALID}")
 
 
 def test_names_and_logs_come_before_anything_is_read(broken_set: Path) -> None:
@@ -208,8 +210,36 @@ def test_a_flat_and_a_saturated_pulse_are_named(broken_set: Path) -> None:
     path.write_text(f"{head}6000\t6000\n{cells}")
     (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
     assert finding.level is Level.WARNING
-    done = "CH1 is flat; the features read the other channel; CH2 is saturated in 50.2 % of its samples"
+    done = "CH1 is flat; the features read the other channel; CH2 is saturated in 50.2 % of the samples"
     assert finding.text.startswith(f"{SLOW_PPG.text}; {done}; used as it is")
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (lambda _: "5\t7", f"CH1 and CH2 are flat{INVALID}"),
+        (lambda _: "nan\tnan", f"CH1 and CH2 are without any number{INVALID}"),
+        (  # vid2 is shown from 120 s to 180 s, rows are 0.1 s
+            lambda row: "5\t7" if 1200 <= row < 1800 else f"{row % 1000}\t{row % 1000}",
+            f"CH1 and CH2 are flat in 1 of 8 clips (vid2){INVALID}",
+        ),
+        (
+            lambda row: "5\t7" if 1200 <= row < 1800 else f"5\t{row % 1000}",
+            f"CH1 is flat; the features read the other channel; CH2 is flat in 1 of 8 clips (vid2){INVALID}",
+        ),
+    ],
+    ids=["flat", "no number", "flat in one clip", "flat, and flat in one clip"],
+)
+def test_what_both_channels_lack_is_said_once(
+    broken_set: Path, cells: Callable[[int], str], told: str
+) -> None:
+    path = broken_set / "ppg" / "021_csv.txt"
+    head, rows = path.read_text().split("6000\t6000\n")
+    times = [row.partition("\t")[0] for row in rows.splitlines()]
+    table = "".join(f"{time}\t{cells(row)}\n" for row, time in enumerate(times))
+    path.write_text(f"{head}6000\t6000\n{table}")
+    (finding,) = [f for f in check(broken_set) if f.file.startswith("ppg")]
+    assert finding.text.removeprefix(NO_CELLS).removeprefix(f"{SLOW_PPG.text}; ") == told
 
 
 @pytest.mark.parametrize("inside", ["", "REST-ASMR/"])

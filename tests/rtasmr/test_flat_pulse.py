@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtasmr.flat_pulse import flat_stretch_s, saturation_note
+from rtasmr.flat_pulse import flat_stretch_s, saturation
 
 SFREQ = 100
 
@@ -39,9 +39,9 @@ def test_without_a_number_nothing_is_flat():
 
 def test_a_saturated_channel_is_said_to_be_used(rng):
     ramp = np.arange(1000, dtype=np.float32)
-    assert saturation_note(ramp, SFREQ, "CH2") == ""
-    told = "CH2 is saturated in 40.1 % of its samples; used as it is"  # 400 at the limit and the lowest
-    assert saturation_note(np.minimum(ramp, 600), SFREQ, "CH2") == told
+    assert saturation(ramp, SFREQ) == ""
+    told = "saturated in 40.1 % of the samples"  # 400 at the limit and the lowest
+    assert saturation(np.minimum(ramp, 600), SFREQ) == told
     dead = rng.choice((0.3, 0.301), 1000)
     dead[0] = 7.0
-    assert saturation_note(dead, SFREQ, "CH2") == ""
+    assert saturation(dead, SFREQ) == ""
