@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rtasmr.errors import DataError
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of the system that go away once there is room."""
+from rtasmr.errors import NO_ROOM, DataError
 
 
 @contextmanager

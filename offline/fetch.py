@@ -6,7 +6,6 @@ of gigabytes over a student's line must.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import logging
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from offline.web import AGAIN, Client, MayPassError, reason_of
-from rtasmr.errors import DataError
+from rtasmr.errors import NO_ROOM, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -185,5 +184,5 @@ def _write(out: IO[bytes], block: bytes, path: Path) -> None:
         out.write(block)
         out.flush()  # a full disk shows here, not when the file is closed
     except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
-        raise DataError(f"{path.parent}: cannot be written, {reason}; make room, then {AGAIN}") from error
+        todo = f"make room, then {AGAIN}" if error.errno in NO_ROOM else "name another folder"
+        raise DataError(f"{path.parent}: cannot be written ({error.strerror}); {todo}") from error

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtasmr.dataset import FOLDERS
-from rtasmr.errors import DataError
+from rtasmr.errors import NO_ROOM, DataError
 
 ZIP_SUFFIX = ".zip"
 
@@ -326,9 +326,10 @@ def _extract(archive: Path, file: zipfile.ZipFile, member: Member, path: Path) -
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
+        todo = "make room or name" if error.errno in NO_ROOM else "name"
         raise DataError(
-            f"{archive}: {member.target} could not be written to {path.parent} ({error.strerror}); make room "
-            "or name another folder, and run again"
+            f"{archive}: {member.target} could not be written to {path.parent} ({error.strerror}); {todo} "
+            "another folder, and run again"
         ) from error
     return digest.hexdigest()
 

@@ -6,6 +6,11 @@ line and exits with code 1.
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system that go away once there is room."""
+
 
 class RtasmrError(Exception):
     """Root of all errors raised on purpose by this project."""

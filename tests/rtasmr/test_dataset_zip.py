@@ -145,6 +145,17 @@ def test_unpacked_files_are_kept_replaced_or_protected(tmp_path: Path) -> None:
     assert (root / "log" / "1-1.log").stat().st_mtime_ns == before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_room_is_asked_for_only_where_it_lacks(tmp_path: Path) -> None:
+    archive = write(tmp_path / "log.zip", {"021-1.log": b"a"})
+    (tmp_path / "member.part").symlink_to("/dev/full")
+    told = r"021-1\.log could not be written to .* \(No space left on device\); make room or name another "
+    with pytest.raises(DataError, match=told):
+        unpack(archive, tmp_path / "set", tmp_path)
+    with pytest.raises(DataError, match=r"\(File exists\); name another folder, and run again$"):
+        unpack(archive, tmp_path / "set", archive)
+
+
 def test_a_zipped_set_takes_room_for_one_large_file_at_a_time(tmp_path: Path) -> None:
     contents = {"log/1-1.log": b"log", "ppg/1_csv.txt": b"pulse", "stim/ASMR1.avi": b"film"}
     with laid_out(write(tmp_path / "a.zip", contents)) as (folder, fill):
