@@ -56,18 +56,35 @@ if command -v dpkg-query >/dev/null; then
 fi
 
 # On Linux torch brings its CUDA libraries. Short of room, pip stops half way, minutes later, with an error of its own.
+# Prints an option for pip where there is room for all but its cache.
+check_room() {
+  "$python" - <<'EOF'
+import os
+import shutil
+import sys
+import tempfile
+
+VENV_GB, DOWNLOADS_GB = 8.5, 3.5  # the second while pip runs, and once more in its cache
+folders = {os.getcwd(): VENV_GB, tempfile.gettempdir(): DOWNLOADS_GB}
+for folder in folders:
+    disk = os.stat(folder).st_dev
+    expected_gb = sum(size_gb for other, size_gb in folders.items() if os.stat(other).st_dev == disk)
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb < expected_gb:
+        way_out = ", or set TMPDIR to a folder on another disk" if expected_gb != VENV_GB else ""
+        sys.exit(f"error: expected {expected_gb:g} GB free in {folder}, found {free_gb:.1f} GB. Make room there{way_out}.")
+if shutil.disk_usage(".").free / 1e9 < VENV_GB + 2 * DOWNLOADS_GB:
+    print("--no-cache-dir")
+EOF
+}
+
+pip_options=(-q --disable-pip-version-check -c constraints.txt)
 if [ "$(uname -s)" = Linux ] && [ ! -x .venv/bin/rtasmr ]; then
-  for use in ". 12 .venv" "${TMPDIR:-/tmp} 5 downloads"; do
-    read -r folder needed what <<<"$use"
-    free=$(df -Pk "$folder" | awk 'NR == 2 {print int($4 / 1048576)}')
-    if [ "$free" -lt "$needed" ]; then
-      say "error: expected $needed GB free in $(cd "$folder" && pwd) for $what, found $free GB. Make room there, or set TMPDIR for the downloads."
-      exit 1
-    fi
-  done
+  option=$(check_room)
+  [ -z "$option" ] || pip_options+=("$option")
 fi
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,sensors,cluster,test,lint]'
+.venv/bin/python -m pip install "${pip_options[@]}" -e '.[offline,sensors,cluster,test,lint]'
 touch .venv/.ready
 say "ready: .venv"
