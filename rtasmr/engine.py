@@ -192,6 +192,8 @@ class Engine:
         self._deliver(self._pipeline.flush())
         for text in self._overload.close():
             self.record_incident(text)
+        if self._until_lost and not self._acquisition.any_data:  # what the run waited for
+            self._message = "all streams have ended"
         self._show(RunState.ENDED, self._message)
 
     def fail(self, error: BaseException) -> None:
@@ -323,9 +325,8 @@ class Engine:
                 self.pulse.leave()
         if isinstance(event, Lost):
             self._lost[role] += 1
-            self._message = f"{role} stream lost, looking for it"
-            if role in self._require:
-                self._message = f"{role} stream LOST, which this run requires; looking for it"
+            gone = "LOST, which this run requires;" if role in self._require else "lost,"
+            self._message = f"{role} stream {gone} looking for it"
         elif isinstance(event, Refused):
             self._message = f"{role} stream refused: {event.reason}"
         elif isinstance(event, ClockSet):
