@@ -13,8 +13,8 @@ from rtasmr.view.look import draw_line, pen_of, side_width
 from rtasmr.view.state import PULSE_WINDOW_S, ViewState
 from rtasmr.view.theme import Theme
 
-HEADROOM = 0.75
-"""Room above the wave for its beats and its reading, as a share of half its height."""
+LEAST_SHARE = 0.5
+"""Share of the axes that is the wave's however low they are; above it are its beats and its reading."""
 LEAST_FILL = 0.75
 """Share of its axis that a wave fills before the axis is fitted again, so that it mostly stands still."""
 LABELLED_S = (-8, -6, -4, -2)
@@ -100,7 +100,9 @@ class PulseView(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carr
         box = self._box()
         painter.setClipRect(box)
         per_s = box.width() / PULSE_WINDOW_S
-        per_unit = box.height() / ((2 + HEADROOM) * self._half) if self._half else 0.0
+        head = painter.fontMetrics().height() + _BEAT + 2 * _GAP
+        height = max(box.height() - head, LEAST_SHARE * box.height())
+        per_unit = height / (2 * self._half) if self._half else 0.0
         foot = self._middle - self._half
         draw_line(
             painter,
@@ -109,7 +111,7 @@ class PulseView(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt carr
             box.bottom() - per_unit * (self.values - foot),
         )
         # Above the wave and not on it: a reading is up to a second older than the newest wave.
-        above = box.bottom() - per_unit * 2.12 * self._half
+        above = box.bottom() - height - (_BEAT + _GAP) / 2
         painter.setPen(QtCore.Qt.PenStyle.NoPen)
         painter.setBrush(QtGui.QColor(self._theme.threshold))
         for beat in (box.right() + per_s * self.beats_s).tolist():
