@@ -241,11 +241,15 @@ def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
         )
     }
     if silent.trials:
-        called = np.concatenate([trial.predicted for trial in silent.trials])
         as_asmr = video_level(silent).total()
         found["called_tingle"] = Measured(
-            100 * float(called.mean()), unit="%", note="share of their frames, padding left out"
+            _called_tingle(silent), unit="%", note="share of their frames, padding left out"
         )
+        padded = non_responders(asmr_trials(predictions))
+        if any(trial.n_real < trial.p.size for trial in padded.trials):
+            found["called_tingle.with_padding"] = Measured(
+                _called_tingle(padded), unit="%", note="the same, padding counted as published"
+            )
         found["video_level_specificity"] = Measured(
             100 * float(as_asmr.fn / as_asmr.n),
             unit="%",
@@ -260,6 +264,10 @@ def non_responder_scores(predictions: Predictions) -> dict[str, Measured]:
             note=f"video-level call against any report: {n_right} of {counted(n_asmr, 'ASMR trial')}",
         )
     return {f"non_responders.{name}": number for name, number in found.items()}
+
+
+def _called_tingle(predictions: Predictions) -> float:
+    return 100 * float(np.concatenate([trial.predicted for trial in predictions.trials]).mean())
 
 
 def _defined(values: list[float]) -> NDArray[np.float64]:

@@ -153,10 +153,13 @@ def _non_responders(read: Reader) -> Iterable[Remark]:
     if not n_trials:
         return
     hold, their = ("holds", "its") if n_trials == 1 else ("hold", "their")
+    padded_id = "caveat.non_responders.called_tingle.with_padding"
+    padded = f" ({read(padded_id, 1)} % with it)" if read.has(padded_id) else ""
     yield Remark(
         "non-responders",
         f"{counted(n_trials, 'ASMR trial')} {hold} no reported tingle; the model calls "
-        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle, padding left out. "
+        f"{read('caveat.non_responders.called_tingle', 1)} % of {their} frames tingle, padding left out"
+        f"{padded}. "
         "The video level, which scores the kind of clip, has "
         f"{read.note('caveat.non_responders.video_level_specificity')}.",
         ("video_level.accuracy", "video_level.macro_f1"),

@@ -127,6 +127,18 @@ def test_non_responders_are_asmr_trials_without_a_rating():
     assert scores["non_responders.response_accuracy"].note.endswith("2 of 3 ASMR trials")
 
 
+def test_padding_of_non_responders_is_scored_apart():
+    # Called: 15 of 15 real steps of one, 5 of 20 of the other; never on the 5 steps of padding.
+    model = study(
+        trial(1, "vid1", np.repeat([1, 0], [15, 5]), np.zeros(20), n_real=15),
+        trial(2, "vid1", np.repeat([1, 0], [5, 15]), np.zeros(20)),
+    )
+    scores = non_responder_scores(model)
+    assert scores["non_responders.called_tingle"].value == pytest.approx(100 * 20 / 35)
+    assert scores["non_responders.called_tingle.with_padding"].value == 50.0
+    assert "non_responders.called_tingle.with_padding" not in non_responder_scores(study(model.trials[1]))
+
+
 def test_without_non_responders_there_is_nothing_to_score():
     scores = non_responder_scores(study(trial(1, "vid1", [1], [1])))
     assert {name: score.value for name, score in scores.items()} == {
