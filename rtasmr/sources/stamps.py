@@ -7,8 +7,14 @@ approach it without a step, so that every sample of a stretch keeps its place on
 fraction of a period. No clock here: arrivals are arguments.
 
 The least of ``n`` delays is not 0 either. Were they exponential with mean ``m``, the true line would lie
-below all of them by an amount that is, given the delays, exponential with mean ``m / n``: the envelope is
-placed that much lower.
+below all of them by an amount that is, given the delays and its slope, exponential with mean ``m / n``. Of
+stamps that are late there is a long tail, while they are early by no more than the line is lowered: it is
+lowered by twice that mean, but by half at most of what streams may be misaligned by.
+
+The likelihood of a slope is ``exp(n c / m)``, ``c`` being the height in the middle of the line of that slope
+that touches the arrivals from below. With the spread of real clocks as prior it gives the mean slope, and the
+mean line: a few late bursts move it by as much as they are worth. Where hardly a doubt is left, or the rate
+is off by more than a clock is, the line is the edge of the lower convex hull that is in the middle.
 
 References
 ----------
@@ -39,10 +45,26 @@ BLOCK_S = 0.5
 
 SLOPE_SPAN_S = 3.0
 SLOPE_SPAN_BURSTS = 20.0
-"""Before the arrivals span this many seconds, and bursts, the nominal rate is better than a fitted one."""
+"""Before the arrivals span this many seconds, and bursts, no rate is believed that no clock has."""
+
+CLOCK_SPREAD = 150e-6
+CLOCK_STEP = 25e-6
+CLOCK_SLOPES = np.arange(-60, 61) * CLOCK_STEP
+"""Half of all devices are taken to be off by less than the spread, few by much more (a Cauchy distribution);
+and the slopes that are weighed against each other."""
 
 MIN_DELAYS = 4
 """Before there are this many blocks nothing is known of how delays vary."""
+
+MEDIAN_DELAYS = 1.86
+"""Medians of the delays that ``m`` is: 1.44 were they exponential, 1.86 for half a normal distribution, whose
+least ones are spread like those of an exponential with that mean. A stall does not move the median."""
+
+MAX_LOWERED_S = 0.005
+"""Half of what streams may be misaligned by."""
+
+MIN_LEAST_DELAY_S = 1e-7
+"""Arrivals are not known better: clocks tick in microseconds."""
 
 MAX_SLOPE = 0.1
 """Largest believable deviation of the true rate from the nominal one."""
@@ -55,7 +77,7 @@ It begins as late as the least of the delays seen by then makes it. More would b
 a device that is lost meanwhile has sent nothing.
 """
 
-START_ERROR_S = 0.001
+START_ERROR_S = 0.0005
 MAX_SETTLE_BURSTS = 4.5
 """While delays vary by more than this standard error of the start, up to so many bursts are waited for."""
 
@@ -260,7 +282,7 @@ class _Envelope:
         self._origin: tuple[int, float] | None = None
         self._block = -1
         self._at, self._offset, self._slope = 0.0, 0.0, 0.0
-        self._least_delay_s = 0.0
+        self._least_delay_s = 0.0  # m / n
 
     @property
     def is_empty(self) -> bool:
@@ -279,8 +301,14 @@ class _Envelope:
 
     @property
     def start_error_s(self) -> float:
-        """Standard error of the line's place in seconds; infinite while nothing is known of the delays."""
-        return self._least_delay_s if len(self._points) >= MIN_DELAYS else math.inf
+        """Standard error of the line's place in seconds; infinite while nothing is known of the delays.
+
+        From the mean of the delays: a stall may well have it take longer to be known.
+        """
+        if len(self._points) < MIN_DELAYS:
+            return math.inf
+        delays = [y - self._line(x) for x, y in self._points]
+        return (statistics.fmean(delays) - min(delays)) / (len(delays) - 1)
 
     def add(self, index: int, arrival: float) -> None:
         """Take the arrival (LSL seconds) of a sample."""
@@ -303,7 +331,7 @@ class _Envelope:
         if self._origin is None:
             raise ValueError("no arrival yet: the line is not known")
         x = (index - self._origin[0]) / self._sfreq
-        return self._origin[1] + x + self._line(x) - self._least_delay_s
+        return self._origin[1] + x + self._line(x) - min(2 * self._least_delay_s, MAX_LOWERED_S)
 
     def delay(self, index: int, arrival: float) -> float:
         """Return by how much a sample arrived after its time, in seconds."""
@@ -320,17 +348,42 @@ class _Envelope:
 
     def _fit(self) -> None:
         points = list(self._points)
-        self._at, self._offset = min(points, key=lambda point: point[1])
-        self._slope = 0.0
+        if len(points) < MIN_DELAYS:
+            self._at, self._offset = min(points, key=lambda point: point[1])
+            self._slope = 0.0
+            return
+        x, y = np.array(points).T
+        middle = float(x.mean())
         if self.has_rate:
-            self._fit_slope(points)
-        if len(points) >= MIN_DELAYS:
-            # The median of an exponential distribution is its mean times log(2); a stall does not move it.
-            delay = statistics.median(y - self._line(x) for x, y in points) / math.log(2)
-            # Measured from the least one, a mean of n delays is short by its n-th part.
-            self._least_delay_s = delay / (len(points) - 1)
+            self._fit_any_rate(points)
+        delays = y - self._slope * (x - middle)
+        # Measured from the least one, a mean of n delays is short by its n-th part.
+        self._least_delay_s = MEDIAN_DELAYS * float(np.median(delays - delays.min())) / (len(points) - 1)
+        self._fit_clock(middle, x - middle, y)
 
-    def _fit_slope(self, points: list[tuple[float, float]]) -> None:
+    def _fit_clock(self, middle: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        """Lay the line by the mean of all slopes that a clock may have, if it has one and which is in doubt.
+
+        Parameters
+        ----------
+        middle : float
+            Nominal time of the middle of the points, in seconds.
+        x, y : ndarray of shape (n_points,)
+            Nominal time from there, and delay, in seconds.
+        """
+        least = (y - CLOCK_SLOPES[:, np.newaxis] * x).min(axis=1)
+        scale_s = max(self._least_delay_s, MIN_LEAST_DELAY_S)
+        log_weights = least / scale_s - np.log1p((CLOCK_SLOPES / CLOCK_SPREAD) ** 2)
+        weights = np.exp(log_weights - log_weights.max())
+        weights /= weights.sum()
+        slope = float(weights @ CLOCK_SLOPES)
+        is_clock = 0 < int(weights.argmax()) < len(weights) - 1
+        is_in_doubt = float(weights @ (CLOCK_SLOPES - slope) ** 2) > CLOCK_STEP**2
+        if not self.has_rate or (is_clock and is_in_doubt):
+            self._at, self._offset, self._slope = middle, float(weights @ least), slope
+
+    def _fit_any_rate(self, points: list[tuple[float, float]]) -> None:
+        """Lay the line through the edge of the lower convex hull that is in the middle."""
         hull = _lower_hull(points)
         centre = sum(x for x, _ in points) / len(points)
         right = next(i for i in range(1, len(hull)) if hull[i][0] >= centre)

@@ -81,15 +81,18 @@ def test_bursts_stay_below_ten_milliseconds(rng, ppm):
 
 
 def test_bursts_begin_where_they_belong():
-    """Of 40 beginnings one in ten may be off by more than 10 ms: then every delay so far was long."""
+    """Six bursts are waited for. In 1 % of the beginnings all are late by more than 15 ms, unseen by any fit.
+
+    Each is with probability 0.45, and 0.45 ** 6 = 0.009.
+    """
     errors_ms = []
-    for seed, ppm in itertools.product(range(20), (500.0, -500.0)):
+    for seed, ppm in itertools.product(range(100), (500.0, 0.0, -500.0)):
         rng = np.random.default_rng(seed)
         device = line(sfreq=135.0, burst_s=0.8, ppm=ppm)
         device.run(0, 30, 108, lambda rng=rng: abs(rng.normal(0, 0.020)))
         errors_ms.append(device.error_ms())
-    assert np.quantile(errors_ms, 0.9) < 10
-    assert np.median(errors_ms) < 7
+    assert np.mean(np.array(errors_ms) > 10) < 0.03
+    assert np.median(errors_ms) < 6
 
 
 @pytest.mark.parametrize(("jitter_s", "n_bursts"), [(0.0, 4), (0.040, 6)])
