@@ -122,6 +122,8 @@ def choose(
         def report(member: int, epoch: LiveEpoch, family: str = family, place: int = place) -> None:
             within = (member + epoch.epoch / epoch.n_epochs) / plan.n_members
             text = f"{family} {member + 1}, epoch {epoch.epoch}, AUC within ASMR {epoch.auc:.3f}"
+            is_last = (member + 1, epoch.epoch) == (plan.n_members, epoch.n_epochs)
+            text += "; calibrating" * is_last
             told(text, (place + within) / len(plan.families))
 
         trained[family] = train(

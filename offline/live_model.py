@@ -29,8 +29,8 @@ from rtasmr.progress import Report
 
 logger = logging.getLogger(__name__)
 
-TRAINED_SHARE = 0.9
-"""Of the progress; the rest is for scoring and export, which take as long as a few epochs."""
+TRAINED_SHARE, SCORED_SHARE = 0.8, 0.95
+"""Of the progress, after training and after scoring, which takes as long as an epoch; export is the rest."""
 
 MAX_NAMED = 40
 """Recordings that a card names."""
@@ -108,15 +108,17 @@ def train_live_model(
     scores = {f"inner_auc.{name}": one.inner_auc for name, one in trained.items()}
     scores["rating_lag_s"] = model.config.label_shift_frames / FRAME_RATE_HZ
     scores = {name: value for name, value in scores.items() if np.isfinite(value)}
-    told("scoring what was held back", TRAINED_SHARE)
-    measured = held_back_scores(model, tables)
+    scoring = SCORED_SHARE - TRAINED_SHARE
+    measured = held_back_scores(
+        model, tables, lambda text, share: told(text, TRAINED_SHARE + scoring * share)
+    )
     origin = _origin(model, tables, seed, card)
     if validated is not None:
         _export_folds(validated, models, model_id, card)
         measured |= validated_scores(validated.predictions, model.simulated)
         trained_on = {ORIGIN_SCORE: "streaming", ORIGIN_TRAINED: validated.trained_on}
         save_predictions(out / PREDICTIONS_FILE, validated.predictions, {**origin, **trained_on})
-    told("export", (1 + TRAINED_SHARE) / 2)
+    told("export", SCORED_SHARE)
     folder = _export(model, models, model_id, card, _description(model, family) + _recorded(features), scores)
     if encoder is not None:
         _copy_beside(encoder, models)

@@ -16,6 +16,7 @@ from offline.statistics import trial_counts
 from offline.streaming import serving_threshold
 from offline.tables import TrialTable
 from offline.training import TrainedModel, network_scores
+from rtasmr.progress import Report
 from rtasmr.types import TrialId
 
 RULES = {"rule_asmr_clip": clip_rule, "rule_always": lambda _: 1.0, "rule_never": never_rule}
@@ -29,28 +30,32 @@ METRICS = {
 
 
 def held_back_probabilities(
-    trained: TrainedModel, tables: Sequence[TrialTable]
+    trained: TrainedModel, tables: Sequence[TrialTable], progress: Report | None = None
 ) -> dict[TrialId, NDArray[np.float32]]:
     """Return the probabilities of every held-back trial, from the members that did not learn from it."""
     p: dict[TrialId, NDArray[np.float32]] = {}
-    for table in tables:
+    held_back = [table for table in tables if any(table.trial in m.held_back for m in trained.members)]
+    for number, table in enumerate(held_back):
+        if progress is not None:
+            progress(f"scoring trial {number + 1} of {len(held_back)}", number / len(held_back))
         said = [
             network_scores(member.network, trained.config, table)
             for member in trained.members
             if table.trial in member.held_back
         ]
-        if said:
-            p[table.trial] = np.mean(np.stack(said), axis=0, dtype=np.float32)
+        p[table.trial] = np.mean(np.stack(said), axis=0, dtype=np.float32)
     return p
 
 
-def held_back_scores(trained: TrainedModel, tables: Sequence[TrialTable]) -> dict[str, Measured]:
+def held_back_scores(
+    trained: TrainedModel, tables: Sequence[TrialTable], progress: Report | None = None
+) -> dict[str, Measured]:
     """Score a model on the participants that chose its epoch, and every rule beside it.
 
     The scores are streaming scores of unpadded frames, in percent, over all clips and within ASMR
     clips. They flatter: the same participants chose epoch, calibration and threshold.
     """
-    p = held_back_probabilities(trained, tables)
+    p = held_back_probabilities(trained, tables, progress)
     threshold = serving_threshold(trained.threshold)
     said = Predictions(
         "live",
