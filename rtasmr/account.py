@@ -84,9 +84,8 @@ def print_account(account: dict[str, Any]) -> None:
     if account["pulse"] is not None:
         typer.echo("pulse: " + _pulse_line(account["pulse"]))
     samples = account["samples"]
-    told = (*samples["lost"].values(), *samples["rejected"].values(), *samples["bad_stamps"].values())
-    if any(told) or samples["rejected_markers"]:
-        typer.echo(f"samples: {samples}")
+    if left_out := _left_out_line(samples):
+        typer.echo(f"not used: {left_out}")
     if samples["skipped_ticks"]:
         typer.echo(f"overload: {samples['skipped_ticks']} ticks were skipped (stale); free the CPU")
     if account.get("player"):
@@ -99,6 +98,21 @@ def print_account(account: dict[str, Any]) -> None:
         typer.echo(f"markers without a meaning: {account['markers']['unknown']}")
     for path in account["files"]:
         typer.echo(f"recording: {path}")
+
+
+def _left_out_line(samples: dict[str, Any]) -> str:
+    """Say how many samples and markers of each stream were lost or refused; empty where none were."""
+    parts = []
+    for key, why in (
+        ("lost", "samples lost"),
+        ("rejected", "samples that came out of order"),
+        ("bad_stamps", "samples whose stamp is no number"),
+    ):
+        counts = ", ".join(f"{stream} {n}" for stream, n in samples[key].items() if n)
+        parts += [f"{why}: {counts}"] * bool(counts)
+    n_markers = samples["rejected_markers"]
+    parts += [f"clip markers that came too late: {n_markers}"] * bool(n_markers)
+    return "; ".join(parts)
 
 
 def _pulse_line(pulse: dict[str, Any]) -> str:

@@ -229,10 +229,10 @@ class Acquisition:
             events += [self._clock_set(role, jump) for jump in inlet.take_clock_jumps()]
             events += self._notice_silence(role, inlet)
             if role not in self._refused and self._refuses(role, inlet.rate):
+                events.append(Refused(role, inlet.rate.message, was_used=role not in self._on_trial))
                 self._refused.add(role)
                 self._on_trial.discard(role)
                 self._disproved[role] = inlet.spec.sfreq
-                events.append(Refused(role, inlet.rate.message))
             if role in self._on_trial and inlet.rate.verdict is not RateVerdict.UNKNOWN:
                 self._on_trial.discard(role)
                 del self._disproved[role]

@@ -115,6 +115,7 @@ class Aligner:
         self._regular: dict[Modality, RegularBuffer] = {}
         self._pictures = PictureBuffer(PICTURES_KEPT)
         self._lost: dict[Modality, Status] = {}
+        self._refused: set[Modality] = set()
         self._boundaries: list[tuple[float, str, bool]] = []  # stamp, clip, whether it begins there
         self._pauses: list[tuple[float, float]] = []
         self._segment: Segment | None = None
@@ -146,6 +147,7 @@ class Aligner:
             )
         self._formats[modality] = stream
         self._lost.pop(modality, None)
+        self._refused.discard(modality)
         if known is None and modality is not Modality.PICTURE:
             dtype = np.int16 if modality is Modality.SOUND else np.float64
             self._regular[modality] = RegularBuffer(
@@ -158,6 +160,11 @@ class Aligner:
         ``status`` says why: GAP where the stream is gone, BAD_INPUT where it is refused.
         """
         self._lost[modality] = status
+
+    def refuse_stream(self, modality: Modality) -> None:
+        """Note that the data of ``modality`` are wrong, also those that wait here for their ticks."""
+        self.lose_stream(modality, Status.BAD_INPUT)
+        self._refused.add(modality)
 
     def n_lost(self, modality: Modality) -> int:
         """Return the number of samples known to be lost."""
@@ -360,7 +367,7 @@ class Aligner:
     def _align_ppg(self, time_s: float) -> tuple[NDArray[np.float64], int, Status]:
         """Return the samples since the last tick, how many were due, and the status."""
         buffer = self._regular.get(Modality.PPG)
-        if buffer is None or buffer.is_empty:
+        if buffer is None or buffer.is_empty or Modality.PPG in self._refused:
             return np.empty(0), 0, self._missing_status(Modality.PPG, arrived=False)
         end = buffer.index_at(time_s + self._lookahead_s) + 1
         if end <= 0:
@@ -386,7 +393,7 @@ class Aligner:
     def _align_sound(self, time_s: float) -> tuple[NDArray[np.int16] | None, Status]:
         """Return the 2048 samples centred on the tick, short gaps interpolated."""
         buffer = self._regular.get(Modality.SOUND)
-        if buffer is None or buffer.is_empty:
+        if buffer is None or buffer.is_empty or Modality.SOUND in self._refused:
             return None, self._missing_status(Modality.SOUND, arrived=False)
         centre = buffer.index_at(time_s)
         start, stop = centre - self._sound_half, centre + self._sound_half

@@ -23,7 +23,7 @@ from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, ahead_text, incident_text
-from rtasmr.latency import DRAW, LeadWatch, newest_needed
+from rtasmr.latency import LeadWatch, newest_needed
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
 from rtasmr.markers import MarkerIntake
@@ -40,7 +40,6 @@ from rtasmr.snapshot import (
     ModelState,
     RecordingState,
     RunState,
-    StageState,
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
@@ -146,7 +145,6 @@ class Engine:
         self._gate = PulseGate()
         self._lead = LeadWatch()
         self._overload = OverloadWatch()
-        self._told_lead = False
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
         self._published = math.nan
@@ -250,7 +248,7 @@ class Engine:
     def _turn(self) -> bool:
         """Pull, step, deliver, show: one turn of the loop; return whether ticks may wait for the next."""
         chunks = self.gather()
-        now = self._acquisition.timebase.to_session(pylsl.local_clock())
+        now = self._now_s()
         begin = time.perf_counter()
         steps = self._pipeline.step(chunks, now, TICKS_PER_TURN)
         n_frames = self.deliver(steps, time.perf_counter() - begin)
@@ -319,10 +317,14 @@ class Engine:
                 # Without a press too the recording says that somebody could rate.
                 self._announce(role.value, self.markers.recorded_spec(role))
         elif modality is not None and isinstance(event, Lost | Refused):
-            status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
-            self._pipeline.aligner.lose_stream(modality, status)
+            if isinstance(event, Refused) and event.was_used:
+                self._pipeline.refuse_stream(modality)
+            else:
+                status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
+                self._pipeline.aligner.lose_stream(modality, status)
             if role is Role.PPG:
                 self.pulse.leave()
+                self._gate.leave(self._now_s())
         if isinstance(event, Lost):
             self._lost[role] += 1
             gone = "LOST, which this run requires;" if role in self._require else "lost,"
@@ -348,20 +350,22 @@ class Engine:
 
     def record_incident(self, text: str) -> None:
         """Record what happened, as a text of `rtasmr.incidents`, as of now."""
-        now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
-        self._record("incidents", INCIDENTS_SPEC, np.array([now_s]), np.array([text], dtype=object))
+        self._record("incidents", INCIDENTS_SPEC, np.array([self._now_s()]), np.array([text], dtype=object))
+
+    def _now_s(self) -> float:
+        """Return the time on the session clock."""
+        return float(self._acquisition.timebase.to_session(pylsl.local_clock()))
 
     def _can_measure(self, needed: float, taken: float) -> bool:
-        """Whether a tick's latency is one; say once where stamps run ahead of the clock."""
+        """Whether a tick's latency is one; say where it is the first whose stamps run ahead of the clock."""
         can_measure = self._lead.can_measure(needed, taken)
-        if self._lead.is_ahead and not self._told_lead:
-            self._told_lead = True
+        if (ahead_s := self._lead.take_news()) is not None:
             logger.warning(
                 "ticks come %.0f ms before their newest sample is due: a source's stamps run ahead of this "
                 "clock, so latency is not measured. Set its clock, or the rate in its header, right.",
-                1000 * (needed - taken),
+                1000 * ahead_s,
             )
-            self.record_incident(ahead_text(needed - taken))
+            self.record_incident(ahead_text(ahead_s))
         return can_measure
 
     def _take_markers(self, chunk: Chunk) -> Chunk | None:
@@ -457,7 +461,7 @@ class Engine:
         records, self._records = self._records, []
         self._update_latency()
         times, values = self._waveform.points()
-        now_s = self._acquisition.timebase.to_session(pylsl.local_clock())
+        now_s = self._now_s()
         self.pulse.expire(now_s)
         self._store.update(
             records,
@@ -481,18 +485,7 @@ class Engine:
         if clock < self._next_latency:
             return
         self._next_latency = clock + 0.5
-        publish = self.tally.publish.percentiles(LATENCY_TICKS)
-        compute = self.tally.compute.percentiles(LATENCY_TICKS)
-        age = self.tally.age.percentiles(10)
-        stages = {**self.tally.stages.percentiles(LATENCY_TICKS), DRAW: self._store.drawn(LATENCY_TICKS)}
-        self.latency = LatencyState(
-            publish.p50,
-            publish.p99,
-            compute.p50,
-            compute.p99,
-            age.p50,
-            tuple(StageState(name, s.p50, s.p99, s.max) for name, s in stages.items()),
-        )
+        self.latency = self.tally.latency(LATENCY_TICKS, self._store.drawn(LATENCY_TICKS))
 
 
 def recording_state(state: RecorderState) -> RecordingState:

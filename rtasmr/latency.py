@@ -123,10 +123,11 @@ class LeadWatch:
 
     def __init__(self) -> None:
         self._until_s = -math.inf
-        self.is_ahead = False
+        self._told = False
+        self._news_s: float | None = None
 
     def can_measure(self, needed: float, taken: float) -> bool:
-        """Whether the latency of a tick is one; ``is_ahead`` says afterwards whether stamps run ahead.
+        """Whether the latency of a tick is one.
 
         Parameters
         ----------
@@ -135,10 +136,17 @@ class LeadWatch:
         taken : float
             When that was there already, in seconds on the same clock.
         """
-        if needed - taken > AHEAD_S:
+        ahead_s = needed - taken
+        if ahead_s > AHEAD_S:
             self._until_s = taken + AHEAD_FOR_S
-        self.is_ahead = taken < self._until_s
-        return not self.is_ahead and taken >= needed
+            if not self._told:
+                self._told, self._news_s = True, ahead_s
+        return taken >= max(needed, self._until_s)
+
+    def take_news(self) -> float | None:
+        """Return by how many seconds the first tick was early that was, once; None ever after."""
+        news_s, self._news_s = self._news_s, None
+        return news_s
 
 
 class StageDurations:

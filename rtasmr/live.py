@@ -1,4 +1,4 @@
-"""`rtasmr live`, put together: model, streams, engine, recording and window, and the final account."""
+"""`rtasmr live`, put together: model, streams, engine, recording and window."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from rtasmr.config import LiveConfig
 from rtasmr.discovery import printable
 from rtasmr.ending import RunEnd, end_signals, ignore_hangups
 from rtasmr.engine import Engine
-from rtasmr.latency import DRAW
 from rtasmr.link import SnapshotServer, SnapshotStore
+from rtasmr.live_account import account
 from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.presentation import Presentation
 from rtasmr.recorder import Recorder
-from rtasmr.remarks import remarks_of
 from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
@@ -135,14 +134,8 @@ def run_live(
             is_over.set()
             if recorder is not None:
                 error = recorder.finish()
-        told = account(engine, model, store)
-        return {
-            **told,
-            "remarks": remarks_of(told, config),
-            **recording_account(recorder),
-            "sources": sources.account(acquisition.inlets),
-            "error": error,
-        }
+        told = sources.account(acquisition.inlets)
+        return account(engine, model, store, recorder, config, sources=told, error=error)
 
 
 def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
@@ -155,49 +148,6 @@ def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     return model
-
-
-def account(engine: Engine, model: ServedModel, store: SnapshotStore) -> dict[str, Any]:
-    """Return the final account of a run, as printed by ``--json``."""
-    tally = engine.tally
-    stages = {**tally.stages.percentiles(), DRAW: store.drawn()}
-    present = {role.value: spec.name for role, spec in engine.streams.items()}
-    return {
-        "ticks": tally.ticks,
-        "status": dict(tally.status),
-        "missing": tally.missing,
-        "duplicates": tally.duplicates,
-        "outside": tally.outside,
-        "latency_ms": tally.publish.percentiles().as_dict(),
-        "compute_ms": tally.compute.percentiles().as_dict(),
-        "age_ms": tally.age.percentiles().as_dict(),
-        "stages_ms": {name: figures.as_dict() for name, figures in stages.items()},
-        "pulse": engine.pulse.account(),
-        "provider": model.tingle.provider,
-        "model": model.card.id,
-        "demo": model.card.demo,
-        "warnings": list(model.card.warnings),
-        "streams": present,
-        "absent": [role for role in ("ppg", "sound", "picture") if role not in present],
-        "samples": engine.losses,
-        "markers": engine.markers.account(),
-        "interruptions": engine.interruptions,
-        "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],
-    }
-
-
-def recording_account(recorder: Recorder | None) -> dict[str, Any]:
-    """Return what a recording came to: its file, its size, and the chunks that are not in it."""
-    if recorder is None:
-        return {"files": [], "recording": None}
-    state = recorder.snapshot()
-    recording = {
-        "seconds": round(state.seconds, 3),
-        "bytes": state.n_bytes,
-        "overruns": state.overruns,
-        "refused": state.refused,
-    }
-    return {"files": state.files, "recording": recording}
 
 
 def settle_garbage(stack: ExitStack) -> None:

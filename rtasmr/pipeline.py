@@ -52,6 +52,11 @@ class Pipeline:
         if modality is Modality.PPG:
             self._extractor.set_ppg(stream.sfreq, filtered)
 
+    def refuse_stream(self, modality: Modality) -> None:
+        """Take no more data of ``modality``, and let the model look back on none of those that were taken."""
+        self.aligner.refuse_stream(modality)
+        self._predictor.invalidate(self._extractor.columns[modality])
+
     def step(self, chunks: Iterable[Chunk], now: float, max_ticks: int | None = None) -> list[Step]:
         """Advance to ``now``; see `asking`."""
         return answered(self.asking(chunks, now, max_ticks), self._predictor.model)

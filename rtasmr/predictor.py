@@ -101,6 +101,10 @@ class Predictor:
         """Frames that still wait for their look-ahead."""
         return len(self._pending)
 
+    def invalidate(self, columns: NDArray[np.intp]) -> None:
+        """Have no later answer rest on these columns of the frames so far."""
+        self._window.invalidate(columns)
+
     def push(self, frame: FeatureFrame) -> list[Step]:
         """Take the next frame; see `asking`."""
         return answered(self.asking(frame), self.model)

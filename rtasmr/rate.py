@@ -15,9 +15,9 @@ PERIOD_S = 8.0
 REFUSE_AFTER_S = 4.0
 """A rate off by a factor of 2 shows sooner: before the warm-up of a segment (5 s) is over."""
 
-PLAUSIBLE_AFTER_S = 2.0
+PLAUSIBLE_AFTER_S = 1.0
 PLAUSIBLE_FACTOR = 1.5
-"""A rate so near its header's after 2 s is not off by a factor of 2; any other has to wait for the 4 s."""
+"""A rate so near its header's after 1 s is not off by a factor of 2; any other has to wait for the 4 s."""
 
 WARN_RATIO = 0.05
 REFUSE_FACTOR = 1.95

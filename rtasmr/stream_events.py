@@ -25,10 +25,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A stream is there, but its data must not be used; ``reason`` says why in one line."""
+    """A stream is there, but its data must not be used; ``reason`` says why in one line.
+
+    ``was_used`` says that they were until now, which makes what was computed from them wrong.
+    """
 
     role: Role
     reason: str
+    was_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class FrameWindow:
             self._valid[row] = frame.valid
         self._count += 1
 
+    def invalidate(self, columns: NDArray[np.intp]) -> None:
+        """Make these columns of all frames invalid: what they hold has turned out to be wrong."""
+        self._values[:, columns] = np.nan
+        self._valid[:, columns] = False
+
     @property
     def values(self) -> NDArray[np.float32]:
         """Values, shape (len(self), n_features), oldest first; NaN where not valid."""

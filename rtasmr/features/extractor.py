@@ -32,6 +32,11 @@ class FeatureExtractor:
     sound : callable, optional
         ``(n, 2048)`` int16 to ``(n, 31)`` float32, where other extractors hear the same.
 
+    Attributes
+    ----------
+    columns : mapping of Modality to ndarray of int
+        Where the features of a modality stand in a frame.
+
     Raises
     ------
     StreamError
@@ -48,7 +53,7 @@ class FeatureExtractor:
         sound: Describe | None = None,
     ) -> None:
         self._spec = spec
-        self._columns = {modality: spec.columns(modality) for modality in Modality}
+        self.columns = {modality: spec.columns(modality) for modality in Modality}
         self._wave_column = [i for i, name in enumerate(spec.names) if name in PPG_NAMES]
         self._pulse_columns = [i for i, name in enumerate(spec.names) if name in PULSE_NAMES]
         self._sound = SoundFeatures(spec).batch if sound is None else sound
@@ -80,12 +85,12 @@ class FeatureExtractor:
         valid = np.zeros(values.shape, dtype=np.bool_)
         with_sound = {i: chunk.sound for i, chunk in enumerate(aligned) if chunk.sound is not None}
         if with_sound:
-            cells = np.ix_(np.array([*with_sound], dtype=np.intp), self._columns[Modality.SOUND])
+            cells = np.ix_(np.array([*with_sound], dtype=np.intp), self.columns[Modality.SOUND])
             values[cells] = self._sound(np.stack(list(with_sound.values())))
             valid[cells] = True
         with_picture = {i: chunk.picture for i, chunk in enumerate(aligned) if chunk.picture is not None}
         if with_picture:
-            cells = np.ix_(np.array([*with_picture], dtype=np.intp), self._columns[Modality.PICTURE])
+            cells = np.ix_(np.array([*with_picture], dtype=np.intp), self.columns[Modality.PICTURE])
             values[cells] = self._picture.batch(list(with_picture.values()))
             valid[cells] = True
         frames = []

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +21,8 @@ from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
 from rtasmr.errors import ConfigError, StreamError
 from rtasmr.link import SnapshotServer, SnapshotStore
-from rtasmr.live import (
-    account,
-    end_on_signals,
-    prepare,
-    recording_account,
-    recording_header,
-    settle_garbage,
-)
+from rtasmr.live import end_on_signals, prepare, recording_header, settle_garbage
+from rtasmr.live_account import account
 from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.recorder import Recorder
@@ -38,6 +32,7 @@ from rtasmr.sources.supervisor import Sources
 from rtasmr.stream_events import Joined
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
+from rtasmr.viewers.account import group_account
 from rtasmr.viewers.batch import CPU_WINDOWS, GPU_WINDOWS, BatchedModel
 from rtasmr.viewers.config import Viewer
 from rtasmr.viewers.group import Group, Member
@@ -117,11 +112,10 @@ def run_viewers(
             for place in places:
                 place.close()
         accounts = {
-            place.viewer.code: place.account(member, model)
+            place.viewer.code: place.account(member, model, config)
             for place, member in zip(places, members, strict=True)
         }
-        told = shared_sources.account(leader.inlets)
-        return {**_group_account(accounts, group, model), "sources": told}
+        return group_account(accounts, group, model, sources=shared_sources.account(leader.inlets))
 
 
 @dataclass
@@ -140,14 +134,30 @@ class _Place:
         if self.recorder is not None:
             self.error = self.recorder.finish()
 
-    def account(self, member: Member, model: ServedModel) -> dict[str, Any]:
+    def config(self, shared: LiveConfig) -> LiveConfig:
+        """Return the settings as they hold for the viewer; they stand in the header of the recording."""
+        record = shared.record
+        if record:
+            record = str(Path(record).with_stem(f"{Path(record).stem}-{self.viewer.code}"))
+        return replace(
+            shared,
+            queries={**(shared.queries or {}), **self.sources.queries},
+            participant=self.viewer.code,
+            consent=self.viewer.consent,
+            record=record,
+        )
+
+    def account(self, member: Member, model: ServedModel, shared: LiveConfig) -> dict[str, Any]:
         """Return what the run adds up to for the viewer."""
-        return {
-            **account(member.engine, model, self.store),
-            **recording_account(self.recorder),
-            "sources": self.sources.account(self.own.inlets),
-            "error": "; ".join(error for error in (member.error, self.error) if error),
-        }
+        return account(
+            member.engine,
+            model,
+            self.store,
+            self.recorder,
+            self.config(shared),
+            sources=self.sources.account(self.own.inlets),
+            error="; ".join(error for error in (member.error, self.error) if error),
+        )
 
 
 def _place(viewer: Viewer, config: LiveConfig, say: Callable[[str], None]) -> _Place:
@@ -220,7 +230,7 @@ def _member(
     """Begin one viewer's part of the run: recording, output stream, link for a window, engine."""
     viewer = place.viewer
     if make.config.record:
-        own_config = _own_config(make.config, viewer, place.sources.queries)
+        own_config = place.config(make.config)
         place.recorder = Recorder(Path(own_config.record), recording_header(own_config, make.model.card))
         stack.callback(place.close)
     server = stack.enter_context(SnapshotServer(place.store, name=viewer.code))
@@ -239,20 +249,6 @@ def _check(config: LiveConfig) -> None:
             "expected no --participant and no --consent beside viewers, got one. Their codes say who they "
             "are, the file of --viewers who has consented."
         )
-
-
-def _own_config(config: LiveConfig, viewer: Viewer, queries: Mapping[Role, str]) -> LiveConfig:
-    """Return the settings as they hold for one viewer; they stand in the header of the recording."""
-    record = config.record
-    if record:
-        record = str(Path(record).with_stem(f"{Path(record).stem}-{viewer.code}"))
-    return replace(
-        config,
-        queries={**(config.queries or {}), **queries},
-        participant=viewer.code,
-        consent=viewer.consent,
-        record=record,
-    )
 
 
 def _find_pulses(
@@ -292,21 +288,4 @@ def _status(group: Group, members: Sequence[Member]) -> dict[str, Any]:
     return {
         "tick_ms": group.ticks.percentiles(600).as_dict(),
         "viewers": {m.viewer.code: live_status(m.engine) for m in members if m.runs},
-    }
-
-
-def _group_account(
-    accounts: Mapping[str, dict[str, Any]], group: Group, model: ServedModel
-) -> dict[str, Any]:
-    failed = {code: told["error"] for code, told in accounts.items() if told["error"]}
-    return {
-        **{key: sum(told[key] for told in accounts.values()) for key in ("ticks", "missing", "duplicates")},
-        "tick_ms": group.ticks.percentiles().as_dict(),
-        "provider": model.tingle.provider,
-        "model": model.card.id,
-        "demo": model.card.demo,
-        "warnings": list(model.card.warnings),
-        "files": [name for told in accounts.values() for name in told["files"]],
-        "error": "; ".join(f"viewer {code}: {text}" for code, text in failed.items()),
-        "viewers": dict(accounts),
     }

@@ -33,7 +33,8 @@ def incidents_of(path: Path) -> list[dict[str, object]]:
     streams, _ = pyxdf.load_xdf(str(path))
     for stream in streams:
         if stream["info"]["name"][0] == "rtasmr-incidents":
-            told = [json.loads(row[0]) for row in stream["time_series"]]
+            rows = zip(stream["time_series"], stream["time_stamps"], strict=True)
+            told = [{**json.loads(row[0]), "time_s": float(time_s)} for row, time_s in rows]
             return [incident for incident in told if incident["what"] != OVERLOAD]
     return []
 
@@ -118,6 +119,35 @@ def test_a_refused_rate_stays_refused_when_its_source_starts_again(tiny_home, tm
     assert (what[0], what[-1], what.count("joined")) == ("refused", "joined", 1)
     # the right pulse joined at the very end: no tick before may have a probability
     assert all(r.status is not Status.OK for r in records_of(recording))
+
+
+def test_a_pulse_that_comes_back_at_a_wrong_rate_is_not_predicted_on(tiny_home, tmp_path):
+    """Under the same header, beside a sound that goes on: no tick rests on it, and later ones on sound."""
+    recording = tmp_path / "back.xdf"
+    with LiveRun(tiny_home) as run:
+        words = ("ppg", "--source-id", "finger", "--sfreq", 100)
+        pulse = run.source(*words)
+        run.source("sound")
+        live = run.live("--wait", 10, "--require", "ppg,audio", "--record", recording)
+        run.wait_for_line(lambda line: line.get("status") == "ok" and "ppg" in line["modalities"])
+        pulse.kill()
+        run.wait_for("looking for it")
+        run.source(*words, "--true-sfreq", 210)
+        run.wait_for("refused. Set the rate of the source right")
+        n_before = len(run.lines)
+        run.wait_for_line(
+            lambda line: line.get("status") == "ok" and line["modalities"] == ["sound"], n_before + 2
+        )
+        live.send_signal(signal.SIGTERM)
+        account = run.end(live)
+    assert (account["missing"], account["duplicates"]) == (0, 0)
+    incidents = [i for i in incidents_of(recording) if i["stream"] == "ppg"]
+    assert [i["what"] for i in incidents] == ["lost", "joined", "refused"]
+    lost_s, _, refused_s = (i["time_s"] for i in incidents)
+    judged = [r for r in records_of(recording) if r.status is Status.OK]
+    assert any(r.modalities == 0b011 for r in judged if r.time_s < lost_s)
+    assert {r.modalities for r in judged if r.time_s > lost_s} == {0b010}
+    assert any(r.time_s > refused_s for r in judged)
 
 
 def test_another_stream_under_a_lost_ones_identity_is_refused_and_the_rest_goes_on(tiny_home, tmp_path):

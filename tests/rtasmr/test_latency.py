@@ -65,10 +65,11 @@ def test_stamps_ahead_of_the_clock_are_no_latency_until_10_s_later():
     lead = LeadWatch()
     assert lead.can_measure(needed=100.0, taken=100.02)
     assert not lead.can_measure(needed=100.0, taken=99.995)
-    assert not lead.is_ahead  # stamps are not known better
+    assert lead.take_news() is None  # stamps are not known better
     assert lead.can_measure(needed=100.1, taken=100.12)
     assert not lead.can_measure(needed=100.2, taken=100.15)
-    assert lead.is_ahead
+    assert lead.take_news() == pytest.approx(0.05)
     assert not lead.can_measure(needed=110.1, taken=110.14)  # set back meanwhile, about to run ahead again
     assert lead.can_measure(needed=110.2, taken=110.22)
-    assert not lead.is_ahead
+    assert not lead.can_measure(needed=120.0, taken=119.0)
+    assert lead.take_news() is None  # told once

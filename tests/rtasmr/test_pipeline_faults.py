@@ -32,9 +32,15 @@ SETTLE_TICKS = 25
 
 
 class MeanOfValid:
-    """A model whose probability is finite whatever is missing, and not a number if a NaN gets through."""
+    """A model whose probability is finite whatever is missing, and not a number if a NaN gets through.
+
+    ``n_pulses`` is the number of frames of the newest window that have a pulse.
+    """
+
+    n_pulses = 0
 
     def predict(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        self.n_pulses = int(valid[:, FeatureSpec().columns(Modality.PPG)].sum())
         mean = np.where(valid, values, 0).mean(axis=1)
         return np.asarray(1 / (1 + np.exp(-np.clip(mean, -50, 50))), dtype=np.float32)
 
@@ -43,9 +49,9 @@ def encode(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.repeat(images[:, 0, 0, :1].astype(np.float32), 512, axis=1)
 
 
-def make_pipeline(requires: frozenset[Modality] = frozenset()) -> Pipeline:
+def make_pipeline(requires: frozenset[Modality] = frozenset(), model: MeanOfValid | None = None) -> Pipeline:
     spec = FeatureSpec()
-    predictor = Predictor(MeanOfValid(), spec.n_features, requires=requires)
+    predictor = Predictor(model or MeanOfValid(), spec.n_features, requires=requires)
     pipeline = Pipeline(Aligner(spec), FeatureExtractor(spec, encode), predictor)
     for modality, stream in FORMATS.items():
         pipeline.add_stream(modality, stream, filtered=False)
@@ -144,6 +150,31 @@ def test_a_sound_that_is_none_is_bad_input_and_recovers(level, rng):
     status = [p.modality_status[Modality.SOUND] for p in told]
     assert status[109] is Status.BAD_INPUT
     assert set(status[111:]) == {Status.OK}
+
+
+def test_a_pulse_that_is_refused_is_gone_from_what_the_model_looks_back_on(rng):
+    """Refused at 12 s, when 3 s of it wait in the buffer: its stamps run ahead. The sound goes on."""
+    model = MeanOfValid()
+    pipeline = make_pipeline(model=model)
+    told: list[Prediction] = []
+    looked_back_on = []
+    for step in range(180):
+        chunks = [chunk_of(m, step, rng) for m in (Modality.SOUND, Modality.PICTURE)]
+        if step < 120:
+            first = 0 if step == 0 else step + 30
+            chunks += [chunk_of(Modality.PPG, k, rng) for k in range(first, step + 31)]
+        if step == 120:
+            pipeline.refuse_stream(Modality.PPG)
+        steps = pipeline.step(chunks, now=(step + 1) * STEP_S)
+        told += [s.prediction for s in steps if s.prediction is not None]
+        looked_back_on.append(model.n_pulses)
+    assert looked_back_on[119] > 50
+    assert set(looked_back_on[120:]) == {0}
+    status = [p.modality_status[Modality.PPG] for p in told]
+    assert set(status[60:118]) == {Status.OK}
+    assert set(status[120:]) == {Status.BAD_INPUT}
+    assert {p.modality_status[Modality.SOUND] for p in told} == {Status.OK}
+    assert {p.status for p in told[50:]} == {Status.OK}
 
 
 def spoiled(modality: Modality, spoil, rng: np.random.Generator) -> Iterator[list[Prediction]]:

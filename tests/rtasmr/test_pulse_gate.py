@@ -16,9 +16,9 @@ PLAUSIBLE = RateState(is_plausible=True)
 REFUSED = RateState(RateVerdict.REFUSE, 200.0, "twice")
 
 
-def prediction(*used: Modality, status: Status = Status.OK) -> Prediction:
+def prediction(*used: Modality, status: Status = Status.OK, tick: int = 50) -> Prediction:
     p = 0.7 if status is Status.OK else math.nan
-    return Prediction(Segment(0, "", 0.0), 50, 5.0, p, status, STATUS, frozenset(used), 10, p, p, p)
+    return Prediction(Segment(0, "", 0.0), tick, tick / 10, p, status, STATUS, frozenset(used), 10, p, p, p)
 
 
 @pytest.mark.parametrize(("rate", "status"), [(UNJUDGED, Status.WARMUP), (REFUSED, Status.BAD_INPUT)])
@@ -32,11 +32,25 @@ def test_a_probability_from_an_unproved_pulse_is_withheld(rate: RateState, statu
         assert (withheld.tick, withheld.modalities) == (50, {Modality.PPG})
 
 
-def test_one_judgement_holds_until_the_rate_is_refused() -> None:
+def test_a_pulse_that_comes_back_is_judged_again() -> None:
+    """It goes at 6 s; what waits from before is told, what comes after waits for the new judgement."""
+    gate = PulseGate()
+    before, after = prediction(Modality.PPG, tick=59), prediction(Modality.PPG, tick=75)
+    assert gate.judged(before, PLAUSIBLE) is before
+    gate.leave(6.0)
+    for rate in (None, UNJUDGED):
+        assert gate.judged(before, rate) is before
+    assert gate.judged(after, UNJUDGED).status is Status.WARMUP
+    assert gate.judged(after, PLAUSIBLE) is after
+    assert gate.judged(after, REFUSED).status is Status.BAD_INPUT
+
+
+def test_a_pulse_that_leaves_unproved_proves_nothing() -> None:
     gate, said = PulseGate(), prediction(Modality.PPG)
-    assert gate.judged(said, PLAUSIBLE) is said
-    assert gate.judged(said, UNJUDGED) is said  # another life of the same source
-    assert gate.judged(said, REFUSED).status is Status.BAD_INPUT
+    for rate in (UNJUDGED, REFUSED):
+        assert gate.judged(said, rate).status is not Status.OK
+        gate.leave(6.0)
+        assert gate.judged(said, None).status is not Status.OK
 
 
 def test_what_does_not_rest_on_the_pulse_passes() -> None:

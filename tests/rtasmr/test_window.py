@@ -30,3 +30,15 @@ def test_a_new_segment_starts_empty() -> None:
     assert len(window) == 0
     window.push(frame(7))
     np.testing.assert_array_equal(window.values[:, 2], [7])
+
+
+def test_what_has_turned_out_wrong_is_invalid_in_every_frame_so_far() -> None:
+    window = FrameWindow(4, 3)
+    for tick in range(6):
+        window.push(frame(tick))
+    window.invalidate(np.array([0, 1]))
+    window.push(frame(6))
+    np.testing.assert_array_equal(window.values[:, 0], [np.nan, np.nan, np.nan, 6])
+    np.testing.assert_array_equal(window.valid[:, :2], [[False, False]] * 3 + [[True, True]])
+    np.testing.assert_array_equal(window.values[:, 2], [3, 4, 5, 6])
+    assert window.valid[:, 2].all()

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 FAULTY_SOURCE = Path(__file__).with_name("faulty_source.py")
+SLOW_MODEL = Path(__file__).with_name("slow_model.py")
 
 
 @dataclass
@@ -56,9 +57,15 @@ class LiveRun:
         name, *rest = map(str, words)
         return self._start([sys.executable, "-P", "-m", name, *rest])
 
-    def live(self, *words: object, window: bool = False) -> subprocess.Popen[str]:
-        """Start ``rtasmr live --json``, headless unless with a window, and note what it says."""
-        command = [sys.executable, "-P", "-m", "rtasmr", "live", "--json", *map(str, words)]
+    def live(
+        self, *words: object, window: bool = False, slow_model: Sequence[float] = ()
+    ) -> subprocess.Popen[str]:
+        """Start ``rtasmr live --json``, headless unless with a window, and note what it says.
+
+        ``slow_model`` makes the model slow for a while; see ``slow_model.py``.
+        """
+        program = [str(SLOW_MODEL), *map(str, slow_model)] if slow_model else ["-P", "-m", "rtasmr"]
+        command = [sys.executable, *program, "live", "--json", *map(str, words)]
         command += [] if window else ["--headless"]
         process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -91,6 +98,17 @@ class LiveRun:
                     return moment
             time.sleep(0.01)
         raise AssertionError(f"{text!r} did not come:\n{self.said}")
+
+    def wait_for_line(
+        self, fits: Callable[[dict[str, Any]], bool], first: int = 0, timeout_s: float = 60
+    ) -> None:
+        """Wait until the runtime has printed a line that fits, the ``first``-th or a later one."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if any(fits(line) for _, line in self.lines[first:]):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no line that fits came:\n{self.lines[-1:]}\n{self.said}")
 
     @property
     def said(self) -> str:
