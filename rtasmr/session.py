@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from rtasmr.clock_offsets import synchronized
 from rtasmr.errors import DataError
 from rtasmr.types import StreamSpec
-from rtasmr.xdf import XdfWriter
 from rtasmr.xdf_decode import Samples
 from rtasmr.xdf_format import NUMPY_FORMATS, STRING, Tag
 from rtasmr.xdf_scan import Scan, StreamScan
@@ -123,17 +121,6 @@ def read_content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; name an XDF recording") from error
-
-
-def write_xdf(recording: Recording, path: Path) -> Path:
-    """Write a recording anew, with footers, and return the name it got: repairs a ``.part`` file.
-
-    The header's own entries stay, its ``datetime`` too.
-    """
-    with closing(XdfWriter(path, header=recording.header)) as writer:
-        for stream in recording.streams:
-            writer.write(writer.add_stream(stream.spec), stream.times, stream.data)
-    return writer.path
 
 
 def _recorded(found: StreamScan, parts: list[Samples], synchronize: bool) -> RecordedStream:

@@ -85,12 +85,6 @@ class SnapshotStore:
         if pulse is not None and (not self._trend or pulse.time_s > self._trend[-1].time_s):
             self._trend.append(PulsePoint(pulse.time_s, pulse.rate_bpm, pulse.quality))
 
-    def add_records(self, records: Iterable[TickRecord], published: float = math.nan) -> None:
-        """Append finished ticks alone."""
-        new = tuple(records)
-        if new:
-            self.update(new, published)
-
     def wait(
         self, seq: int, revision: int, session: str, timeout_s: float, given_up: Callable[[], bool]
     ) -> None:

@@ -142,11 +142,6 @@ class ClipShowing:
         heard_s = 0.0 if self.track is None else self.track.end_s
         return is_open or bool(self._schedule) or self._n_shown > 0 or heard_s > 0.0
 
-    @property
-    def lateness(self) -> Durations:
-        """Of the pictures, in seconds."""
-        return self._lateness
-
     def account(self, *, seconds: float, was_skipped: bool) -> dict[str, Any]:
         """Return what was shown, of which ``seconds`` were, and how exactly."""
         return {

@@ -31,7 +31,7 @@ def store() -> SnapshotStore:
         if k % 10 == 0:
             show(filled, k)  # a reading of the pulse a second
         else:
-            filled.add_records([record_of(k)])
+            filled.update([record_of(k)])
     return filled
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from written_recordings import write_xdf
 
 from replay.from_xdf import xdf_session
 from replay.recorded import ReplayStream
 from rtasmr.errors import DataError
 from rtasmr.recorded_features import SEGMENTS_SPEC
-from rtasmr.session import RecordedStream, Recording, read_xdf, write_xdf
+from rtasmr.session import RecordedStream, Recording, read_xdf
 from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, tingle_spec
 from rtasmr.timebase import TimeBase
 from rtasmr.types import StreamSpec

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pylsl
 import pytest
+from written_recordings import write_xdf
 
 from replay.from_xdf import xdf_session
 from replay.player import ReplayConfig, replay
-from rtasmr.session import RecordedStream, Recording, write_xdf
+from rtasmr.session import RecordedStream, Recording
 from rtasmr.streams import Query, resolve_all
 from rtasmr.types import Role, StreamSpec
 

@@ -74,16 +74,16 @@ def drain(client: SnapshotClient) -> list[TickRecord]:
 class TestAttach:
     def test_a_window_gets_the_state_and_then_what_is_new(self, store: SnapshotStore, client: SnapshotClient):
         store.update(state=RunState.RUNNING, message="hello")
-        store.add_records(records(3))
+        store.update(records(3))
         first = poll(client)
         assert (first.state, first.message) == (RunState.RUNNING, "hello")
         assert first.records == tuple(records(3))
         assert client.poll(0.1) is None  # nothing new
-        store.add_records(records(1, first=3))
+        store.update(records(1, first=3))
         assert [r.tick for r in poll(client).records] == [3]
 
     def test_what_a_window_says_of_its_drawing_is_kept(self, store: SnapshotStore, client: SnapshotClient):
-        store.add_records(records(1))
+        store.update(records(1))
         poll(client)
         assert math.isnan(store.drawn().p50)
         for seconds in (0.020, -1.0, 1e6, 0.040):
@@ -93,7 +93,7 @@ class TestAttach:
         assert store.drawn().as_dict() == {"p50": 30.0, "p99": 39.8, "max": 40.0}
 
     def test_ten_minutes_of_history_come_in_portions(self, store: SnapshotStore, client: SnapshotClient):
-        store.add_records(records(7000))
+        store.update(records(7000))
         assert drain(client) == records(6000, first=1000)
 
     def test_a_slow_window_gets_the_newest_state_and_every_record(
@@ -101,7 +101,7 @@ class TestAttach:
     ):
         poll(client)
         for i in range(500):
-            store.add_records(records(1, first=i))
+            store.update(records(1, first=i))
             store.update(now_s=float(i))
         snapshot = poll(client)
         assert snapshot.now_s == 499.0
@@ -111,7 +111,7 @@ class TestAttach:
         store.update(message="x" * 500_000)  # more than the socket holds
         stuck = raw_attach(server)
         stuck.send_bytes(request())
-        store.add_records(records(5))
+        store.update(records(5))
         other = SnapshotClient(server.link_file)
         assert len(poll(other).records) == 5
         other.close()
@@ -129,16 +129,16 @@ class TestAttach:
             client.close()
 
     def test_the_same_client_goes_on_after_a_break(self, store: SnapshotStore, client: SnapshotClient):
-        store.add_records(records(3))
+        store.update(records(3))
         poll(client)
         client.close()
-        store.add_records(records(2, first=3))
+        store.update(records(2, first=3))
         assert [r.tick for r in poll(client).records] == [3, 4]
 
     def test_the_first_answer_after_a_break_is_a_snapshot_even_if_nothing_changed(
         self, store: SnapshotStore, client: SnapshotClient
     ):
-        store.add_records(records(3))
+        store.update(records(3))
         poll(client)
         client.close()
         assert poll(client).records == ()
@@ -146,7 +146,7 @@ class TestAttach:
     def test_a_killed_window_leaves_the_runtime_and_the_next_gets_the_history(
         self, store: SnapshotStore, server: SnapshotServer
     ):
-        store.add_records(records(1000))
+        store.update(records(1000))
         script = (
             "import sys, pathlib; from rtasmr.link import SnapshotClient\n"
             "c = SnapshotClient(pathlib.Path(sys.argv[1])); c.poll(10)\n"
@@ -242,7 +242,7 @@ class TestRefusals:
         assert poll(client).state is RunState.WAITING
 
     def test_negative_sequence_numbers_mean_the_start(self, store: SnapshotStore, server: SnapshotServer):
-        store.add_records(records(2))
+        store.update(records(2))
         window = raw_attach(server)
         window.send_bytes(request(since_seq=-5))
         assert len(json.loads(window.recv_bytes())["records"]) == 2
@@ -291,7 +291,7 @@ class TestHeldAnswers:
         assert Request.decode(Request(hold_s=-1.0).encode()).hold_s == 0.0
 
     def test_records_that_did_not_fit_come_at_once(self, store: SnapshotStore, client: SnapshotClient):
-        store.add_records(records(700))
+        store.update(records(700))
         assert poll(client).n_behind == 100
         assert len(poll(client).records) == 100
 

@@ -24,8 +24,8 @@ def store() -> SnapshotStore:
 
 def test_records_are_numbered_and_the_newest_are_kept():
     store = SnapshotStore(history=5)
-    store.add_records(records(4))
-    store.add_records(records(4, first=4))
+    store.update(records(4))
+    store.update(records(4, first=4))
     snapshot = store.read()
     assert [r.tick for r in snapshot.records] == [3, 4, 5, 6, 7]
     assert (snapshot.seq, snapshot.n_behind) == (8, 0)
@@ -33,14 +33,14 @@ def test_records_are_numbered_and_the_newest_are_kept():
 
 
 def test_a_reader_gets_what_it_lacks(store: SnapshotStore):
-    store.add_records(records(8))
+    store.update(records(8))
     session = store.read().session
     assert [r.tick for r in store.read(6, session).records] == [6, 7]
     assert store.read(8, session).records == ()
 
 
 def test_a_reader_far_behind_gets_portions(store: SnapshotStore):
-    store.add_records(records(8))
+    store.update(records(8))
     first = store.read(limit=5)
     assert ([r.tick for r in first.records], first.seq, first.n_behind) == ([0, 1, 2, 3, 4], 5, 3)
     rest = store.read(first.seq, first.session, limit=5)
@@ -49,7 +49,7 @@ def test_a_reader_far_behind_gets_portions(store: SnapshotStore):
 
 @pytest.mark.parametrize(("since_seq", "session"), [(6, "another run"), (99, "")])
 def test_a_reader_of_another_run_starts_again(store: SnapshotStore, since_seq: int, session: str):
-    store.add_records(records(8))
+    store.update(records(8))
     assert len(store.read(since_seq, session).records) == 8
 
 
@@ -65,7 +65,7 @@ def test_update_changes_the_named_fields_only(store: SnapshotStore):
 def test_a_reply_tells_how_long_ago_its_newest_record_was_published():
     store = SnapshotStore(clock=lambda: 50.25)
     assert math.isnan(store.read().published_ago_s)
-    store.add_records(records(2), published=50.0)
+    store.update(records(2), published=50.0)
     assert store.read().published_ago_s == 0.25
 
 

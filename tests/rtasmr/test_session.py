@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rtasmr.errors import DataError
 from rtasmr.lslconfig import SESSION_VARIABLE
-from rtasmr.session import read_xdf, write_xdf
+from rtasmr.session import read_xdf
 from rtasmr.sources.outlet import Outlet
 from rtasmr.types import StreamSpec
 from rtasmr.xdf import XdfWriter
@@ -151,21 +151,6 @@ def test_file_cut_anywhere_is_read_to_its_last_whole_chunk(tmp_path, rng, caplog
         assert ppg.times.size // 20 - clip.times.size in (0, 1)
         whole = scan(content[:end], "cut").n_bytes
         assert end - whole < 20 * 17 + 20
-
-
-def test_cut_recording_is_repaired_by_writing_it_anew(tmp_path, rng):
-    path, _, _ = write_small(tmp_path / "s.xdf", rng)
-    broken = tmp_path / "s.xdf.part"
-    broken.write_bytes(path.read_bytes()[:-700])
-    recording = read_xdf(broken)
-    repaired = read_xdf(write_xdf(recording, tmp_path / "s.xdf"))
-    assert repaired.path.name == "s_2.xdf"
-    assert repaired.complete
-    assert repaired.header == recording.header
-    for before, after in zip(recording.streams, repaired.streams, strict=True):
-        assert before.spec == after.spec
-        np.testing.assert_array_equal(before.times, after.times)
-        np.testing.assert_array_equal(before.data, after.data)
 
 
 def header_xml(**changes):

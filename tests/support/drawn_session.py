@@ -193,7 +193,7 @@ def main() -> None:
             if k % 10 == 0:  # a reading a second
                 show(store, k, **options)
             else:
-                store.add_records([record_of(k, band=options["band"])])
+                store.update([record_of(k, band=options["band"])])
         sys.stdout.write(f"{server.link_file}\n")
         sys.stdout.flush()
         begin = time.monotonic()

@@ -51,7 +51,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def store(clip) -> SnapshotStore:
     filled = SnapshotStore()
-    filled.add_records(clip)
+    filled.update(clip)
     now_s = clip[-1].time_s + 1.2
     filled.update(
         state=RunState.RUNNING,
@@ -150,7 +150,7 @@ def test_beats_and_reading_stand_with_the_pulse(qtbot, window, store, clip):
 
 
 def test_the_runtime_hears_how_long_a_record_took_to_the_screen(qtbot, window, store, make_record):
-    store.add_records([make_record(900)], published=time.monotonic())
+    store.update([make_record(900)], published=time.monotonic())
     _news(qtbot, window, store)
 
     def heard() -> bool:
@@ -170,7 +170,7 @@ def test_spans_and_the_pending_second_are_drawn(window):
 
 
 def test_spans_stay_in_the_picture_when_the_axis_moves_on(qtbot, window, store, make_record):
-    store.add_records([make_record(i, status=Status.GAP) for i in range(600, 3000)])
+    store.update([make_record(i, status=Status.GAP) for i in range(600, 3000)])
     store.update(now_s=1301.1)
     _news(qtbot, window, store)
     (left, right), _ = window.probability_plot.item.viewRange()
@@ -184,10 +184,10 @@ def test_a_record_less_than_a_pixel_away_waits_for_the_next(qtbot, window, store
     pixel_s = 600.0 / window.probability_plot.item.vb.width()
     n_within = int(pixel_s * 10)
     assert n_within >= 1
-    store.add_records([make_record(600)])
+    store.update([make_record(600)])
     _news(qtbot, window, store)
     assert window.probability_plot.curve.times[-1] == pytest.approx(59.9)
-    store.add_records([make_record(i) for i in range(601, 602 + n_within)])
+    store.update([make_record(i) for i in range(601, 602 + n_within)])
     _news(qtbot, window, store)
     assert window.probability_plot.curve.times[-1] == pytest.approx(60.1 + n_within / 10)
 
@@ -201,7 +201,7 @@ def test_what_is_pending_grows_where_no_record_comes(window, clock):
 
 
 def test_segments_are_marked(qtbot, window, store, make_record):
-    store.add_records([make_record(0, segment=1, label="", origin_s=1060.0)])
+    store.update([make_record(0, segment=1, label="", origin_s=1060.0)])
     store.update(now_s=store.read().now_s + 1.0)
     _news(qtbot, window, store)
     marks = window.probability_plot.marks.marks
@@ -229,15 +229,15 @@ def test_ratings_of_different_questions_are_told_apart(qtbot, window, store, mak
     keys = StreamState(Role.RATING, "keys", "keys-1", 0.0, math.nan, 0.0, 1.0, Status.OK, 9, 0, 0)
     store.update(streams=(replace(keys, asked=(Asked("rain", "pleasantness"),)),))
     rest = [make_record(i, segment=1, label="", origin_s=1060.0, rating=0) for i in range(5)]
-    store.add_records(rest)
+    store.update(rest)
     _news(qtbot, window, store)
     assert right.labelText == "own rating of tingling"
     rain = [make_record(i, segment=2, label="rain", origin_s=1060.5, rating=3) for i in range(5)]
-    store.add_records(rain)
+    store.update(rain)
     _news(qtbot, window, store)
     assert right.labelText == "own rating: tingling, pleasantness"
     assert [(mark.label, mark.question) for mark in marks.marks] == [("", ""), ("rain", "pleasantness")]
-    store.add_records([make_record(i, segment=3, label="", origin_s=1061.0, rating=1) for i in range(5)])
+    store.update([make_record(i, segment=3, label="", origin_s=1061.0, rating=1) for i in range(5)])
     _news(qtbot, window, store)
     assert right.labelText == "own rating"  # a press that no clip asked for
     window.span_box.setCurrentText("30 s")
