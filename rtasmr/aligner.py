@@ -29,6 +29,9 @@ SILENT_START_S = 10.0
 PICTURES_KEPT = 256
 """Images kept: 8 s at 30 images per second, 38 MB."""
 
+MOST_PICTURES = 1280
+"""Images that may wait for their ticks: 20 s, the longest backlog, at 60 images per second, 190 MB."""
+
 
 FLAT_SOUND_S = 2.0
 """Sound that does not change for this long within a segment is a dead or muted input, not silence.
@@ -113,7 +116,7 @@ class Aligner:
         self._picture_max_age_s = float(spec.parameters["picture_max_age_s"])
         self._formats: dict[Modality, ModalityFormat] = {}
         self._regular: dict[Modality, RegularBuffer] = {}
-        self._pictures = PictureBuffer(PICTURES_KEPT)
+        self._pictures = PictureBuffer(PICTURES_KEPT, MOST_PICTURES)
         self._lost: dict[Modality, Status] = {}
         self._refused: set[Modality] = set()
         self._boundaries: list[tuple[float, str, bool]] = []  # stamp, clip, whether it begins there
@@ -167,8 +170,9 @@ class Aligner:
         self._refused.add(modality)
 
     def n_lost(self, modality: Modality) -> int:
-        """Return the number of samples known to be lost."""
-        return self._regular[modality].n_lost if modality in self._regular else 0
+        """Return the number of samples known to be lost; of pictures, those gone before their ticks."""
+        buffer = self._buffer(modality)
+        return 0 if buffer is None else buffer.n_lost
 
     def n_rejected(self, modality: Modality) -> int:
         """Return the number of samples refused because they came with older stamps."""
@@ -446,7 +450,7 @@ class Aligner:
             return None, Status.ABSENT
         shown = self._pictures.newest_at(time_s)
         if shown is None:
-            return None, Status.ABSENT
+            return None, Status.GAP if self._pictures.n_lost else Status.ABSENT
         if self._awaits_picture(time_s) and Modality.PICTURE not in self._lost:
             # The deadline passed before it was known which image the tick shows.
             return None, Status.STALE

@@ -230,18 +230,26 @@ class PictureBuffer:
 
     Parameters
     ----------
+    n_kept : int
+        Images kept beyond the one shown last, for ticks that a late marker brings.
     capacity : int
-        Images kept.
+        Most images here while those that wait for their ticks are more.
 
     Attributes
     ----------
     n_rejected : int
         Images refused because they are older than the newest one here.
+    n_lost : int
+        Images forgotten while ticks that show them were still to come.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._pictures: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=capacity)
+    def __init__(self, n_kept: int, capacity: int) -> None:
+        self._pictures: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._n_kept = n_kept
+        self._capacity = capacity
+        self._shown_s = np.inf  # no tick has asked yet: nothing waits
         self.n_rejected = 0
+        self.n_lost = 0
 
     @property
     def is_empty(self) -> bool:
@@ -265,8 +273,15 @@ class PictureBuffer:
                 self.n_rejected += 1
                 continue
             self._pictures.append((float(time_s), picture))
+            if len(self._pictures) > self._capacity:
+                # What the next image follows at or before the tick is superseded, not lost.
+                self.n_lost += self._pictures[1][0] > self._shown_s
+                self._pictures.popleft()
+            while len(self._pictures) > self._n_kept and self._pictures[1][0] <= self._shown_s:
+                self._pictures.popleft()
 
     def newest_at(self, time_s: float) -> tuple[float, NDArray[np.uint8]] | None:
         """Return the newest image shown at ``time_s`` with its time, or None."""
         limit = time_s + ON_TICK_TOLERANCE_S
+        self._shown_s = limit
         return next((item for item in reversed(self._pictures) if item[0] <= limit), None)

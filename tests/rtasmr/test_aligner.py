@@ -187,6 +187,29 @@ def test_pictures_grow_stale() -> None:
     assert ready[4].picture is None
 
 
+def test_pictures_wait_for_ticks_that_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime that is 16 s behind a replay still shows each tick its image, or says that it is gone."""
+    aligner = make_aligner(Modality.PICTURE)
+    aligner.push(picture_chunk(0, 30))
+    shown = [c.picture for c in aligner.pop_ready(1.0)]
+    aligner.push(picture_chunk(30, 510))
+    shown += [c.picture for c in aligner.pop_ready(17.0)]
+    assert [int(p[0, 0, 0]) for p in shown if p is not None] == [3 * k % 256 for k in range(len(shown))]
+    assert len(shown) >= 165
+    assert aligner.n_lost(Modality.PICTURE) == 0
+
+    monkeypatch.setattr("rtasmr.aligner.MOST_PICTURES", 300)
+    aligner = make_aligner(Modality.PICTURE)
+    aligner.push(picture_chunk(0, 30))
+    list(aligner.pop_ready(1.0))
+    aligner.push(picture_chunk(30, 510))
+    late = list(aligner.pop_ready(17.0))
+    assert late[0].status[Modality.PICTURE] is Status.GAP
+    assert late[-1].status[Modality.PICTURE] is Status.OK
+    # 510 images less the 300 that are left and the 27 that the tick at 0.9 s had superseded.
+    assert aligner.n_lost(Modality.PICTURE) == 183
+
+
 def test_the_last_picture_of_a_stream_that_ended_stands_for_a_moment() -> None:
     aligner = make_aligner(Modality.PPG, Modality.PICTURE)
     aligner.push(ppg_chunk(0, 4000))

@@ -111,7 +111,7 @@ def test_chunking_changes_nothing(sizes: list[int], start: float) -> None:
 
 
 def test_the_newest_picture_at_a_tick() -> None:
-    buffer = PictureBuffer(capacity=3)
+    buffer = PictureBuffer(n_kept=3, capacity=5)
     pictures = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
     buffer.push(np.arange(5) / 30, pictures)
     assert buffer.newest_at(0.05) is None  # forgotten: only the newest three are kept
@@ -119,7 +119,29 @@ def test_the_newest_picture_at_a_tick() -> None:
     assert shown is not None
     assert shown[1].item() == 3
     buffer.push(np.array([0.0]), pictures[:1])
-    assert buffer.n_rejected == 1
+    assert (buffer.n_rejected, buffer.n_lost) == (1, 0)
+
+
+def test_pictures_that_wait_for_their_ticks_are_kept_and_lost_ones_counted() -> None:
+    buffer = PictureBuffer(n_kept=3, capacity=5)
+    picture = np.zeros((1, 1, 1, 1), np.uint8)
+    buffer.push(np.array([0.0]), picture)
+    assert buffer.newest_at(0.0) is not None
+    for k in range(1, 5):
+        buffer.push(np.array([float(k)]), picture)
+    shown = buffer.newest_at(1.5)  # 1.0 is still here though five are more than three
+    assert shown is not None
+    assert shown[0] == 1.0
+    for k in range(5, 8):
+        buffer.push(np.array([float(k)]), picture)
+    # 3.0 to 7.0 are left: 2.0 was never shown, 1.0 stood up to it.
+    assert buffer.n_lost == 2
+    assert buffer.newest_at(2.5) is None
+    late = buffer.newest_at(3.0)
+    assert late is not None
+    assert late[0] == 3.0
+    buffer.push(np.array([8.0]), picture)
+    assert buffer.n_lost == 3
 
 
 @pytest.mark.parametrize(
