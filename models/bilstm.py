@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.windows import WindowModel
+from models.windows import WindowModel, check_columns
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,7 @@ class BilstmConfig:
     def __post_init__(self) -> None:
         if self.n_logits not in (1, 2):
             raise ValueError(f"n_logits: expected 1 or 2, got {self.n_logits}")
-        for option, columns in (("used", self.used or ()), ("log1p", self.log1p)):
-            unknown = sorted(set(columns) - set(self.names))
-            if unknown:
-                raise ValueError(f"{option}: expected some of the {len(self.names)} names, got {unknown[:3]}")
-        if self.used == ():
-            raise ValueError("used: expected at least one column, got none")
+        check_columns(self.names, self.used, self.log1p)
 
 
 class FusionBilstm(WindowModel):

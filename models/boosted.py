@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.windows import WindowModel
+from models.windows import WindowModel, check_columns
 
 STEPS_PER_SD = 256
 OFFSET = 16 * STEPS_PER_SD
@@ -46,6 +46,7 @@ class BoostedConfig:
     depth: int = 3
 
     def __post_init__(self) -> None:
+        check_columns(self.names, self.used, self.log1p)
         if not 0 < self.short_frames < self.long_frames:
             raise ValueError(f"expected 0 < short_frames < long_frames, got {self.short_frames}")
         # Larger ones could make sums that float32 rounds.

@@ -11,6 +11,16 @@ import torch
 from torch import Tensor, nn
 
 
+def check_columns(names: tuple[str, ...], used: tuple[str, ...] | None, log1p: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless ``used`` and ``log1p`` are some of ``names``, ``used`` one at least."""
+    for option, columns in (("used", used or ()), ("log1p", log1p)):
+        unknown = sorted(set(columns) - set(names))
+        if unknown:
+            raise ValueError(f"{option}: expected some of the {len(names)} names, got {unknown[:3]}")
+    if used == ():
+        raise ValueError("used: expected at least one column, got none")
+
+
 class ScaledColumns(nn.Module):
     """Log scale, scaling and imputation of feature columns; scaling is the identity until `fit_scaling`.
 

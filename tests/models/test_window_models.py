@@ -53,6 +53,20 @@ def test_summaries_by_hand():
     torch.testing.assert_close(model.summaries(x, valid)[0], expected)
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"used": ("a", "smell")}, r"used: expected some of the 4 names, got \['smell'\]"),
+        ({"log1p": ("smell",)}, r"log1p: expected some of the 4 names, got \['smell'\]"),
+        ({"used": ()}, "used: expected at least one column, got none"),
+    ],
+    ids=["used", "log1p", "none used"],
+)
+def test_trees_refuse_columns_that_there_are_not(option, told):
+    with pytest.raises(ValueError, match=told):
+        BoostedConfig(NAMES, **option)
+
+
 def test_a_tree_by_hand():
     model = BoostedWindows(BoostedConfig(("a",), n_trees=2, depth=2, short_frames=1, long_frames=2))
     model.feature.zero_()
