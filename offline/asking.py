@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.predictions import Predictions, TrialPrediction
+from offline.splits import trial_of_another
 from offline.streaming import (
     Serving,
     answered_ticks,
@@ -144,8 +145,8 @@ class Asker:
 
     def giver(self, fold: int, trial: TrialId, shift: int) -> TrialTable:
         """Return the trial of the participant ``shift`` places further with the same clip and fold."""
-        same = [t for f, t in self._tables if f == fold and t.video == trial.video]
-        return self._tables[fold, same[(same.index(trial) + shift) % len(same)]]
+        tested = (other for tested_in, other in self._tables if tested_in == fold)
+        return self._tables[fold, trial_of_another(tested, trial, shift)]
 
 
 def without(table: TrialTable, modality: Modality) -> TrialTable:

@@ -22,6 +22,7 @@ AUDIO_VIDEO = "audio_video"
 PPG_ONLY = "ppg_only"
 XGBOOST = "xgboost"
 _ALL = tuple(Modality)
+_SHUFFLED = "_shuffled_ppg"
 
 MODALITIES: Mapping[str, tuple[Modality, ...]] = {
     FUSION: _ALL,
@@ -44,6 +45,17 @@ BASELINES: Mapping[str, str] = {
 
 _OF_FUSION = ("table1.", "video_level.", "figure6", "caveat.onsets.", "caveat.figure6.", "caveat.pulse.")
 """What numbers of the fusion model's ids start with."""
+
+
+def shuffled_name(model: str, shift: int) -> str:
+    """Return the name of a model's predictions with pulses exchanged by ``shift`` participants."""
+    return f"{model}{_SHUFFLED}{shift}"
+
+
+def unshuffled_name(name: str) -> str | None:
+    """Return the model that predictions with exchanged pulses are of, None where they have their own."""
+    model, _, shift = name.rpartition(_SHUFFLED)
+    return model if shift.isdecimal() and model else None
 
 
 def rests_on_pictures(number_id: str) -> bool:

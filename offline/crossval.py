@@ -9,10 +9,10 @@ from statistics import median_low
 from typing import Any
 
 from offline.clip_study import ClipStudy, Tables
-from offline.compared import FUSION, MODALITIES, XGBOOST, check_models, columns_of
+from offline.compared import FUSION, MODALITIES, XGBOOST, check_models, columns_of, shuffled_name
 from offline.device import pick_device
 from offline.fit_runner import FitRunner
-from offline.fits import MAX_SHUFFLES, Fit, FitResult, shuffled_name
+from offline.fits import MAX_SHUFFLES, Fit, FitResult
 from offline.padded import class_weights
 from offline.predictions import Predictions, save_predictions
 from offline.protocols import Protocol, lacking_to_test, split_fold
@@ -191,7 +191,8 @@ def _of_seed(
 ) -> dict[str, Predictions]:
     """Join the folds of every model: those asked for, then the fusion model with exchanged pulses."""
     found: dict[str, Predictions] = {}
-    shuffled = [shuffled_name(shift) for shift in range(1, MAX_SHUFFLES + 1)] if FUSION in models else []
+    shuffles = range(1, MAX_SHUFFLES + 1) if FUSION in models else ()
+    shuffled = [shuffled_name(FUSION, shift) for shift in shuffles]
     for name in (*models, *shuffled):
         folds = [
             predictions

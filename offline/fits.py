@@ -154,11 +154,6 @@ def load_fit(fit: Fit, folder: Path, trials: Sequence[TrialId]) -> FitResult | N
         return None
 
 
-def shuffled_name(shift: int) -> str:
-    """Return the name of the fusion model's predictions with pulses exchanged by ``shift`` participants."""
-    return f"{FUSION}_shuffled_ppg{shift}"
-
-
 @cache
 def _version(distribution: str) -> str:
     return version(distribution)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from offline.atomic import not_written, replacing
 from offline.clip_study import ClipStudy
-from offline.compared import FUSION, columns_of
+from offline.compared import FUSION, columns_of, shuffled_name
 from offline.device import Device
 from offline.estimators import make_estimator
 from offline.fits import (
@@ -24,7 +24,6 @@ from offline.fits import (
     PREDICTIONS_FILE,
     RECORD_FILE,
     Fit,
-    shuffled_name,
 )
 from offline.padded import PaddedClip, exchange_columns, pad_clip
 from offline.predictions import Predictions, TrialPrediction, save_predictions
@@ -72,7 +71,7 @@ def compute_fit(
             for shift in range(1, _n_shuffles(test, pulse) + 1):
                 asked = exchange_columns(test, pulse, shift)
                 answer = estimator.predict_proba(asked)
-                predictions.append(_predictions(shuffled_name(shift), fit, test, answer))
+                predictions.append(_predictions(shuffled_name(fit.model, shift), fit, test, answer))
     except RtasmrError as error:
         raise type(error)(f"{fit}: {error}") from error
     record: dict[str, object] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.splits import trial_of_another
 from offline.tables import TrialTable
 from rtasmr.errors import DataError
 from rtasmr.types import Modality, TrialId
@@ -100,13 +101,13 @@ def exchange_columns(clips: Sequence[PaddedClip], columns: NDArray[np.intp], shi
     shift : int
         From 1 to one less than the number of participants with a pulse, or some keep their own.
     """
+    givers = {clip.trial: clip for clip in clips if clip.has_pulse}
     exchanged = []
     for clip in clips:
         if not clip.has_pulse:
             exchanged.append(clip)
             continue
-        same = [other for other in clips if other.trial.video == clip.trial.video and other.has_pulse]
-        giver = same[(same.index(clip) + shift) % len(same)]
+        giver = givers[trial_of_another(givers, clip.trial, shift)]
         n_given = min(clip.n_real, giver.n_real)
         values = clip.values.copy()
         values[: clip.n_real, columns] = np.nan

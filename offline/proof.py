@@ -31,6 +31,7 @@ from offline.scores import asmr_trials
 from offline.simulation.drive import stimulus_drives
 from offline.simulation.pulse import N_SAMPLES, NO_EFFECT, STEP_MV, TINGLE_EFFECT, simulate_pulse
 from offline.simulation.sessions import Session, draw_session, part_rng
+from offline.splits import trial_of_another
 from offline.statistics import N_BOOTSTRAP
 from offline.tables import TrialTable
 from offline.verdict import PERSON_P, Verdict, Words, judge
@@ -272,12 +273,9 @@ def _trailing(cumulated: NDArray[np.float64], n_frames: int) -> NDArray[np.float
 def _exchanged(tested: Sequence[TrialTable], shift: int) -> list[TrialTable]:
     if shift == 0:
         return list(tested)
-    given = []
-    for table in tested:
-        same = [other for other in tested if other.trial.video == table.trial.video]
-        giver = same[(same.index(table) + shift) % len(same)]
-        given.append(exchanged(table, giver, Modality.PPG))
-    return given
+    by_trial = {table.trial: table for table in tested}
+    givers = (by_trial[trial_of_another(by_trial, trial, shift)] for trial in by_trial)
+    return [exchanged(table, giver, Modality.PPG) for table, giver in zip(tested, givers, strict=True)]
 
 
 def _simulated(

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from offline.caveats import caveats
-from offline.compared import AUDIO_ONLY, AUDIO_VIDEO, BASELINES, FUSION, PPG_ONLY, VIDEO_ONLY
+from offline.compared import (
+    AUDIO_ONLY,
+    AUDIO_VIDEO,
+    BASELINES,
+    FUSION,
+    PPG_ONLY,
+    VIDEO_ONLY,
+    unshuffled_name,
+)
 from offline.comparison import compile_results
 from offline.finishing import write_everything
 from offline.labels import short_label
@@ -40,9 +48,6 @@ ABLATIONS = (VIDEO_ONLY, AUDIO_ONLY)
 
 FEWEST_FOLDS = 2
 """Of one fold models can not be compared."""
-
-SHUFFLED = "fusion_shuffled_ppg"
-"""Names of the fusion model's predictions with other participants' pulses start so."""
 
 
 def reproduce_predictions(predictions: Path, out: Path, seed: int = SEED) -> Results:
@@ -122,7 +127,7 @@ def measure_models(
     return found | measure_pulse_gain(
         fusion,
         pulse_rng,
-        shuffled=[model for name, model in models.items() if name.startswith(SHUFFLED)],
+        shuffled=[model for name, model in models.items() if unshuffled_name(name) == FUSION],
         pulse_only=models.get(PPG_ONLY),
         without_pulse=models.get(AUDIO_VIDEO),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS
+from rtasmr.types import ASMR_VIDEOS, NATURE_VIDEOS, VIDEOS, TrialId
 
 N_FOLDS = 4
 
@@ -28,3 +28,12 @@ def fold_participants(participants: Iterable[int]) -> dict[int, int]:
     ordered = sorted({str(participant) for participant in participants})
     size = max(1, len(ordered) // N_FOLDS)
     return {int(text): min(rank // size, N_FOLDS - 1) + 1 for rank, text in enumerate(ordered)}
+
+
+def trial_of_another(trials: Iterable[TrialId], trial: TrialId, shift: int) -> TrialId:
+    """Return another participant's trial with the same clip, such as that whose pulse is shown instead.
+
+    It stands ``shift`` places further among those of ``trials`` with the clip, from the last on to the first.
+    """
+    same = [other for other in trials if other.video == trial.video]
+    return same[(same.index(trial) + shift) % len(same)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.asking import Asker, Judge
+from offline.compared import unshuffled_name
 from offline.leaks import check_split
 from offline.predictions import Predictions, load_origin, load_predictions, load_published
 from offline.protocols import PROTOCOLS
@@ -30,7 +31,6 @@ ORIGIN_SCORE, ORIGIN_TRAINED = "score", "trained_on"
 that trained its model and chose its epoch: ``{"1": ["003_vid2", ...]}``."""
 
 _FOLD_FOLDER = re.compile(r"(?P<name>.+)-fold(?P<fold>[0-9]+)")
-_EXCHANGED = re.compile(r"(?P<name>.+)_shuffled_ppg[0-9]+")
 _TRIAL = re.compile(r"([0-9]{3,})_(vid[1-8])")
 
 
@@ -135,7 +135,7 @@ def _of_predictions(
     origin = load_origin(path)
     score = _score_of(origin)
     saved = load_predictions(path)
-    exchanged = {name: match["name"] for name in saved if (match := _EXCHANGED.fullmatch(name))}
+    exchanged = {name: own for name in saved if (own := unshuffled_name(name)) is not None}
     subjects = []
     for name, predictions in saved.items():
         if name in exchanged:
