@@ -230,6 +230,17 @@ def test_a_rate_is_plausible_once_a_factor_of_two_would_have_shown() -> None:
     assert not monitor.state.is_plausible
 
 
+def test_a_wrong_rate_that_looked_right_while_it_was_held_up_is_not_plausible_for_long() -> None:
+    """Twice the rate, stamped as the header says; until 1.3 s have passed it comes 0.4 s late."""
+    monitor, n_sent, seen = RateMonitor(100.0), 0, []
+    for arrival_s in (np.arange(1, 25) / 10).tolist():
+        n_due = round(200 * (max(arrival_s - 0.4, 0.2) if arrival_s < 1.3 else arrival_s))
+        seen.append(monitor.update(np.arange(n_sent, n_due) / 100.0, arrival_s).is_plausible)
+        n_sent = n_due
+    assert any(seen[:12])
+    assert not any(seen[13:])
+
+
 # Scope
 
 
