@@ -123,7 +123,7 @@ def run_live(
             end.follow(presentation.wait_end, presentation.ask_end)
         is_over = threading.Event()
         if window and not stop.is_set():
-            _open_window(server, is_over, stack, say)
+            _open_window(server, is_over, stack, say, beside_stimulus=presentation is not None)
         error = ""
         settle_garbage(stack)
         try:
@@ -219,14 +219,20 @@ def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Comma
 
 
 def _open_window(
-    server: SnapshotServer, is_over: threading.Event, stack: ExitStack, say: Callable[[str], None]
+    server: SnapshotServer,
+    is_over: threading.Event,
+    stack: ExitStack,
+    say: Callable[[str], None],
+    *,
+    beside_stimulus: bool,
 ) -> None:
     """Start the window's process; closing the window ends the run, a crash of it does not.
 
     After the run, when ``is_over`` is set, a window that does not close by itself is ended without a word.
     """
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
-    process = subprocess.Popen([*command, "--close-when-ended", "--ends-run"])
+    command += ["--close-when-ended", "--ends-run", *["--beside-stimulus"] * beside_stimulus]
+    process = subprocess.Popen(command)
 
     def watch() -> None:
         # A window that its user closed has told so itself, before its process was through.

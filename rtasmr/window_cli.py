@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Annotated, Literal
 
 import typer
+
+from rtasmr.handover import become
 
 
 def window(
@@ -22,11 +21,7 @@ def window(
 
     Closing this window leaves the run as it is.
     """
-    # An interpreter of its own: nothing but the window's modules has to know Qt.
-    command = [sys.executable, "-P", "-m", "rtasmr.view", "--close-when-ended"]
+    words = ["--close-when-ended"]
     if theme != "desktop":
-        command += ["--theme", theme]
-    command += ["--", runtime]
-    if sys.platform == "win32":
-        raise typer.Exit(subprocess.run(command, check=False).returncode)
-    os.execv(sys.executable, command)  # one process: what ends it ends the window
+        words += ["--theme", theme]
+    become("rtasmr.view", *words, "--", runtime)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import typer
-
 from rtasmr.display import display_problem
 from rtasmr.errors import ConfigError
+from rtasmr.handover import become
 
 
 def no_screen() -> str:
@@ -24,4 +20,4 @@ def start() -> None:
     """Set up a viewing in a window: sensor and its check, video, model, recording."""
     if problem := no_screen():
         raise ConfigError(problem)
-    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "rtasmr.start"]))
+    become("rtasmr.start")

@@ -30,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--close-when-ended", action="store_true", help="close when the runtime ends")
     parser.add_argument("--ends-run", action="store_true", help="end the run when the user closes the window")
+    parser.add_argument(
+        "--beside-stimulus", action="store_true", help="leave the keyboard, and the view, to the stimulus"
+    )
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window in pixels")
     options = parser.parse_args(argv)
     try:
@@ -43,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             after_s=options.after,
             close_when_ended=options.close_when_ended,
             ends_run=options.ends_run,
+            beside_stimulus=options.beside_stimulus,
             size=options.size,
             theme=THEMES.get(options.theme),
             span=options.span,

@@ -25,6 +25,7 @@ def run_window(
     after_s: float = 5.0,
     close_when_ended: bool = False,
     ends_run: bool = False,
+    beside_stimulus: bool = False,
     size: tuple[int, int] | None = None,
     theme: Theme | None = None,
     span: str = DEFAULT_SPAN,
@@ -42,6 +43,8 @@ def run_window(
         Close the window when the runtime ends.
     ends_run : bool
         End the run when the user closes the window.
+    beside_stimulus : bool
+        Leave the keyboard, and where both overlap the view, to the window that shows the stimulus.
     size : tuple of int or None
         Width and height in pixels.
     theme : Theme or None
@@ -63,7 +66,9 @@ def run_window(
     with without_gl():
         app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
         window = MainWindow(SnapshotClient(link_file), theme=theme, ends_run=ends_run)
-        window.winId()
+        # Ratings are keys: a window that took the keyboard in mid-clip would lose them.
+        window.setAttribute(QtCore.Qt.WidgetAttribute.WA_ShowWithoutActivating, beside_stimulus)
+        window.winId()  # the native window learns of the attribute when it is made
     window.span_box.setCurrentText(span)
     if size is not None:
         window.resize(*size)
@@ -92,7 +97,13 @@ def run_window(
         QtCore.QTimer.singleShot(0, window.leave)
 
     previous = {number: signal.signal(number, give_way) for number in end_signals()}
+    if beside_stimulus:
+        place = window.screen()
+        if place is not None:
+            window.move(place.availableGeometry().bottomRight() - window.rect().bottomRight())
     window.show()
+    if beside_stimulus:
+        window.lower()
     window.start()
     app.exec_()
     for number, handler in previous.items():

@@ -31,7 +31,9 @@ def watched(monkeypatch, program: str, *, is_over: bool) -> list[str]:
     if is_over:
         over.set()
     with ExitStack() as stack:
-        live._open_window(SimpleNamespace(link_file="link", label="4711"), over, stack, said.append)
+        live._open_window(
+            SimpleNamespace(link_file="link", label="4711"), over, stack, said.append, beside_stimulus=False
+        )
     for thread in threading.enumerate():
         if thread.name == "window-watch":
             thread.join(60)

@@ -36,10 +36,14 @@ def test_without_a_screen_one_line_names_the_way_out(words):
     not os.environ.get("DISPLAY") or shutil.which("xdotool") is None, reason="needs X11, xdotool"
 )
 @pytest.mark.usefixtures("hangups_heard")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_asked_to_end_the_page_closes_in_order(tmp_path, number):
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [(("rtasmr.start",), signal.SIGHUP), (("rtasmr", "start"), signal.SIGTERM)],
+    ids=["program", "command"],
+)
+def test_asked_to_end_the_page_closes_in_order(tmp_path, words, number):
     environment = {**os.environ, "RTASMR_HOME": str(tmp_path)}
-    command = [sys.executable, "-P", "-m", "rtasmr.start"]
+    command = [sys.executable, "-P", "-m", *words]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as page:
         find_window("rtasmr: set up a viewing")
         page.send_signal(number)
