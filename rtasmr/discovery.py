@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 import pylsl
 from pylsl.info import XMLElement
@@ -21,6 +20,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtasmr import lslconfig
+from rtasmr.closing import Closing
 from rtasmr.errors import StreamError, StreamLostError
 from rtasmr.query import DEFAULT_QUERIES, Query, printable
 from rtasmr.types import Role, StreamSpec
@@ -103,7 +103,7 @@ class FoundStream:
         )
 
 
-class Resolver:
+class Resolver(Closing):
     """Watches which streams exist; use it as a context manager.
 
     Only streams of this machine are reported unless the network was opened.
@@ -116,14 +116,6 @@ class Resolver:
         self._resolver: pylsl.ContinuousResolver | None = pylsl.ContinuousResolver(
             forget_after=_FORGET_AFTER_S
         )
-
-    def __enter__(self) -> Resolver:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop watching."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr.clockwatch import ClockJump, ClockWatch
+from rtasmr.closing import Closing
 from rtasmr.declared import UPRIGHT, has_exact_stamps, is_inverted, modality_format, upright
 from rtasmr.discovery import (
     FoundStream,
@@ -72,7 +72,7 @@ stalled runtime can pile up."""
 _NUMERIC = ("float32", "double64", "int8", "int16", "int32", "int64")
 
 
-class Inlet:
+class Inlet(Closing):
     """One incoming stream, fit for its role; use it as a context manager.
 
     Parameters
@@ -143,14 +143,6 @@ class Inlet:
             max_buflen=_MAX_PICTURE_BUFLEN if role is Role.PICTURE else _MAX_BUFLEN,
             open_timeout_s=open_timeout_s,
         )
-
-    def __enter__(self) -> Inlet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Disconnect."""

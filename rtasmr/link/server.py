@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from rtasmr.closing import Closing
 from rtasmr.errors import DataError
 from rtasmr.link.request import Request
 from rtasmr.link.running import remove_stale_links
@@ -53,7 +53,7 @@ class _Peer:
     revision: int = -1
 
 
-class SnapshotServer:
+class SnapshotServer(Closing):
     """Answer windows from a store until closed; a context manager.
 
     Parameters
@@ -110,14 +110,6 @@ class SnapshotServer:
             ) from error
         self._acceptor = threading.Thread(target=self._accept, name="snapshot-link", daemon=True)
         self._acceptor.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def n_clients(self) -> int:

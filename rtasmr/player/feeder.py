@@ -9,10 +9,10 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Mapping
-from types import TracebackType
 
 import numpy as np
 
+from rtasmr.closing import Closing
 from rtasmr.declared import REAL_SILENCE
 from rtasmr.features.spec import SOUND_SFREQ
 from rtasmr.player.clock import ClockLine
@@ -71,7 +71,7 @@ def player_specs(
     return specs
 
 
-class Feeder:
+class Feeder(Closing):
     """The outlets of one viewing; use it as a context manager.
 
     Parameters
@@ -91,14 +91,6 @@ class Feeder:
         self._shown: queue.SimpleQueue[tuple[float, Picture]] = queue.SimpleQueue()
         self._seen = SeenPictures()
         self.worst_late_s = 0.0
-
-    def __enter__(self) -> Feeder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Withdraw all streams."""

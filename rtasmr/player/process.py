@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import IO, Any
 
+from rtasmr.closing import Closing
 from rtasmr.errors import RtasmrError
 from rtasmr.link import SnapshotStore
 from rtasmr.snapshot import Command, ProgrammeState
@@ -34,7 +34,7 @@ class PlayerError(RtasmrError):
     """The player could not show the stimulus."""
 
 
-class PlayerProcess:
+class PlayerProcess(Closing):
     """A player that ends with this process; use it as a context manager.
 
     Parameters
@@ -74,14 +74,6 @@ class PlayerProcess:
         ]
         for reader in self._readers:
             reader.start()
-
-    def __enter__(self) -> PlayerProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def wait_ready(self) -> dict[str, str]:
         """Return the streams of the player, role to ``source_id``, as soon as they are open."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from rtasmr.closing import Closing
 from rtasmr.errors import RtasmrError
 from rtasmr.features.spec import SOUND_SFREQ
 
@@ -112,7 +112,7 @@ class PlayQueue:
         return taken, False
 
 
-class SoundOutput:
+class SoundOutput(Closing):
     """An open sound card; use it as a context manager.
 
     Parameters
@@ -169,14 +169,6 @@ class SoundOutput:
                 f"no sound: expected {device or 'a default sound device'} to play 44.1 kHz stereo, got: "
                 f"{' '.join(str(error).split())}; see 'rtasmr doctor', or choose one with --sound-device"
             ) from error
-
-    def __enter__(self) -> SoundOutput:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Begin to play; silence until something is queued."""

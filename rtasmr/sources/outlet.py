@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import zip_longest
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtasmr import lslconfig
+from rtasmr.closing import Closing
 from rtasmr.errors import ConfigError, StreamError
 from rtasmr.types import StreamSpec
 
@@ -23,7 +23,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 
-class Outlet:
+class Outlet(Closing):
     """One published stream; use it as a context manager.
 
     Parameters
@@ -52,14 +52,6 @@ class Outlet:
         if not network:
             ports = (int(port) for port in _PORT.findall(self._outlet.get_info().as_xml()))
             self.n_confined = lslconfig.confine(ports)
-
-    def __enter__(self) -> Outlet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Withdraw the stream; consumers that have not read what was pushed lose it."""

@@ -7,15 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Generic, TypeVar
+
+from rtasmr.closing import Closing
 
 _CHECK_S = 0.02
 
 Item = TypeVar("Item")
 
 
-class Prefetch(Iterator[Item], Generic[Item]):
+class Prefetch(Closing, Iterator[Item], Generic[Item]):
     """Packets, or whatever an iterator gives, made on a thread of their own.
 
     Use it as a context manager.
@@ -35,14 +36,6 @@ class Prefetch(Iterator[Item], Generic[Item]):
         self._closed = threading.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._work = self._executor.submit(self._run)
-
-    def __enter__(self) -> Prefetch[Item]:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def is_ready(self) -> bool:
