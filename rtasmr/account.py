@@ -11,12 +11,13 @@ from typing import Any
 import typer
 
 from rtasmr.console import final_account
+from rtasmr.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 
 def end_with(account: dict[str, Any], as_json: bool) -> None:
-    """Print what a run adds up to; a recording that failed is an error."""
+    """Print what a run adds up to; a recording or a player that failed is an error."""
     for remark in account.get("remarks", ()):
         logger.warning("%s", remark)
     with ended(account), final_account():
@@ -30,17 +31,15 @@ def end_with(account: dict[str, Any], as_json: bool) -> None:
 
 @contextmanager
 def ended(account: dict[str, Any]) -> Iterator[None]:
-    """Print the account inside the block; raise after it what the recording failed of.
+    """Print the account inside the block; raise after it what the run failed of.
 
     That counts more than an account that cannot be printed, which one full disk may well cause too.
     """
-    from rtasmr.xdf import RecordingFailedError
-
     try:
         yield
     finally:
         if account["error"]:
-            raise RecordingFailedError(account["error"])
+            raise DataError(account["error"])
 
 
 def print_viewers(account: dict[str, Any]) -> None:

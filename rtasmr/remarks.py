@@ -16,6 +16,9 @@ DROPPED = "dropped"
 BROKEN = "broken"
 """Kind of the incident of sound: ``{"stream": "player", "what": "broken", "times": .., "late_s": ..}``."""
 
+EARLY = "ended early"
+"""Kind of the incident of a dead player: ``{"stream": "player", "what": "ended early", "reason": ..}``."""
+
 LATE_S = 0.1
 """Sound that came too late to be heard, from which on it is worth a warning."""
 
@@ -76,6 +79,13 @@ def broken_words(n_times: int, late_s: float) -> list[str]:
     ]
 
 
+def early_words(reason: str) -> list[str]:
+    """Return the warning that a player died before it had shown everything; none without a reason."""
+    if not reason:
+        return []
+    return [f"the player ended early ({reason}): its clip has no end, and nothing was shown after that"]
+
+
 def _broken(player: Mapping[str, Any]) -> tuple[int, float]:
     sound = player["sound"]
     return (0, 0.0) if sound is None else (sound["underflows_heard"], sound["samples_late"] / SOUND_SFREQ)
@@ -91,10 +101,19 @@ def overload_words(n_ticks: int, n_all: int) -> list[str]:
     ]
 
 
-def player_incidents(player: Mapping[str, Any] | None) -> list[str]:
-    """Return what the recording is to say of the player's account: pictures and sound that are missing."""
+def player_incidents(player: Mapping[str, Any] | None, failure: str = "") -> list[str]:
+    """Return what the recording is to say of the player: pictures and sound that are missing, or its death.
+
+    Parameters
+    ----------
+    player : mapping or None
+        Its account; None where it left none.
+    failure : str
+        Why it ended early; empty where it did not.
+    """
     if not player:
-        return []
+        early = {"stream": "player", "what": EARLY, "reason": failure}
+        return [json.dumps(early)] if failure else []
     told: list[dict[str, Any]] = []
     if player["pictures_dropped"]:
         told.append({"what": DROPPED, "pictures": player["pictures"], "dropped": player["pictures_dropped"]})

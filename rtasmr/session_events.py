@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from rtasmr.incidents import INCIDENTS_SPEC
 from rtasmr.overload import OVERLOAD, QUIET_S
 from rtasmr.recorded_causes import pauses_of
-from rtasmr.remarks import BROKEN, DROPPED, NO_PULSE, broken_words, dropped_words, overload_words
+from rtasmr.remarks import (
+    BROKEN,
+    DROPPED,
+    EARLY,
+    NO_PULSE,
+    broken_words,
+    dropped_words,
+    early_words,
+    overload_words,
+)
 from rtasmr.session_facts import asked_for_pulse
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import Session
@@ -48,6 +57,8 @@ def losses(session: Session, records: Sequence[TickRecord]) -> list[str]:
             n_times, late_s = content.get("times"), content.get("late_s")
             if isinstance(n_times, int) and isinstance(late_s, float):
                 told += broken_words(n_times, late_s)
+        if content.get("what") == EARLY:
+            told += early_words(str(content.get("reason")))
     n_slow = sum(is_slow(record) for record in records)
     return [*told, *overload_words(n_slow, len(records))]
 

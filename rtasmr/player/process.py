@@ -48,6 +48,8 @@ class PlayerProcess(Closing):
     ----------
     account : dict or None
         What the player said at its end; None if it did not get there.
+    failure : str
+        Why it ended before it had said how it went; empty while it runs and after an orderly end.
     """
 
     def __init__(self, words: list[str], say: Callable[[str], None]) -> None:
@@ -59,6 +61,7 @@ class PlayerProcess(Closing):
             text=True,
         )
         self.account: dict[str, Any] | None = None
+        self.failure = ""
         self._say = say
         self._complaint = ""
         self._ready: queue.SimpleQueue[dict[str, str] | None] = queue.SimpleQueue()
@@ -95,8 +98,8 @@ class PlayerProcess(Closing):
         """Wait until everything was shown and is sent, or the player is gone."""
         self._ended.wait()
         if self.account is None:
-            reason = self._complaint or "it gave no reason"
-            self._say(f"the player has ended early ({reason}); what was recorded is kept")
+            self.failure = self._complaint or "it gave no reason"
+            self._say(f"the player has ended early ({self.failure}); what was recorded is kept")
 
     def ask_end(self) -> None:
         """Have the player end its clip now and say how it went; does not wait for it."""

@@ -19,7 +19,7 @@ from rtasmr.player.config import PlayerConfig
 from rtasmr.player.plan import Plan, plan_of
 from rtasmr.player.process import PlayerProcess
 from rtasmr.presentation import Presentation
-from rtasmr.remarks import player_incidents, remarks_of
+from rtasmr.remarks import early_words, player_incidents, remarks_of
 from rtasmr.timetable import clock
 from rtasmr.types import Role
 
@@ -93,11 +93,17 @@ def run_view(
                 roles=(Role.PPG, *(Role(key) for key in streams if key in ROLES)),
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
-                incidents=lambda: player_incidents(process.account),
+                incidents=lambda: player_incidents(process.account, process.failure),
             ),
         )
+        failure = process.failure  # from here on it is this process that ends the player
     account = {**account, "player": process.account}
-    return {**account, "remarks": remarks_of(account, live)}
+    if failure and not account["error"]:
+        account["error"] = (
+            f"expected the player to show {player.file.name} to its end, it ended early ({failure}). "
+            "What was recorded is kept; show it again for the rest."
+        )
+    return {**account, "remarks": [*early_words(failure), *remarks_of(account, live)]}
 
 
 def _check_required(player: PlayerConfig, plan: Plan, required: Sequence[Role]) -> None:

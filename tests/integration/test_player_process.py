@@ -141,7 +141,7 @@ def test_a_player_that_dies_leaves_a_whole_recording(started, silent_video, tiny
     ).stdout.split()
     os.kill(int(player), number)
     out, words = viewer.communicate(timeout=60)
-    assert viewer.returncode == 0, words
+    assert viewer.returncode == (number is signal.SIGKILL), words
     account = json.loads(out.splitlines()[-1])
     assert (account["missing"], account["duplicates"]) == (0, 0)
     texts = list(read_xdf(recording).stream("rtasmr-clip").data)
@@ -149,6 +149,10 @@ def test_a_player_that_dies_leaves_a_whole_recording(started, silent_video, tiny
         assert account["player"] is None
         assert texts == ["clip_start silent"]
         assert "the player has ended early" in words
+        assert account["remarks"][0].startswith("the player ended early")
+        assert "error: expected the player to show silent.mp4 to its end" in words
+        incidents = [json.loads(text) for text in read_xdf(recording).stream("rtasmr-incidents").data]
+        assert "ended early" in [incident["what"] for incident in incidents]
     else:
         assert account["player"]["seconds"] <= 2.0
         assert texts == ["clip_start silent", "clip_end silent"]

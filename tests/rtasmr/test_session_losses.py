@@ -17,6 +17,7 @@ from rtasmr.remarks import (
     NO_PULSE,
     broken_words,
     dropped_words,
+    early_words,
     overload_words,
     player_incidents,
     remarks_of,
@@ -64,7 +65,7 @@ def disturbed(tmp_path):
         for tick in k:
             is_slow = 300 <= tick < 340 and status[tick] == Status.STALE
             texts += watch.push(START_S + tick / 10, Cause.OVERLOAD if is_slow else Cause.NONE)
-        texts += [*watch.close(), *player_incidents(PLAYED)]
+        texts += [*watch.close(), *player_incidents(PLAYED), *player_incidents(None, "no <screen>")]
         add(tingle_spec("m", False, 10, 200, 0.5, ()), START_S + k / 10, rows)
         add(INCIDENTS_SPEC, [START_S + 40.0] * len(texts), texts)
     return path
@@ -93,9 +94,16 @@ def test_what_happened_has_pauses_and_overload_in_order(disturbed):
     assert [(round(second, 1), line) for second, line in happenings(session, records)] == [
         (10.0, "paused for 10 s"),
         (30.0, "this computer did not keep up for 3.9 s: 20 ticks without a probability"),
+        (40.0, "player ended early: no <screen>"),
     ]
     told = losses(session, records)
-    assert told == [NO_PULSE, *dropped_words(1165, 632), *broken_words(3, 0.5), *overload_words(20, 400)]
+    assert told == [
+        NO_PULSE,
+        *dropped_words(1165, 632),
+        *broken_words(3, 0.5),
+        *early_words("no <screen>"),
+        *overload_words(20, 400),
+    ]
 
 
 def test_the_page_names_them(disturbed, tmp_path):
@@ -107,6 +115,7 @@ def test_the_page_names_them(disturbed, tmp_path):
         "sound broke off 3 times",
         "20 of 400 ticks (5 %)",
         "no pulse came",
+        "the player ended early (no &lt;screen&gt;)",
     ):
         assert page.index(words) < first_picture
     rows = {"gap": None, "paused": 100, "overload": 20, "stale": 10}
@@ -155,6 +164,13 @@ def test_only_what_matters_is_remarked():
     assert player_incidents(None) == player_incidents(silent) == []
     assert player_incidents({**silent, "sound": heard}) == []
     assert broken_words(1, 0.0)[0].startswith("the sound broke off 1 time: ")
+
+
+def test_a_player_that_died_is_told_as_such():
+    (text,) = player_incidents(None, "it gave no reason")
+    assert json.loads(text) == {"stream": "player", "what": "ended early", "reason": "it gave no reason"}
+    assert early_words("it gave no reason")[0].startswith("the player ended early (it gave no reason): ")
+    assert early_words("") == []
 
 
 def test_the_demo_names_the_ticks_without_a_probability():
