@@ -23,6 +23,7 @@ from rtasmr.companions import Companions
 from rtasmr.declared import is_filtered, modality_format
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.incidents import INCIDENTS_SPEC, ahead_text, incident_text
+from rtasmr.input_watch import InputWatch
 from rtasmr.latency import LeadWatch, newest_needed
 from rtasmr.link import SnapshotStore
 from rtasmr.marker_map import MarkerMap
@@ -43,7 +44,7 @@ from rtasmr.snapshot import (
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Silent
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Silent, Unusable
 from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC, PULSE_SPEC
 from rtasmr.stream_states import stream_states
 from rtasmr.tally import Tally
@@ -144,6 +145,7 @@ class Engine:
         self.pulse = PulseWatch()
         self._gate = PulseGate()
         self._lead = LeadWatch()
+        self.input = InputWatch()
         self._overload = OverloadWatch()
         self._status: dict[Modality, Status] = dict.fromkeys(Modality, Status.ABSENT)
         self._records: list[TickRecord] = []
@@ -259,7 +261,7 @@ class Engine:
     def gather(self) -> list[Chunk]:
         """Take what has arrived, record it, and return what the pipeline gets of it."""
         chunks, events = self._acquisition.pull()
-        for event in events:
+        for event in (*events, *self.input.take_news()):
             self._handle(event)
             self.record_incident(incident_text(event))
         if self._companions is not None:
@@ -322,6 +324,7 @@ class Engine:
             else:
                 status = Status.BAD_INPUT if isinstance(event, Refused) else Status.GAP
                 self._pipeline.aligner.lose_stream(modality, status)
+            self.input.leave(role)
             if role is Role.PPG:
                 self.pulse.leave()
                 self._gate.leave(self._now_s())
@@ -335,6 +338,8 @@ class Engine:
             self._message = f"{role} stream: its clock leapt by {event.jump.shift_s:+.3f} s; corrected"
         elif isinstance(event, Silent):
             self._message = f"{role} stream: nothing comes, though it is open"
+        elif isinstance(event, Unusable):
+            self._message = f"{role} stream: bad input: {event.reason}"
         elif self._message.startswith(role.value):
             self._message = ""
 
@@ -342,6 +347,7 @@ class Engine:
         """Note what is shown and recorded of the input; return what the pipeline gets of it, if anything."""
         if chunk.role.modality is None:
             return self._take_markers(chunk)
+        self.input.see(chunk, self._specs[chunk.role])
         if chunk.role is Role.PPG:
             self._waveform.push(chunk.times, chunk.data[:, 0])
         if self._recorder is not None and chunk.role in self._recorded_roles:
@@ -399,6 +405,7 @@ class Engine:
 
     def _deliver_frame(self, frame: FeatureFrame) -> None:
         self._status = dict(frame.status)
+        self.input.push(frame.status)
         if not self.segments or self.segments[-1] != frame.segment:
             self.segments.append(frame.segment)
             text = np.array([segment_text(frame.segment)], dtype=object)
@@ -416,15 +423,7 @@ class Engine:
         age_s = pylsl.local_clock() - tick_lsl
         record = TickRecord.of(prediction, self._ratings.at(prediction.time_s, prediction.segment))
         row = np.array(
-            [
-                record.p,
-                record.p_low,
-                record.p_high,
-                age_s,
-                record.tick,
-                record.status,
-                record.modalities,
-            ],
+            [record.p, record.p_low, record.p_high, age_s, record.tick, record.status, record.modalities],
             dtype=np.float32,
         )[None]
         if self._outlet is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
+from rtasmr.stream_events import ClockSet, Event, GoodAgain, Joined, Lost, Refused, Resumed, Silent, Unusable
 from rtasmr.types import StreamSpec
 
 INCIDENTS_SPEC = StreamSpec(
@@ -34,6 +34,10 @@ def incident_text(event: Event) -> str:
             content |= {"what": "silent", "silent_s": round(event.silent_s, 3)}
         case Resumed():
             content |= {"what": "resumed", "silent_s": round(event.silent_s, 3)}
+        case Unusable():
+            content |= {"what": "bad input", "reason": event.reason}
+        case GoodAgain():
+            content |= {"what": "good again", "bad_s": round(event.bad_s, 3)}
         case ClockSet():
             # What the recording holds plus this is what the source sent from here on.
             content |= {"what": "clock", "shift_s": event.jump.shift_s}

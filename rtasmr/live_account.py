@@ -73,6 +73,7 @@ def _ticks(engine: Engine, model: ServedModel, store: SnapshotStore) -> dict[str
         "streams": present,
         "absent": [role for role in ("ppg", "sound", "picture") if role not in present],
         "samples": engine.losses,
+        "bad_input": dict(engine.input.n_ticks),
         "markers": engine.markers.account(),
         "interruptions": engine.interruptions,
         "segments": [{"label": s.label, "origin": s.origin} for s in engine.segments],

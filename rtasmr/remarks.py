@@ -41,11 +41,23 @@ def remarks_of(account: Mapping[str, Any], config: LiveConfig) -> list[str]:
     remarks = []
     if Role.PPG in (config.queries or {}) and Role.PPG.value in account["absent"]:
         remarks.append(f"{NO_PULSE}. Check it with 'rtasmr doctor', or have it required: --require ppg")
+    for stream, n_bad in account.get("bad_input", {}).items():
+        remarks += bad_input_words(stream, n_bad, account["ticks"])
     player = account.get("player")
     if player:
         remarks += dropped_words(player["pictures"], player["pictures_dropped"])
         remarks += broken_words(*_broken(player))
     return [*remarks, *overload_words(account["samples"]["skipped_ticks"], account["ticks"])]
+
+
+def bad_input_words(stream: str, n_bad: int, n_all: int) -> list[str]:
+    """Return the warning that a sensor sent nothing of use; none where that is of few ticks."""
+    if n_bad <= WORTH_SAYING * n_all:
+        return []
+    share = f"{n_bad} of {n_all} ticks ({100 * n_bad / n_all:.0f} %)"
+    return [
+        f"the {stream} stream was bad input in {share}: none was predicted from it. Check its sensor"
+    ]
 
 
 def dropped_words(n_shown: int, n_dropped: int) -> list[str]:

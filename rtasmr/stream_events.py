@@ -59,4 +59,20 @@ class Resumed:
     silent_s: float
 
 
-Event = Joined | Lost | Refused | ClockSet | Silent | Resumed
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a stream sends is bad input; ``reason`` says why in one line."""
+
+    role: Role
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoodAgain:
+    """What a stream sends can be used again, after ``bad_s`` seconds of bad input."""
+
+    role: Role
+    bad_s: float
+
+
+Event = Joined | Lost | Refused | ClockSet | Silent | Resumed | Unusable | GoodAgain
