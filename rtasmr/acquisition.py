@@ -15,7 +15,7 @@ from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, printable, res
 from rtasmr.errors import ConfigError, StreamError, StreamLostError
 from rtasmr.loss_log import LossLog
 from rtasmr.rate import RateState, RateVerdict
-from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Resumed, Silent
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, PassedOver, Refused, Resumed, Silent
 from rtasmr.stream_search import Search, Searcher, open_inlet
 from rtasmr.streams import Inlet, check_fit
 from rtasmr.timebase import TimeBase
@@ -109,7 +109,7 @@ class Acquisition:
         self._on_trial: set[Role] = set()
         self._told_rate: dict[Role, RateVerdict] = {}
         self._n_bad_stamps: Counter[Role] = Counter()  # of streams that are gone
-        self._arrivals: queue.SimpleQueue[Inlet | Refused] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[Inlet | Refused | PassedOver] = queue.SimpleQueue()
         self._searcher: Searcher | None = None
         self._search: Search | None = None
         self._kept: tuple[list[Chunk], list[Event]] = [], []
@@ -299,7 +299,7 @@ class Acquisition:
         events: list[Event] = []
         while not self._arrivals.empty():
             inlet = self._arrivals.get()
-            if isinstance(inlet, Refused):
+            if isinstance(inlet, Refused | PassedOver):
                 events.append(inlet)
                 continue
             self._inlets[inlet.role] = inlet

@@ -144,13 +144,18 @@ class Resolver(Closing):
             If several fit: none is picked silently.
         """
         wanted = _complete_query(role, query)
-        matches = [stream for stream in self.streams() if wanted.matches(stream.spec)]
+        matches = self.fitting(role, query)
         if len(matches) > 1:
             raise StreamError(
                 f"expected one {role} stream for {printable(str(wanted), 200)!r}, got {len(matches)}: "
                 f"{'; '.join(str(match) for match in matches[:8])}. {_way_out(matches)}"
             )
         return matches[0] if matches else None
+
+    def fitting(self, role: Role, query: Query | None = None) -> list[FoundStream]:
+        """Return all streams that fit for ``role`` at this moment, not described."""
+        wanted = _complete_query(role, query)
+        return [stream for stream in self.streams() if wanted.matches(stream.spec)]
 
     def forget(self, uid: str) -> None:
         """Leave out a stream known to be dead, which would be reported for 2 s more."""

@@ -44,7 +44,7 @@ from rtasmr.snapshot import (
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_events import ClockSet, Event, Joined, Lost, Refused, Silent, Unusable
+from rtasmr.stream_events import ClockSet, Event, Joined, Lost, PassedOver, Refused, Silent, Unusable
 from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC, PULSE_SPEC
 from rtasmr.stream_states import stream_states
 from rtasmr.tally import Tally
@@ -340,6 +340,8 @@ class Engine:
             self._message = f"{role} stream: nothing comes, though it is open"
         elif isinstance(event, Unusable):
             self._message = f"{role} stream: bad input: {event.reason}"
+        elif isinstance(event, PassedOver):
+            self._message = f"{role} stream: {event.reason}"
         elif self._message.startswith(role.value):
             self._message = ""
 

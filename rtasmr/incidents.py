@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import json
 
-from rtasmr.stream_events import ClockSet, Event, GoodAgain, Joined, Lost, Refused, Resumed, Silent, Unusable
+from rtasmr.stream_events import (
+    ClockSet,
+    Event,
+    GoodAgain,
+    Joined,
+    Lost,
+    PassedOver,
+    Refused,
+    Resumed,
+    Silent,
+    Unusable,
+)
 from rtasmr.types import StreamSpec
 
 INCIDENTS_SPEC = StreamSpec(
@@ -30,6 +41,8 @@ def incident_text(event: Event) -> str:
             content |= {"what": "lost"}
         case Refused():
             content |= {"what": "refused", "reason": event.reason}
+        case PassedOver():
+            content |= {"what": "passed over", "reason": event.reason}
         case Silent():
             content |= {"what": "silent", "silent_s": round(event.silent_s, 3)}
         case Resumed():

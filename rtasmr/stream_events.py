@@ -75,4 +75,12 @@ class GoodAgain:
     bad_s: float
 
 
-Event = Joined | Lost | Refused | ClockSet | Silent | Resumed | Unusable | GoodAgain
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """While a stream is gone another one fits, which is not taken; ``reason`` names it in one line."""
+
+    role: Role
+    reason: str
+
+
+Event = Joined | Lost | Refused | ClockSet | Silent | Resumed | Unusable | GoodAgain | PassedOver

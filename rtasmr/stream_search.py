@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rtasmr.discovery import FoundStream, Query, Resolver, describe
+from rtasmr.discovery import FoundStream, Query, Resolver, describe, printable
 from rtasmr.errors import RtasmrError, StreamError, StreamLostError
-from rtasmr.stream_events import Refused
+from rtasmr.stream_events import PassedOver, Refused
 from rtasmr.streams import Inlet
 from rtasmr.timebase import TimeBase
 from rtasmr.types import Role, StreamSpec
@@ -21,10 +21,16 @@ logger = logging.getLogger(__name__)
 
 SEARCH_EVERY_S = 0.25
 HURRY_EVERY_S = 0.05
+STRANGERS_EVERY_S = 1.0
+"""How often it is looked whether something else has come in the place of what is lost."""
+
 HURRY_S = 60.0
 """For a minute after a loss the search is quicker: a source that died is most often started again at once."""
 
 STOP_S = 1.5
+
+MAX_STRANGERS = 3
+"""Most other streams that are named at once."""
 
 
 class Searcher(threading.Thread):
@@ -64,8 +70,9 @@ class Search:
         What to look for; None takes the contract's default.
     timebase : TimeBase
         Map from the LSL clock to the session clock.
-    arrivals : queue of Inlet or Refused
-        Where the streams that were opened are left, and those that came back as another kind.
+    arrivals : queue of Inlet, Refused or PassedOver
+        Where the streams that were opened are left, and those that came back as another kind or under
+        another identity.
     whose : str
         What messages begin with.
     after_s : float
@@ -76,10 +83,11 @@ class Search:
         self,
         queries: Mapping[Role, Query | None],
         timebase: TimeBase,
-        arrivals: queue.SimpleQueue[Inlet | Refused],
+        arrivals: queue.SimpleQueue[Inlet | Refused | PassedOver],
         whose: str,
         after_s: float,
     ) -> None:
+        self._asked = dict(queries)
         self._queries = dict(queries)
         self._timebase = timebase
         self._arrivals = arrivals
@@ -90,6 +98,7 @@ class Search:
         self._known: dict[Role, StreamSpec] = {}
         self._told: set[str] = set()
         self._hurry_until = -math.inf
+        self._strangers_due: dict[Role, float] = {}
         self.has_ended = False
         self.missing: frozenset[Role] = frozenset()
 
@@ -134,6 +143,7 @@ class Search:
         try:
             found = resolver.find(role, query)
             if found is None:
+                self._look_for_strangers(resolver, role)
                 return
             found = describe(found)
             self._check_clock(role, found)
@@ -161,6 +171,20 @@ class Search:
             self._told.clear()
         self._arrivals.put(inlet)
 
+    def _look_for_strangers(self, resolver: Resolver, role: Role) -> None:
+        """Name what fits as the lost stream did and is another: it may be another person's."""
+        lost = self._known.get(role)
+        if lost is None or time.monotonic() < self._strangers_due.get(role, -math.inf):
+            return
+        self._strangers_due[role] = time.monotonic() + STRANGERS_EVERY_S
+        for other in resolver.fitting(role, self._asked[role])[:MAX_STRANGERS]:
+            reason = (
+                f"the {role} stream that is gone was source_id={printable(lost.source_id)!r}; {other} fits "
+                "too, and is not taken. Start the source as it was, or restart the runtime to use the other."
+            )
+            if self._tell_once(reason):
+                self._arrivals.put(PassedOver(role, reason))
+
     def _check_clock(self, role: Role, found: FoundStream) -> None:
         theirs = TimeBase.from_streams([found.spec])
         if theirs not in (self._timebase, TimeBase()) or (
@@ -173,12 +197,16 @@ class Search:
 
     def _tell(self, message: str, refuses: Role | None = None) -> None:
         """Say something once; a refusal is an event too."""
+        if self._tell_once(message) and refuses is not None:
+            self._arrivals.put(Refused(refuses, message))
+
+    def _tell_once(self, message: str) -> bool:
+        """Return whether a message is new; it is told then."""
         if message in self._told:
-            return
+            return False
         self._told.add(message)
         logger.warning("%s%s", self._whose, message)
-        if refuses is not None:
-            self._arrivals.put(Refused(refuses, message))
+        return True
 
 
 def open_inlet(found: FoundStream, role: Role, timebase: TimeBase, query: Query | None) -> Inlet:
