@@ -71,18 +71,22 @@ class RateMonitor:
 
     The stamps alone do not tell: liblsl derives them from the header's rate. The arrival alone does
     not either: it jitters. The one further from the header decides. A silence of more than 1 s
-    starts a new period 1 s later, since neither a loss nor the backlog after it is a wrong rate.
+    starts a new period 1 s later, since neither a loss nor the backlog after it is a wrong rate. Nor is what
+    a burst holds back at either end of a period: it goes on until that can not be all that is off.
 
     Parameters
     ----------
     nominal_hz : float
         Rate in the header, in Hz.
+    burst_s : float
+        Longest time between two deliveries that the source declares, in seconds.
     is_recorded : bool
         Whether a recording is replayed, whose rate was settled when it was made: it is plausible at once.
     """
 
-    def __init__(self, nominal_hz: float, *, is_recorded: bool = False) -> None:
+    def __init__(self, nominal_hz: float, burst_s: float = 0.0, *, is_recorded: bool = False) -> None:
         self._nominal_hz = nominal_hz
+        self._burst_s = burst_s
         self._is_recorded = is_recorded
         self._period: _Period | None = None
         self._settled_s = -math.inf
@@ -114,7 +118,8 @@ class RateMonitor:
             rates = [period.n_samples / elapsed_s, period.n_samples / span_s if span_s > 0 else math.inf]
             rate_hz = max(rates, key=self._deviation)
             state, can_refuse = self._judge(rate_hz), elapsed_s >= REFUSE_AFTER_S
-            if elapsed_s >= PERIOD_S or (can_refuse and state.verdict is RateVerdict.REFUSE):
+            is_over = elapsed_s >= PERIOD_S and self._is_sure(rate_hz, elapsed_s)
+            if is_over or (can_refuse and state.verdict is RateVerdict.REFUSE):
                 self.state = state
                 self._period = _Period.beginning(arrival_s, last)
             elif self.state.verdict is RateVerdict.UNKNOWN:
@@ -125,6 +130,11 @@ class RateMonitor:
 
     def _deviation(self, rate_hz: float) -> float:
         return max(rate_hz / self._nominal_hz, self._nominal_hz / rate_hz)
+
+    def _is_sure(self, rate_hz: float, elapsed_s: float) -> bool:
+        """Whether the verdict holds whatever a burst holds back."""
+        off = abs(rate_hz / self._nominal_hz - 1)
+        return off <= WARN_RATIO or off > WARN_RATIO + self._burst_s / elapsed_s
 
     def _judge(self, rate_hz: float) -> RateState:
         measured = f"the header says {self._nominal_hz:g} Hz, {rate_hz:.6g} Hz arrive"

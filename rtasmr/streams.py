@@ -120,15 +120,16 @@ class Inlet(Closing):
         self.n_samples = 0
         self._newest_lsl_s = math.nan
         # A stream without a rate, as one of markers or pictures, may rest without being at fault.
-        self._may_rest_s = math.inf
+        self._may_rest_s, burst_s = math.inf, 0.0
         if self.spec.sfreq > 0 and role.modality is not None:
-            self._may_rest_s = SILENT_AFTER_S + 1.5 * modality_format(wire).burst_s
+            burst_s = modality_format(wire).burst_s
+            self._may_rest_s = SILENT_AFTER_S + 1.5 * burst_s
         self.lag_s = math.nan
         """How much later than its stamp the newest sample was taken, in seconds; NaN before any."""
         self._jumps: list[ClockJump] = []
         self._clock = _clock_watch(wire, role)
         is_recorded = any(key in wire.desc for key in CLOCK_KEYS)
-        self._monitor = RateMonitor(wire.sfreq, is_recorded=is_recorded) if wire.sfreq > 0 else None
+        self._monitor = RateMonitor(wire.sfreq, burst_s, is_recorded=is_recorded) if wire.sfreq > 0 else None
         self._raw = RawInlet(
             found,
             f"{role} stream",

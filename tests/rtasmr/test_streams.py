@@ -216,6 +216,22 @@ def test_what_was_held_back_is_not_a_wrong_rate() -> None:
     assert state.measured_hz == pytest.approx(100.0, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("true_hz", "verdict"), [(55.0, RateVerdict.OK), (50.0, RateVerdict.WARN), (60.5, RateVerdict.WARN)]
+)
+@pytest.mark.parametrize("late_s", [0.0, 0.6, 0.75])
+def test_what_a_burst_holds_back_is_not_a_wrong_rate(
+    true_hz: float, verdict: RateVerdict, late_s: float
+) -> None:
+    """The first burst is late, as it is where somebody connects in its middle."""
+    monitor, verdicts = RateMonitor(55.0, 0.8), set()
+    for k in range(1, 51):
+        times = np.arange(np.floor((k - 1) * 0.8 * true_hz), np.floor(k * 0.8 * true_hz)) / 55.0
+        verdicts.add(monitor.update(times, 0.8 * k + late_s * (k == 1)).verdict)
+    assert monitor.state.verdict is verdict
+    assert (RateVerdict.WARN in verdicts) == (verdict is RateVerdict.WARN)
+
+
 def test_a_rate_is_plausible_once_a_factor_of_two_would_have_shown() -> None:
     for true_hz, seconds, is_plausible in (
         (100, 1.0, False),
