@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtasmr.config import LiveConfig
@@ -43,11 +43,18 @@ def remarks_of(account: Mapping[str, Any], config: LiveConfig) -> list[str]:
         remarks.append(f"{NO_PULSE}. Check it with 'rtasmr doctor', or have it required: --require ppg")
     for stream, n_bad in account.get("bad_input", {}).items():
         remarks += bad_input_words(stream, n_bad, account["ticks"])
+    slow = []
     player = account.get("player")
     if player:
-        remarks += dropped_words(player["pictures"], player["pictures_dropped"])
-        remarks += broken_words(*_broken(player))
-    return [*remarks, *overload_words(account["samples"]["skipped_ticks"], account["ticks"])]
+        slow += dropped_words(player["pictures"], player["pictures_dropped"])
+        slow += broken_words(*_broken(player))
+    slow += overload_words(account["samples"]["skipped_ticks"], account["ticks"])
+    return [*remarks, *slow_words(slow)]
+
+
+def slow_words(parts: Sequence[str]) -> list[str]:
+    """Return one warning for all that a slow computer has spoilt, which has one cause; none without parts."""
+    return [f"this computer did not keep up: {'; '.join(parts)}"] if parts else []
 
 
 def bad_input_words(stream: str, n_bad: int, n_all: int) -> list[str]:
@@ -55,24 +62,22 @@ def bad_input_words(stream: str, n_bad: int, n_all: int) -> list[str]:
     if n_bad <= WORTH_SAYING * n_all:
         return []
     share = f"{n_bad} of {n_all} ticks ({100 * n_bad / n_all:.0f} %)"
-    return [
-        f"the {stream} stream was bad input in {share}: none was predicted from it. Check its sensor"
-    ]
+    return [f"the {stream} stream was bad input in {share}: none was predicted from it. Check its sensor"]
 
 
 def dropped_words(n_shown: int, n_dropped: int) -> list[str]:
-    """Return the warning that the person did not see a film as it is; none where little is missing."""
+    """Say that the person did not see a film as it is; nothing where little is missing."""
     n = n_shown + n_dropped
     if n_dropped < WORTH_SAYING * n or not n_dropped:
         return []
     return [
         f"{n_dropped} of {n} pictures ({100 * n_dropped / n:.0f} %) were not shown: "
-        "the person did not see the film as it is. This computer did not keep up"
+        "the person did not see the film as it is"
     ]
 
 
 def broken_words(n_times: int, late_s: float) -> list[str]:
-    """Return the warning that the person did not hear a clip as it is; none where all was heard.
+    """Say that the person did not hear a clip as it is; nothing where all was heard.
 
     Parameters
     ----------
@@ -85,10 +90,7 @@ def broken_words(n_times: int, late_s: float) -> list[str]:
     parts += [f"lacked {late_s:.1f} s that came too late"] * (late_s >= LATE_S)
     if not parts:
         return []
-    return [
-        f"the sound {' and '.join(parts)}: the person did not hear the clips as they are. "
-        "This computer did not keep up"
-    ]
+    return [f"the sound {' and '.join(parts)}: the person did not hear the clips as they are"]
 
 
 def early_words(reason: str) -> list[str]:
@@ -104,13 +106,10 @@ def _broken(player: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def overload_words(n_ticks: int, n_all: int) -> list[str]:
-    """Return the warning that ticks are missing through no stream's fault; none where few are."""
+    """Say that ticks are missing through no stream's fault; nothing where few are."""
     if n_ticks < WORTH_SAYING * n_all or not n_ticks:
         return []
-    return [
-        f"this computer did not keep up: {n_ticks} of {n_all} ticks ({100 * n_ticks / n_all:.0f} %) "
-        "are without a probability for that"
-    ]
+    return [f"{n_ticks} of {n_all} ticks ({100 * n_ticks / n_all:.0f} %) are without a probability for that"]
 
 
 def player_incidents(player: Mapping[str, Any] | None, failure: str = "") -> list[str]:

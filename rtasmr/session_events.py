@@ -17,6 +17,7 @@ from rtasmr.remarks import (
     dropped_words,
     early_words,
     overload_words,
+    slow_words,
 )
 from rtasmr.session_facts import asked_for_pulse
 from rtasmr.snapshot import TickRecord
@@ -47,20 +48,21 @@ def losses(session: Session, records: Sequence[TickRecord]) -> list[str]:
     has_pulse = any(s.spec.stype == "PPG" and len(s.times) for s in session.recording.streams)
     if asked_for_pulse(session.header) and not has_pulse:
         told.append(NO_PULSE)
+    slow = []
     for _, text in _incidents(session):
         content = _content(text)
         if content.get("what") == DROPPED:
             n_shown, n_dropped = content.get("pictures"), content.get("dropped")
             if isinstance(n_shown, int) and isinstance(n_dropped, int):
-                told += dropped_words(n_shown, n_dropped)
+                slow += dropped_words(n_shown, n_dropped)
         if content.get("what") == BROKEN:
             n_times, late_s = content.get("times"), content.get("late_s")
             if isinstance(n_times, int) and isinstance(late_s, float):
-                told += broken_words(n_times, late_s)
+                slow += broken_words(n_times, late_s)
         if content.get("what") == EARLY:
             told += early_words(str(content.get("reason")))
     n_slow = sum(is_slow(record) for record in records)
-    return [*told, *overload_words(n_slow, len(records))]
+    return [*told, *slow_words([*slow, *overload_words(n_slow, len(records))])]
 
 
 def is_slow(record: TickRecord) -> bool:

@@ -42,7 +42,7 @@ STATED_IN_PLAYLIST = (Offer(QUESTION, "", "as the playlist says of each clip"),)
 MICROPHONE = Offer(Role.SOUND.value, "microphone", "Default microphone")
 SCREEN = Offer(Role.PICTURE.value, "screen", "The first screen")
 
-_TOO_SLOW = "close other programs: this computer could not keep up"
+_TOO_SLOW = "close other programs: this computer is too slow for all of them"
 _MAX_SUMMARY = 600
 _MISSING_DISPLAY = "The display is not there any more: choose another one, or connect it."
 _MISSING_MODEL = "The model is not installed any more: choose another one."
@@ -396,7 +396,7 @@ def _summary(account: Mapping[str, Any]) -> Verdict:
     told = f"Ended: {judged}{f' ({others})' if others else ''}; "
     told += f"recorded {files}" if files else "nothing was recorded"
     remarks: Sequence[str] = account.get("remarks", ())
-    told = ". ".join((told, *remarks))
+    told = ". ".join((told, *(remark[:1].upper() + remark[1:] for remark in remarks)))
     player = account.get("player") or {}
     is_slow = bool(account.get("samples", {}).get("skipped_ticks"))
     sound = player.get("sound") or {}

@@ -205,7 +205,7 @@ def test_a_run_is_followed_to_its_end(state):
     assert (state.run_text.text, state.run_text.level) == (told, Level.GOOD)
     state.progress = Progress("bye", {}, 0, {**account, "samples": {"skipped_ticks": 7}})
     assert (state.run_text.text, state.run_text.level) == (told, Level.CARE)
-    assert "could not keep up" in state.run_text.fix
+    assert "close other programs" in state.run_text.fix
     lossy = {"remarks": ["632 of 1797 pictures were not shown"], "player": {"pictures_dropped": 632}}
     state.progress = Progress("bye", {}, 0, {**account, **lossy})
     assert state.run_text.text == f"{told}. 632 of 1797 pictures were not shown"
@@ -214,6 +214,7 @@ def test_a_run_is_followed_to_its_end(state):
     state.progress = Progress("bye", {}, 0, {**account, **broken})
     assert (state.run_text.level, "close other programs" in state.run_text.fix) == (Level.CARE, True)
     state.progress = Progress("bye", {}, 0, {**account, "remarks": ["no pulse came"]})
+    assert state.run_text.text == f"{told}. No pulse came"
     assert (state.run_text.level, state.run_text.fix) == (Level.CARE, "")
     assert state.recordings == (Path("/d/P01_001.xdf"),)
 
