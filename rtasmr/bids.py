@@ -149,8 +149,7 @@ def export_bids(
     try:
         _open_data_set(out, name)
         paths = _write_pulses(read, out, name, zero_s)
-        columns = {**_task(name), **_EVENT_COLUMNS}
-        paths += _write_table(_events(read, zero_s), columns, out / name.file("events.tsv"))
+        paths += _write_table(_events(read, zero_s), _EVENT_COLUMNS, out / name.file("events.tsv"))
         if read.ticks.height:
             columns = {**_model(read), "Description": "What was predicted, by tick", **_TICK_COLUMNS}
             paths += _write_table(_ticks(read, zero_s), columns, out / DERIVATIVES / name.file("beh.tsv"))
@@ -240,7 +239,8 @@ def _write_pulses(session: Session, out: Path, name: BidsName, zero_s: float) ->
         )
         _write_signal(_on_grid(stream, session.recording.path), columns, path)
         sidecar = {
-            **_task(name),
+            "TaskName": name.task,
+            "TaskDescription": "Watching clips with a pulse sensor, and rating what is felt by key or slider",
             "SamplingFrequency": stream.spec.sfreq,
             "StartTime": float(stream.times[0]) - zero_s,
             "Columns": columns,
@@ -249,14 +249,6 @@ def _write_pulses(session: Session, out: Path, name: BidsName, zero_s: float) ->
         }
         paths += [path, _write_json(sidecar, path.with_name(path.name.removesuffix(".tsv.gz") + ".json"))]
     return paths
-
-
-def _task(name: BidsName) -> dict[str, object]:
-    """Return what the JSON of every raw table says of the task."""
-    return {
-        "TaskName": name.task,
-        "TaskDescription": "Watching clips with a pulse sensor, and rating what is felt by key or slider",
-    }
 
 
 def _cardiac(ch_names: Sequence[str]) -> list[str]:
