@@ -228,6 +228,11 @@ class Aligner:
             else:
                 return
 
+    def hurry(self) -> None:
+        """From now on skip what is overdue: a run that ends owes each slot a record before a probability."""
+        self._max_backlog_s = self._lookahead_s + self._margin_s
+        self._spared_until = -np.inf
+
     def finish(self, until: float) -> Iterator[AlignedChunk]:
         """Yield the remaining ticks before ``until`` (seconds, session clock): no stream sends any more."""
         for modality in self._formats:

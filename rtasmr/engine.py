@@ -44,7 +44,7 @@ from rtasmr.snapshot import (
     TickRecord,
 )
 from rtasmr.sources.outlet import Outlet
-from rtasmr.stream_events import ClockSet, Event, Joined, Lost, PassedOver, Refused, Silent, Unusable
+from rtasmr.stream_events import Event, Joined, Lost, Refused, trouble_text
 from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC, PULSE_SPEC
 from rtasmr.stream_states import stream_states
 from rtasmr.tally import Tally
@@ -67,6 +67,9 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.004
 TICKS_PER_TURN = 4
 """Ticks served before the inlets are emptied again: they hold less than a runtime may be behind."""
+
+CATCH_UP_S = 1.0
+"""Longest that a run that was told to end goes on computing what it is behind with; the rest is skipped."""
 
 SNAPSHOT_EVERY_S = 0.05
 LATENCY_TICKS = 600
@@ -176,10 +179,18 @@ class Engine:
                 while is_behind and not self._stopping.is_set():
                     is_behind = self._turn()
                 time.sleep(POLL_S)
+            self._catch_up()
             self.end()
         except BaseException as error:
             self.fail(error)
             raise
+
+    def _catch_up(self) -> None:
+        """Serve the slots that were due when the run was told to end."""
+        hurry_at = time.monotonic() + CATCH_UP_S
+        while not self._is_full() and self._turn():
+            if time.monotonic() >= hurry_at:
+                self._pipeline.aligner.hurry()
 
     def begin(self, joined: Sequence[Joined]) -> None:
         """Take the streams that are open already and show that the run goes on."""
@@ -330,18 +341,8 @@ class Engine:
                 self._gate.leave(self._now_s())
         if isinstance(event, Lost):
             self._lost[role] += 1
-            gone = "LOST, which this run requires;" if role in self._require else "lost,"
-            self._message = f"{role} stream {gone} looking for it"
-        elif isinstance(event, Refused):
-            self._message = f"{role} stream refused: {event.reason}"
-        elif isinstance(event, ClockSet):
-            self._message = f"{role} stream: its clock leapt by {event.jump.shift_s:+.3f} s; corrected"
-        elif isinstance(event, Silent):
-            self._message = f"{role} stream: nothing comes, though it is open"
-        elif isinstance(event, Unusable):
-            self._message = f"{role} stream: bad input: {event.reason}"
-        elif isinstance(event, PassedOver):
-            self._message = f"{role} stream: {event.reason}"
+        if trouble := trouble_text(event, is_required=role in self._require):
+            self._message = trouble
         elif self._message.startswith(role.value):
             self._message = ""
 

@@ -84,3 +84,31 @@ class PassedOver:
 
 
 Event = Joined | Lost | Refused | ClockSet | Silent | Resumed | Unusable | GoodAgain | PassedOver
+
+
+def trouble_text(event: Event, *, is_required: bool) -> str:
+    """Return what the window says of an event; empty where a stream is well (again).
+
+    Parameters
+    ----------
+    event : Event
+    is_required : bool
+        Whether the run requires the stream.
+    """
+    match event:
+        case Lost():
+            gone = "LOST, which this run requires;" if is_required else "lost,"
+            said = f" {gone} looking for it"
+        case Refused(reason=reason):
+            said = f" refused: {reason}"
+        case ClockSet(jump=jump):
+            said = f": its clock leapt by {jump.shift_s:+.3f} s; corrected"
+        case Silent():
+            said = ": nothing comes, though it is open"
+        case Unusable(reason=reason):
+            said = f": bad input: {reason}"
+        case PassedOver(reason=reason):
+            said = f": {reason}"
+        case _:
+            return ""
+    return f"{event.role} stream{said}"
