@@ -13,6 +13,7 @@ import av
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
 from rtasmr.card import AnyCard, EncoderCard, ModelCard, TrainingData, write_card
@@ -27,6 +28,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Mesa's software OpenGL brings an LLVM that crashes beside the one of Triton, which offline tests load.
 os.environ.setdefault("QT_XCB_GL_INTEGRATION", "none")
+
+# A machine that stands still for 0.2 s in the middle of an example is no defect of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 REAL_TIME_RERUNS = 2
 
