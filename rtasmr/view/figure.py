@@ -138,7 +138,7 @@ class Panel:
     marked : tuple of Span
         Stretches of ``columns`` to be marked, with one word for all of them.
     rating : str
-        What the grey steps tell.
+        What the grey steps tell; its axis is left out where nobody could rate.
     """
 
     title: str
@@ -280,6 +280,8 @@ def _draw_panel(axes: Any, panel: Panel, threshold: float) -> None:
     axes.set_title(clean(panel.title, 60), loc="left", size=10, weight="bold", pad=4, parse_math=False)
     axes.tick_params(labelsize=8)
     axes.spines["top"].set_visible(False)
+    if not panel.columns.is_rated:
+        return
     right_axis = axes.secondary_yaxis("right")
     right_axis.set_yticks([r / MAX_RATING for r in range(MAX_RATING + 1)], list("0123"))
     right_axis.set_ylabel(panel.rating, size=9)
@@ -296,11 +298,12 @@ def _write_span(axes: Any, word: str, middle: float, share: float) -> None:
 
 def _legend(panels: Sequence[Panel]) -> list[Any]:
     """Return an entry for everything that is on the panels."""
-    handles = [
+    handles: list[Any] = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="tingle probability"),
         Line2D([], [], color=THRESHOLD, linewidth=1, linestyle="--", label="threshold"),
-        Patch(facecolor=RATING, alpha=0.5, label="own rating"),
     ]
+    if any(panel.columns.is_rated for panel in panels):
+        handles.append(Patch(facecolor=RATING, alpha=0.5, label="own rating"))
     if any(np.isfinite(panel.columns.p_low).any() for panel in panels):
         handles.insert(1, Patch(facecolor=CURVE, alpha=0.2, label="its uncertainty"))
     if any(panel.columns.spans(between_segments=False) for panel in panels):

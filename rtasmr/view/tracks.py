@@ -196,6 +196,11 @@ class RecordColumns:
             if self.outside[first]
         ]
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether somebody could rate: 0 is a rating, too."""
+        return bool((self.rating != NO_RATING).any())
+
     def rating_steps(self) -> list[RatingStep]:
         """Return the stretches of one known rating, in order of time."""
         half = TICK_S / 2

@@ -53,9 +53,12 @@ def test_uncertainty_and_foreign_features_are_drawn_and_explained(make_record):
     def legend(figure) -> list[str]:
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
-    plain = figure_of([make_record(i) for i in range(20)])
+    plain = figure_of([make_record(i, rating=0) for i in range(20)])
     assert legend(plain) == ["tingle probability", "threshold", "own rating"]
-    figure = figure_of([make_record(i, band=(0.2, 0.7), outside=i > 10) for i in range(20)])
+    unrated = figure_of([make_record(i) for i in range(20)])
+    assert legend(unrated) == ["tingle probability", "threshold"]
+    assert unrated.axes[0].child_axes == []
+    figure = figure_of([make_record(i, band=(0.2, 0.7), outside=i > 10, rating=0) for i in range(20)])
     assert legend(figure)[1::3] == ["its uncertainty", "outside training"]
     (band,) = figure.axes[0].collections
     assert band.get_datalim(figure.axes[0].transData).intervaly == pytest.approx([0.2, 0.7])
@@ -67,7 +70,7 @@ def test_the_axis_of_the_rating_says_what_was_rated(make_record):
 
     names = ("vid1", "vid5", "rain")
     records = [
-        make_record(i, label=name, segment=k, origin_s=1000.0 + 20 * k)
+        make_record(i, label=name, segment=k, origin_s=1000.0 + 20 * k, rating=0)
         for k, name in enumerate(names)
         for i in range(200)
     ]
