@@ -66,6 +66,14 @@ _NETWORK_ENTRIES = (
 _OWN_TEXTS = ("rtasmr-rating", "rtasmr-clip", "rtasmr-segments")
 """Streams whose texts this program makes. Incidents are not among them: they repeat what sources said."""
 
+_OWN_NAMES = (
+    *_OWN_TEXTS,
+    *("rtasmr-ppg", "rtasmr-sound", "rtasmr-picture", "rtasmr-rating-continuous"),
+    *("rtasmr-tingle", "rtasmr-features", "rtasmr-incidents", "rtasmr-latency"),
+    *("rtasmr-distance", "rtasmr-pulse"),
+)
+"""Names that say what a stream is; a stranger's may be that of a device, which is called as its owner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copied:
@@ -82,7 +90,7 @@ class Copied:
     n_lost_bytes : int
         Bytes of the original that no reader can make sense of.
     free_texts : tuple of str
-        Streams of text in the copy that anybody may have written anything into.
+        Streams of text in the copy that anybody may have written anything into, as the original names them.
     """
 
     path: Path
@@ -99,6 +107,7 @@ class _Edit:
     keeps: Callable[[StreamSpec], bool] = lambda _spec: True
     file_header: Callable[[bytes], bytes] = bytes
     stream_header: Callable[[bytes, StreamSpec, int], bytes] = lambda xml, _spec, _number: xml
+    name: Callable[[StreamSpec, int], str] = lambda spec, _number: spec.name
 
 
 def repair(path: Path, out: Path | None = None) -> Copied:
@@ -175,9 +184,9 @@ def redact(
 ) -> Copied:
     """Copy a recording without what may identify the person or the place.
 
-    Headers are reduced to what reading the numbers takes: hosts, identities of devices, settings and
-    foreign metadata go. The texts of marker streams are kept and their names returned, since
-    only a person can judge them.
+    Headers are reduced to what reading the numbers takes: hosts, names and identities of devices, settings
+    and foreign metadata go; a stream of another program is called by its type and number. The
+    texts of marker streams are kept and their names returned, since only a person can judge them.
 
     Parameters
     ----------
@@ -208,9 +217,15 @@ def redact(
         desc = {key: spec.desc[key] for key in _KEPT_METADATA if key in spec.desc}
         # Without what was asked, a rating of pleasantness could be read as one of tingling.
         desc |= question_entries(stated_questions(spec.desc))
-        return stream_header(replace(spec, source_id=f"stream-{number}", desc=desc), created_at=0.0)
+        anonymous = replace(spec, name=name(spec, number), source_id=f"stream-{number}", desc=desc)
+        return stream_header(anonymous, created_at=0.0)
 
-    edit = _Edit(keeps=lambda spec: not unwanted(spec), file_header=file_header, stream_header=header)
+    def name(spec: StreamSpec, number: int) -> str:
+        return spec.name if spec.name in _OWN_NAMES else f"{spec.stype}-{number}"
+
+    edit = _Edit(
+        keeps=lambda spec: not unwanted(spec), file_header=file_header, stream_header=header, name=name
+    )
     return _copy(source, out, edit)
 
 
@@ -249,7 +264,7 @@ def _copy(source: _Source, out: Path, edit: _Edit) -> Copied:
         raise
     return Copied(
         path=path,
-        streams=tuple((stream.spec.name, stream.n_samples) for stream in kept.values()),
+        streams=tuple((edit.name(stream.spec, n), stream.n_samples) for n, stream in kept.items()),
         left_out=tuple(s.spec.name for n, s in found.streams.items() if n not in kept),
         n_lost_bytes=found.n_skipped + (len(source.content) - found.n_bytes if found.truncated else 0),
         free_texts=tuple(

@@ -245,11 +245,13 @@ def test_the_date_is_kept_as_far_as_asked(session, tmp_path, detail, n_kept):
 def test_foreign_metadata_go_and_free_text_is_named(tmp_path):
     desc = {"filter": "raw", "operator": "Grace", "acquisition.model": "M2", "acquisition.serial": "777"}
     with closing(XdfWriter(tmp_path / "s.xdf", header={"datetime": "yesterday"})) as writer:
-        ppg = StreamSpec("p", "PPG", "grace-1", 1.0, "int8", ("x",), desc=desc)
+        ppg = StreamSpec("Grace's belt", "PPG", "grace-1", 1.0, "int8", ("x",), desc=desc)
         writer.write(writer.add_stream(ppg), [1.0], [1])
         writer.write(writer.add_stream(NOTES), [1.0], ["Grace sneezed"])
     done = redact(tmp_path / "s.xdf", tmp_path / "out.xdf")
     assert done.free_texts == ("notes",)
+    assert [name for name, _ in done.streams] == ["PPG-1", f"{NOTES.stype}-2"]
+    assert done.path.read_bytes().count(b"Grace") == 1  # in the text
     got = read_xdf(done.path)
     assert "datetime" not in got.header
     assert got.streams[0].spec.desc == {"filter": "raw", "acquisition.model": "M2"}
