@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from rtasmr.declared import has_exact_stamps
+from rtasmr.grid import FRAME_RATE_HZ, ON_TICK_TOLERANCE_S
 from rtasmr.questions import Question, question_of, questions_of
+from rtasmr.recorded_causes import pauses_of
 from rtasmr.session import RecordedStream
 from rtasmr.snapshot import NO_RATING, TickRecord
 from rtasmr.tables import Session
@@ -89,10 +91,12 @@ def agreement(p: NDArray[np.float64], rating: NDArray[np.int64], threshold: floa
 class ClipFacts:
     """One showing of a clip.
 
-    ``records`` are its ticks, ``start_s`` its beginning in seconds on the session clock, ``n_shown`` how
-    many of its ticks are outside its pauses. The rest is NaN, or None, where there is nothing to tell: the
-    share of those ticks with a probability, its mean, the share of the judged that reach the threshold, the
-    mean rating, and the median pulse rate and signal quality.
+    ``records`` are its ticks, ``start_s`` the first of them in seconds on the session clock, ``n_shown`` how
+    many of its ticks are outside its pauses. ``seconds`` lie between its markers, without its pauses:
+    ticks may lack at its end. Where no end is marked, they are those of its ticks. The rest is
+    NaN, or None, where there is nothing to tell: the share of those ticks with a probability, its mean, the
+    share of the judged that reach the threshold, the mean rating, and the median pulse rate and signal
+    quality.
     """
 
     label: str
@@ -100,6 +104,7 @@ class ClipFacts:
     records: tuple[TickRecord, ...]
     question: Question
     n_shown: int
+    seconds: float
     share_judged: float
     mean_p: float
     share_called: float
@@ -117,8 +122,7 @@ def clips_of(session: Session, records: Sequence[TickRecord], threshold: float) 
             clips.setdefault(record.segment, []).append(record)
     stated = questions_of(stream.spec for stream in session.recording.streams)
     return tuple(
-        _clip(session.pulse_rate, tuple(clip), threshold, question_of(clip[0].label, stated))
-        for clip in clips.values()
+        _clip(session, tuple(clip), threshold, question_of(clip[0].label, stated)) for clip in clips.values()
     )
 
 
@@ -128,12 +132,13 @@ def is_held(record: TickRecord) -> bool:
 
 
 def _clip(
-    pulse: pl.DataFrame, records: tuple[TickRecord, ...], threshold: float, question: Question
+    session: Session, records: tuple[TickRecord, ...], threshold: float, question: Question
 ) -> ClipFacts:
     p = np.array([r.p for r in records])
     rating = np.array([r.rating for r in records], dtype=np.int64)
     n_shown = sum(not is_held(r) for r in records)
     known, rated = p[np.isfinite(p)], rating[rating != NO_RATING]
+    pulse = session.pulse_rate
     during = pulse.filter(pl.col("time_s").is_between(records[0].time_s, records[-1].time_s))
     return ClipFacts(
         label=records[0].label,
@@ -141,6 +146,7 @@ def _clip(
         records=records,
         question=question,
         n_shown=n_shown,
+        seconds=_seconds(session, records[0], n_shown),
         share_judged=len(known) / n_shown if n_shown else math.nan,
         mean_p=float(known.mean()) if len(known) else math.nan,
         share_called=float(np.mean(known >= threshold)) if len(known) else math.nan,
@@ -149,6 +155,19 @@ def _clip(
         quality=median(during["quality"]),
         agreement=agreement(p, rating, threshold) if question is Question.TINGLING else None,
     )
+
+
+def _seconds(session: Session, first: TickRecord, n_shown: int) -> float:
+    """Return how long a clip was shown, given its first tick."""
+    start_s = first.time_s - first.tick / FRAME_RATE_HZ
+    ends = (f"clip_end {first.label}", "clip_end")
+    later = session.events.filter(pl.col("time_s") > start_s + ON_TICK_TOLERANCE_S)
+    for end_s, text in later.select("time_s", "text").iter_rows():
+        if text in ends or text.startswith("clip_start"):
+            pauses = pauses_of(session.recording)
+            paused_s = sum(max(min(stop, end_s) - max(begin, start_s), 0.0) for begin, stop in pauses)
+            return float(end_s - start_s - paused_s)
+    return n_shown / FRAME_RATE_HZ
 
 
 def median(values: pl.Series) -> float:

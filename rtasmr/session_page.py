@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rtasmr.errors import DataError
-from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.progress import Report
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
@@ -246,7 +245,7 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
         rows.append(
             (
                 clip.label,
-                f"{clip.n_shown / FRAME_RATE_HZ:.0f}",
+                f"{clip.seconds:.0f}",
                 _percent(clip.share_judged),
                 _number(clip.mean_p, 2),
                 _percent(clip.share_called),
@@ -259,7 +258,8 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
             )
         )
     notes = [
-        "Seconds: without pauses. Judged: share of their ticks with a probability. P: probability of a "
+        "Seconds: between the markers of the clip, or to its last tick without a marker of its end; without "
+        "pauses. Judged: share of its ticks outside pauses with a probability. P: probability of a "
         "tingle. Called: share of the judged ticks where P reaches the threshold. Pulse: median, beats per "
         "minute.",
         "Same call: share of the rated 0.1 s steps where probability and threshold say what the rating says "

@@ -89,6 +89,17 @@ def test_a_pause_is_no_loss_of_the_clip(disturbed):
     assert clip.share_judged == pytest.approx((400 - 50 - 100 - 20 - 10) / 300)
 
 
+def test_a_clip_lasts_from_marker_to_marker_without_its_pauses(disturbed, monkeypatch):
+    session = load_session(disturbed)
+    records = account_of(session.recording).records[7:390]  # begun late, and no tick of its last second
+    (clip,) = clips_of(session, records, 0.5)
+    assert (clip.n_shown, clip.seconds) == (283, pytest.approx(30.0))
+    is_end = session.events["text"] == "clip_end rain"
+    monkeypatch.setattr(session, "events", session.events.filter(~is_end))
+    (clip,) = clips_of(session, records, 0.5)
+    assert clip.seconds == pytest.approx(28.3)
+
+
 def test_what_happened_has_pauses_and_overload_in_order(disturbed):
     session = load_session(disturbed)
     records = account_of(session.recording).records
