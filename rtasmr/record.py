@@ -93,7 +93,6 @@ class _Track:
 
     key: str
     spec: StreamSpec
-    n_samples: int = 0
     n_losses: int = 0
     n_bad_stamps: int = 0
     is_announced: bool = False
@@ -142,8 +141,7 @@ class StreamRecorder:
             if pulled is not None:
                 if not track.is_announced:  # with its first sample: a signal without any is left out
                     self._announce(track)
-                if self.recorder.put(key, *pulled):
-                    track.n_samples += len(pulled[0])
+                self.recorder.put(key, *pulled)
         return lost
 
     def _announce(self, track: _Track) -> None:
@@ -158,13 +156,13 @@ class StreamRecorder:
         self._taps.clear()
 
     def streams(self) -> list[dict[str, Any]]:
-        """Return what was recorded of each stream."""
+        """Return what is in the file of each stream."""
         return [
             {
                 "name": track.spec.name,
                 "type": track.spec.stype,
                 "source_id": track.spec.source_id,
-                "samples": track.n_samples,
+                "samples": self.recorder.n_written[track.key],
                 "losses": track.n_losses,
                 "bad_stamps": track.n_bad_stamps + self._bad_stamps_now(track),
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class Recorder:
         self._overruns = 0
         self._refused = 0
         self._complained: set[str] = set()  # keys of the streams whose refusal was logged
+        self.n_written: Counter[str] = Counter()
+        """Samples in the file, by key of their stream."""
         self._error: str | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -240,6 +243,7 @@ class Recorder:
             times = np.concatenate([part.times for part in samples])
             data = np.concatenate([part.data for part in samples])
             self._writer.write(self._numbers[key], times, data)
+            self.n_written[key] += len(times)
             with self._lock:
                 self._queued_bytes -= sum(part.n_bytes for part in samples)
         self._written = taken
