@@ -99,7 +99,10 @@ def run_live(
             recorder = Recorder(Path(config.record), {**header, **recording_header(config, model.card)})
             say(f"recording to {recorder.snapshot().path}")
         store = SnapshotStore()
-        server = stack.enter_context(SnapshotServer(store, on_command=_commands(end, presentation)))
+        about = _about(presentation, recorder)
+        server = stack.enter_context(
+            SnapshotServer(store, on_command=_commands(end, presentation), about=about)
+        )
         outlet = stack.enter_context(Outlet(model.output_spec()))
         engine = Engine(
             acquisition,
@@ -163,6 +166,13 @@ def settle_garbage(stack: ExitStack) -> None:
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
     return f"rtasmr window {server.label}"
+
+
+def _about(presentation: Presentation | None, recorder: Recorder | None) -> str:
+    """Return what a list of several runtimes says of this one."""
+    parts = [] if presentation is None else [presentation.name]
+    parts += [] if recorder is None else [f"recording {recorder.snapshot().path.name}"]
+    return printable(", ".join(part for part in parts if part))
 
 
 def _queries(config: LiveConfig, marker_map: MarkerMap | None) -> dict[Role, str]:

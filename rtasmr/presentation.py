@@ -28,6 +28,8 @@ class Presentation:
         Identities of streams to record beside the run's input.
     header : mapping of str to str
         Entries for the recording's header.
+    name : str
+        Of what is shown.
     incidents : callable
         Returns what the recording is to say of the session once it is over; see `rtasmr.incidents`.
     """
@@ -39,4 +41,5 @@ class Presentation:
     roles: tuple[Role, ...] = tuple(Role)
     streams: tuple[str, ...] = ()
     header: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
     incidents: Callable[[], Sequence[str]] = tuple

@@ -7,25 +7,40 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from rtasmr.errors import DataError
 from rtasmr.link.wire import FOLDER_PREFIX, LINK_NAME, LinkError, connect, read_link_file
 from rtasmr.snapshot import decode_object
 
+_MAX_ABOUT = 120
+"""Letters of what a runtime says of itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunningLink:
-    """A runtime that answers: its link file, its process, and its name where one process serves several."""
+    """A runtime that answers: its link file, its process, and its name where one process serves several.
+
+    ``about`` says what runs, ``since`` the time of day at which it began; either may be unknown.
+    """
 
     link_file: Path
     pid: int
     name: str = ""
+    about: str = ""
+    since: str = ""
 
     @property
     def label(self) -> str:
         """What `find_link` knows it by."""
         return self.name or str(self.pid)
+
+    @property
+    def told(self) -> str:
+        """The label with what is known of the run, for people."""
+        known = ", ".join(part for part in (self.about, f"since {self.since}" * bool(self.since)) if part)
+        return f"{self.label}: {known}" if known else self.label
 
 
 def running_links() -> tuple[RunningLink, ...]:
@@ -34,11 +49,14 @@ def running_links() -> tuple[RunningLink, ...]:
     for path in _own_link_files():
         try:
             content = decode_object(path.read_bytes())
+            since = datetime.fromtimestamp(path.stat().st_mtime).strftime("%H:%M")
         except (OSError, DataError):
             continue  # gone, or being written
         pid, name = content.get("pid"), content.get("name")
         if type(pid) is int and isinstance(name, str) and not _is_stale(path):
-            found.append(RunningLink(path, pid, name))
+            about = content.get("about")
+            about = about[:_MAX_ABOUT] if isinstance(about, str) else ""
+            found.append(RunningLink(path, pid, name, about, since))
     return tuple(sorted(found, key=lambda link: (link.pid, link.name)))
 
 
@@ -55,14 +73,14 @@ def find_link(label: str = "") -> Path:
         raise LinkError(
             "expected a running runtime, got none: start one with 'rtasmr live' or 'rtasmr view VIDEO'"
         )
-    labels = ", ".join(link.label for link in links)
+    told = "; ".join(link.told for link in links)
     if label:
         links = tuple(link for link in links if link.label == label)
         if len(links) != 1:
-            raise LinkError(f"expected one of the runtimes that run ({labels}), got {label}: name one")
+            raise LinkError(f"expected one of the runtimes that run ({told}), got {label}: name one")
     if len(links) > 1:
         raise LinkError(
-            f"expected one running runtime, got {len(links)} ({labels}): "
+            f"expected one running runtime, got {len(links)} ({told}): "
             f"name one, such as 'rtasmr window {links[-1].label}'"
         )
     return links[0].link_file

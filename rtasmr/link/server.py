@@ -66,6 +66,8 @@ class SnapshotServer(Closing):
         on a thread of the server; must not wait. Without, commands are ignored.
     name : str
         What `rtasmr window` finds it by where one process has several; empty takes the process number.
+    about : str
+        What runs, by which people tell several runtimes apart.
 
     Attributes
     ----------
@@ -87,6 +89,7 @@ class SnapshotServer(Closing):
         max_clients: int = MAX_CLIENTS,
         on_command: Callable[[Command, int], object] | None = None,
         name: str = "",
+        about: str = "",
     ) -> None:
         self.label = name or str(os.getpid())
         self._store = store
@@ -102,7 +105,7 @@ class SnapshotServer(Closing):
         self.link_file = folder / LINK_NAME
         try:
             self._listener = _listen(folder)
-            write_link_file(self.link_file, str(self._listener.address), self._key, name)
+            write_link_file(self.link_file, str(self._listener.address), self._key, name, about)
         except OSError as error:
             self._folder.cleanup()
             raise LinkError(

@@ -49,11 +49,11 @@ def read_link_file(path: Path) -> tuple[str, bytes]:
     return str(address), key
 
 
-def write_link_file(path: Path, address: str, key: bytes, name: str = "") -> None:
-    """Write address, key, name and number of this process where only this user can read them."""
+def write_link_file(path: Path, address: str, key: bytes, name: str = "", about: str = "") -> None:
+    """Write address, key, name, what runs and number of this process where only this user can read them."""
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        content = {"address": address, "key": key.hex(), "pid": os.getpid(), "name": name}
+        content = {"address": address, "key": key.hex(), "pid": os.getpid(), "name": name, "about": about}
         json.dump(content, file)
 
 

@@ -93,6 +93,7 @@ def run_view(
                 roles=(Role.PPG, *(Role(key) for key in streams if key in ROLES)),
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
+                name=player.file.name,
                 incidents=lambda: player_incidents(process.account, process.failure),
             ),
         )

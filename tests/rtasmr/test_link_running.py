@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,9 @@ def test_the_one_that_runs_needs_no_name(store: SnapshotStore):
     with SnapshotServer(store) as server:
         assert find_link() == server.link_file
         assert find_link(str(os.getpid())) == server.link_file
-        with pytest.raises(LinkError, match=rf"expected one of .* \({os.getpid()}\), got 1: name one"):
+        with pytest.raises(
+            LinkError, match=rf"expected one of .* \({os.getpid()}: since \d\d:\d\d\), got 1: name one"
+        ):
             find_link("1")
     with pytest.raises(LinkError, match=r"got none: start one with 'rtasmr live'"):
         find_link()
@@ -80,5 +84,14 @@ def test_what_others_left_is_not_ours(store: SnapshotStore, monkeypatch: pytest.
 def test_several_of_one_process_go_by_their_names(store: SnapshotStore):
     with SnapshotServer(store, name="p01"), SnapshotServer(store, name="p02") as second:
         assert find_link("p02") == second.link_file
-        with pytest.raises(LinkError, match=r"got 2 \(p01, p02\)"):
+        with pytest.raises(LinkError, match=r"got 2 \(p01: since .{5}; p02: since .{5}\)"):
+            find_link()
+
+
+def test_a_list_of_several_says_what_each_runs(store: SnapshotStore):
+    with SnapshotServer(store, name="a", about="sea.mp4, recording s1.xdf"), SnapshotServer(store, name="b"):
+        began = [datetime.fromtimestamp(link.link_file.stat().st_mtime) for link in running_links()]
+        times = [f"since {moment:%H:%M}" for moment in began]
+        told = f"got 2 (a: sea.mp4, recording s1.xdf, {times[0]}; b: {times[1]}): name one"
+        with pytest.raises(LinkError, match=re.escape(told)):
             find_link()
