@@ -38,6 +38,9 @@ _TABLES = ("exact", "regex")
 _RATING = re.compile(r"rating=[0-3]")
 _NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _CLIP = re.compile(rf"clip_(start|skipped) {_NAME}|clip_end( {_NAME})?|(rest|pause)_(start|end)")
+_NAMED = re.compile(r"clip_(start|end|skipped) (?P<name>.+)", re.DOTALL)
+NAME_WORDS = "letters, digits, '.', '_' and '-', at most 64, and begins with a letter or digit"
+"""What the name of a clip consists of."""
 _OURS = (
     "'clip_start NAME', 'clip_end NAME' (or 'clip_end' alone), 'rest_start', 'rest_end', 'pause_start', "
     "'pause_end' or 'rating=0' to 'rating=3'"
@@ -128,15 +131,26 @@ class MarkerMap:
 
     def translate(self, text: str) -> str | None:
         """Return our text for a foreign one, or None if it means nothing to us."""
+        ours = self._target(text)
+        return ours if meaning(ours) is not None else None
+
+    def bad_name(self, text: str) -> str:
+        """Return the name of the clip that a text leads to, if a clip can not have it; else nothing."""
+        ours = self._target(text)
+        named = _NAMED.fullmatch(ours)
+        return named["name"] if named is not None and meaning(ours) is None else ""
+
+    def _target(self, text: str) -> str:
+        """Return what a text leads to, ours or not; itself where the map says nothing of it."""
         if len(text) > MAX_MARKER_CHARS:
-            return None
+            return ""
         if text in self.exact:
             return self.exact[text]
         for pattern, template in self.patterns:
             if match := pattern.fullmatch(text):
-                ours = match.expand(template)
-                return ours if meaning(ours) is not None else None
-        return text if meaning(text) is not None else None
+                expanded: str = match.expand(template)
+                return expanded
+        return text
 
 
 def meaning(text: str) -> Role | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rtasmr.marker_map import MarkerMap, meaning
+from rtasmr.marker_map import NAME_WORDS, MarkerMap, meaning
 from rtasmr.query import DEFAULT_QUERIES, printable
 from rtasmr.stream_specs import clip_spec, rating_spec
 from rtasmr.types import Chunk, Role, StreamSpec
@@ -63,6 +63,8 @@ class MarkerIntake:
         self._known: Counter[Role] = Counter()
         self._unknown: Counter[str] = Counter()
         self._n_unknown = 0
+        self._clip = ""  # that runs
+        self._mismatched: set[str] = set()
 
     def join(self, role: Role, spec: StreamSpec) -> None:
         """Note that a stream has come (back) for the clip or the rating role."""
@@ -79,15 +81,16 @@ class MarkerIntake:
         role, spec = chunk.role, self._specs[chunk.role]
         is_ours = _is_ours(role, spec)
         is_owner = self._owner[_source(spec)] is role
-        translate = (_OURS if is_ours else self._map).translate
+        marker_map = _OURS if is_ours else self._map
         keep: list[int] = []
         texts: list[str] = []
         for i, text in enumerate(chunk.data):
-            ours = translate(str(text))
+            ours = marker_map.translate(str(text))
             if ours is None:
                 if is_owner:
-                    self._note_unknown(spec, str(text))
+                    self._note_unknown(spec, str(text), marker_map.bad_name(str(text)))
             elif meaning(ours) is role:
+                self._follow_clip(spec, ours)
                 keep.append(i)
                 texts.append(ours)
         self._known[role] += len(keep)
@@ -110,18 +113,35 @@ class MarkerIntake:
             "unknown_texts": dict(self._unknown),
         }
 
-    def _note_unknown(self, spec: StreamSpec, text: str) -> None:
+    def _follow_clip(self, spec: StreamSpec, text: str) -> None:
+        """Keep which clip runs, and say it where another one's end ends it."""
+        word, _, name = text.partition(" ")
+        if word == "clip_start":
+            self._clip = name
+        elif word == "clip_end":
+            is_news = text not in self._mismatched and len(self._mismatched) < MAX_NAMED
+            if name and self._clip not in ("", name) and is_news:
+                self._mismatched.add(text)
+                logger.warning(
+                    "marker %r of stream %r ends the clip %r, which runs; check what sends the markers",
+                    text,
+                    printable(spec.name),
+                    self._clip,
+                )
+            self._clip = ""
+
+    def _note_unknown(self, spec: StreamSpec, text: str, bad_name: str) -> None:
         self._n_unknown += 1
         shown = printable(text)
         if shown not in self._unknown:
             if len(self._unknown) == MAX_NAMED:
                 return
             ending = "; further unknown texts are only counted" if len(self._unknown) == MAX_NAMED - 1 else ""
-            logger.warning(
-                "marker %r of stream %r means nothing here: left out and counted; "
-                "give it a meaning with --marker-map%s",
-                shown, printable(spec.name), ending,
-            )  # fmt: skip
+            advice = "means nothing here: left out and counted; give it a meaning with --marker-map"
+            if bad_name:
+                named = printable(bad_name)
+                advice = f"names a clip {named!r}: left out and counted; a clip's name has {NAME_WORDS}"
+            logger.warning("marker %r of stream %r %s%s", shown, printable(spec.name), advice, ending)
         self._unknown[shown] += 1
 
 

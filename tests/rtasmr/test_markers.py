@@ -102,3 +102,29 @@ def test_a_stream_that_comes_back_goes_on() -> None:
     intake.join(Role.CLIP, PSYCHOPY)
     keys.append(intake.take(chunk(Role.CLIP, "off")).records[0].key)
     assert keys[0] == keys[1]
+
+
+def test_a_name_that_no_clip_can_have_is_told_as_that(caplog: pytest.LogCaptureFixture) -> None:
+    intake = MarkerIntake(MarkerMap.parse("[regex]\n'show (.+)' = 'clip_start \\1'"))
+    intake.join(Role.CLIP, PSYCHOPY)
+    with caplog.at_level(logging.WARNING):
+        assert told(intake.take(chunk(Role.CLIP, "show day 1/rain", "clip_end a b", "flip"))) == []
+    slash, blank, unknown = (record.getMessage() for record in caplog.records)
+    assert "names a clip 'day 1/rain': left out and counted; a clip's name has letters, digits" in slash
+    assert "names a clip 'a b'" in blank
+    assert "give it a meaning with --marker-map" in unknown
+
+
+def test_the_end_of_another_clip_than_the_one_that_runs_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    intake = MarkerIntake(MAP)
+    intake.join(Role.CLIP, PSYCHOPY)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            intake.take(chunk(Role.CLIP, "clip_start vid5", "clip_end vid5", "clip_end vid9"))
+            intake.take(chunk(Role.CLIP, "clip_start vid5"))
+            intake.take(chunk(Role.CLIP, "clip_end vid9"))
+            intake.take(chunk(Role.CLIP, "on", "off"))
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith("marker 'clip_end vid9' of stream 'PsychoPy' ends the clip 'vid5', which runs")
