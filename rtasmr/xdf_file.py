@@ -129,7 +129,8 @@ class RecordingFile:
     def _failed(self, error: OSError) -> RecordingFailedError:
         self._failure = (
             f"recording {self._part.name} stopped after {self._n_bytes} bytes: {error.strerror}; "
-            "free space or choose another folder, what is written can be read"
+            "free space or choose another folder for the next one; 'rtasmr report' reads what was written, "
+            "'rtasmr repair' makes a whole file of it"
         )
         return RecordingFailedError(self._failure)
 
