@@ -156,9 +156,13 @@ class Scan:
             except CorruptError as error:
                 # The header of the file is what says that the rest belongs together.
                 if not (self._salvage and self._has_header):
-                    raise DataError(
-                        f"{self._name}: expected an intact chunk at byte {position}, got {error}; "
+                    advice = (
                         "the file is corrupt, use a copy or 'rtasmr repair'"
+                        if self._has_header
+                        else "its file header is corrupt, which 'rtasmr repair' cannot make anew; use a copy"
+                    )
+                    raise DataError(
+                        f"{self._name}: expected an intact chunk at byte {position}, got {error}; {advice}"
                     ) from error
                 position = self._behind_damage(position)
                 continue

@@ -100,6 +100,14 @@ def test_damage_costs_what_lies_before_the_next_boundary(session, tmp_path):
     assert footer_of(done.path, "rtasmr-rating")["sample_count"] == ["35"]
 
 
+def test_a_broken_header_of_the_file_is_not_sent_to_repair(session, tmp_path):
+    bad = tmp_path / "bad.xdf"
+    bad.write_bytes(session.read_bytes().replace(b"<info>", b"<info<", 1))
+    for read in (read_xdf, repair):
+        with pytest.raises(DataError, match="'rtasmr repair' cannot make anew; use a copy"):
+            read(bad)
+
+
 @pytest.mark.parametrize("wild", [np.nan, np.inf, 1.57e-302, -3e200])
 def test_times_that_no_clock_tells_cost_their_chunk_alone(session, tmp_path, wild):
     """As bytes that turn over on a disk: the stamp of sample 1250 and a clock offset are none."""
