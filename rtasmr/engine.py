@@ -408,7 +408,7 @@ class Engine:
 
     def _deliver_frame(self, frame: FeatureFrame) -> None:
         self._status = dict(frame.status)
-        self.input.push(frame.status)
+        self.input.push(frame.time_s, frame.status)
         if not self.segments or self.segments[-1] != frame.segment:
             self.segments.append(frame.segment)
             text = np.array([segment_text(frame.segment)], dtype=object)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Mapping
 
@@ -36,7 +37,7 @@ class InputWatch:
     def __init__(self) -> None:
         self._newest = {role: deque[Chunk](maxlen=n) for role, n in MOST_CHUNKS.items()}
         self._names: dict[Role, str] = {}
-        self._has_come: set[Role] = set()
+        self._since_s: dict[Role, float] = {}  # first stamp; ticks before it wait for their look-ahead
         self._bad: Counter[Role] = Counter()  # ticks in a row, over short rests
         self._good: Counter[Role] = Counter()  # ticks in a row since
         self._told: set[Role] = set()
@@ -49,13 +50,13 @@ class InputWatch:
         if chunk.role in self._newest:
             self._newest[chunk.role].append(chunk)
             self._names[chunk.role] = printable(spec.name)
-            self._has_come.add(chunk.role)
+            self._since_s.setdefault(chunk.role, float(chunk.times[0]))
 
-    def push(self, status: Mapping[Modality, Status]) -> None:
-        """Take what is known of each modality at the next tick."""
+    def push(self, time_s: float, status: Mapping[Modality, Status]) -> None:
+        """Take what is known of each modality at the next tick, at ``time_s`` on the session clock."""
         for role in self._newest:
             known = status[role.modality] if role.modality is not None else Status.ABSENT
-            if known is Status.BAD_INPUT and role in self._has_come:
+            if known is Status.BAD_INPUT and time_s >= self._since_s.get(role, math.inf):
                 self.n_ticks[role.value] += 1
                 self._bad[role] += 1
                 self._good[role] = 0
@@ -72,7 +73,7 @@ class InputWatch:
         """Note that a stream is gone or refused, which is told elsewhere."""
         if role in self._newest:
             self._newest[role].clear()
-            self._has_come.discard(role)
+            self._since_s.pop(role, None)
             self._told.discard(role)
             self._bad[role] = self._good[role] = 0
 

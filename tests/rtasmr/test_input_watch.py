@@ -21,9 +21,9 @@ def status(ppg: Status) -> dict[Modality, Status]:
     return {Modality.PPG: ppg, Modality.SOUND: Status.ABSENT, Modality.PICTURE: Status.OK}
 
 
-def ticks(watch: InputWatch, n: int, ppg: Status) -> None:
+def ticks(watch: InputWatch, n: int, ppg: Status, time_s: float = 0.0) -> None:
     for _ in range(n):
-        watch.push(status(ppg))
+        watch.push(time_s, status(ppg))
 
 
 def sent(samples) -> Chunk:
@@ -81,6 +81,9 @@ def test_a_stream_that_sends_nothing_is_told_elsewhere():
     watch.leave(Role.CLIP)
     ticks(watch, 100, Status.BAD_INPUT)
     assert watch.take_news() == []
+    assert watch.n_ticks == {}
+    watch.see(sent([0.0]), SPEC)  # it is back; ticks from before it still wait for their look-ahead
+    ticks(watch, 100, Status.BAD_INPUT, time_s=-0.1)
     assert watch.n_ticks == {}
 
 
