@@ -42,7 +42,11 @@ KEYS = (
     ("?  or  F1", "this page; Esc closes it"),
     ("Ctrl+W, Ctrl+Q", "close the window; ends the session if it opened with it"),
 )
-SECTIONS = ((("The picture", LEGEND),), (("Why there is no probability", REASONS), ("Keys", KEYS)))
+RATING = (("1 to 4", "go to the window of the stimulus: click it if you worked here"),)
+SECTIONS = (
+    (("The picture", LEGEND), ("Rating keys", RATING)),
+    (("Why there is no probability", REASONS), ("Keys", KEYS)),
+)
 """Two columns."""
 WIDTH = 1060
 

@@ -168,6 +168,7 @@ def test_the_help_page_explains_every_stretch_and_every_key_and_fits(qtbot, wind
     assert [key for key in (*keys, "Alt+T") if key not in said] == []
     assert window.programme.stop.shortcut().toString() == "Alt+T"
     assert "quality of the signal" in said
+    assert "1 to 4 go to the window of the stimulus" in said
     assert "ends the session" in said
     page = window.help
     assert page.height() >= page.heightForWidth(page.width())  # nothing is cut at 1024 x 640
