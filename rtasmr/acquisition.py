@@ -15,6 +15,7 @@ from rtasmr.discovery import DEFAULT_QUERIES, FoundStream, Query, printable, res
 from rtasmr.errors import ConfigError, StreamError, StreamLostError
 from rtasmr.loss_log import LossLog
 from rtasmr.rate import RateState, RateVerdict
+from rtasmr.sparse_lines import SparseLines
 from rtasmr.stream_events import ClockSet, Event, Joined, Lost, PassedOver, Refused, Resumed, Silent
 from rtasmr.stream_search import Search, Searcher, open_inlet
 from rtasmr.streams import Inlet, check_fit
@@ -91,6 +92,7 @@ class Acquisition:
         until_lost: bool = False,
     ) -> None:
         self._losses = LossLog(until_lost=until_lost)
+        self._jump_lines = SparseLines()
         self._queries = {role: Query.parse(queries[role]) if role in queries else None for role in roles}
         for role, query in self._queries.items():
             if query is not None and query.polarity and role is not Role.PPG:
@@ -248,14 +250,17 @@ class Acquisition:
         self._kept = [chunk for chunk in chunks if chunk.role.modality is None], events
 
     def _clock_set(self, role: Role, jump: ClockJump) -> ClockSet:
-        logger.warning(
-            "%s%s stream %r: its clock leapt by %+.3f s against this machine's; its stamps are moved back. "
-            "Stamp with the LSL clock to be exact.",
-            self._whose,
-            role,
-            printable(self._inlets[role].spec.name),
-            jump.shift_s,
-        )
+        n_before = self._jump_lines.due(role)
+        if n_before is not None:
+            logger.warning(
+                "%s%s stream %r: its clock leapt by %+.3f s against this machine's%s; its stamps are moved "
+                "back. Stamp with the LSL clock to be exact.",
+                self._whose,
+                role,
+                printable(self._inlets[role].spec.name),
+                jump.shift_s,
+                f", after {n_before} leaps that were not told" if n_before else "",
+            )
         return ClockSet(role, jump)
 
     def _notice_silence(self, role: Role, inlet: Inlet) -> list[Event]:
