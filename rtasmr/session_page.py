@@ -207,7 +207,7 @@ def _page(
         f"<h1>{escape(clean(account.source))}</h1>"
         f'<p class="soft">model {escape(clean(account.model))}, {escape(clean(", ".join(about)))}</p>'
         f"{cares}{_tiles(session, account, clips, summary)}"
-        f"{_clip_table(clips)}"
+        f"{_clip_table(clips, session.ratings.height)}"
         f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
         f"{_quality(account, streams, summary)}{_happenings(session, account)}{_latency(summary)}"
         f"{_files(session.recording.path, paths)}</main></body></html>\n"
@@ -232,7 +232,7 @@ def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summa
     return f'<div class="tiles">{cells}</div>'
 
 
-def _clip_table(clips: Sequence[ClipFacts]) -> str:
+def _clip_table(clips: Sequence[ClipFacts], n_presses: int) -> str:
     if not clips:
         return '<p class="soft">No clip was marked: the Tinglegram runs over the whole session.</p>'
     head = (
@@ -266,6 +266,8 @@ def _clip_table(clips: Sequence[ClipFacts]) -> str:
         "(above 0: tingle). AUC: chance that a step rated above 0 has the higher probability; 0.5 is chance. "
         "Neighbouring steps are nearly copies, so one clip proves little.",
     ]
+    if not n_presses and any(math.isfinite(clip.mean_rating) for clip in clips):
+        notes.append("No rating was given: that counts as 0 throughout, as of a person who felt nothing.")
     if any(clip.question is Question.PLEASANTNESS for clip in clips):
         notes.append("A rating of pleasantness is no report of a tingle: it is not compared.")
     if any(clip.question is Question.NOT_STATED and math.isfinite(clip.mean_rating) for clip in clips):

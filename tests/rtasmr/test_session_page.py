@@ -213,6 +213,21 @@ def test_a_session_without_clips_pulse_or_ratings_has_a_page(tmp_path):
     assert not any(path.name.startswith("pulse") for path in paths)
 
 
+@pytest.mark.parametrize("n_presses", [0, 1])
+def test_ratings_that_nobody_gave_are_named_as_such(tmp_path, n_presses):
+    path = tmp_path / "quiet.xdf"
+    with closing(XdfWriter(path, header={})) as writer:
+        writer.write(writer.add_stream(SEGMENTS_SPEC), [5.0], [segment_text(Segment(0, "vid3", 5.0))])
+        ratings = writer.add_stream(rating_spec(source_id="r"))
+        if n_presses:
+            writer.write(ratings, [5.0], ["rating=0"])
+        row = np.array([[0.5, NAN, NAN, 1.0, 0, Status.OK, 1]], np.float32)
+        writer.write(writer.add_stream(tingle_spec("m", False, 10, 200)), [5.0], row)
+    write_session(path, tmp_path / "out")
+    page = (tmp_path / "out" / "session.html").read_text()
+    assert ("No rating was given: that counts as 0" in page) == (n_presses == 0)
+
+
 def test_a_recording_without_a_runtime_is_one_line(tmp_path):
     path = tmp_path / "raw.xdf"
     with closing(XdfWriter(path, header={})) as writer:
