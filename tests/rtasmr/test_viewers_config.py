@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from rtasmr.config import LiveConfig
 from rtasmr.errors import ConfigError
 from rtasmr.viewers import live
 from rtasmr.viewers.config import Viewer, viewers_of
@@ -75,7 +76,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_what_broke_a_viewer_off_does_not_hide_what_broke_the_recording(monkeypatch):
-    monkeypatch.setattr(live, "account", lambda *_: {})
+    monkeypatch.setattr(live, "account", lambda *_, error, **_kinds: {"error": error})
     sources, own = SimpleNamespace(account=lambda _inlets: []), SimpleNamespace(inlets={})
     place = live._Place(Viewer("p01", "type=PPG"), sources, own, error="the disk is full")
     for broke_off, told in (
@@ -83,4 +84,4 @@ def test_what_broke_a_viewer_off_does_not_hide_what_broke_the_recording(monkeypa
         ("", "the disk is full"),
     ):
         member = SimpleNamespace(engine=None, error=broke_off)
-        assert place.account(member, None)["error"] == told
+        assert place.account(member, None, LiveConfig())["error"] == told
