@@ -77,7 +77,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_what_broke_a_viewer_off_does_not_hide_what_broke_the_recording(monkeypatch):
     monkeypatch.setattr(live, "account", lambda *_, error, **_kinds: {"error": error})
-    sources, own = SimpleNamespace(account=lambda _inlets: []), SimpleNamespace(inlets={})
+    sources, own = SimpleNamespace(account=lambda _inlets: [], queries={}), SimpleNamespace(inlets={})
     place = live._Place(Viewer("p01", "type=PPG"), sources, own, error="the disk is full")
     for broke_off, told in (
         ("the pulse is p02's", "the pulse is p02's; the disk is full"),
