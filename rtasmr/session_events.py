@@ -29,6 +29,9 @@ def happenings(session: Session, records: Sequence[TickRecord]) -> list[tuple[fl
     """Return what happened: seconds since the first tick, and a line; in order of time."""
     zero_s, last_s = records[0].time_s, records[-1].time_s
     rows = [(time_s, _incident(text)) for time_s, text in _incidents(session)]
+    for time_s, text in session.events.select("time_s", "text").iter_rows():
+        if text.startswith("clip_skipped "):
+            rows.append((time_s, f"{text.removeprefix('clip_skipped ')} was skipped"))
     for begin_s, end_s in pauses_of(session.recording):
         rows.append((begin_s, f"paused for {min(end_s, last_s) - begin_s:.0f} s"))
     for begin_s, end_s, n_ticks in _overloads(records):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rtasmr.errors import DataError
+from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.progress import Report
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
@@ -27,7 +28,7 @@ from rtasmr.session_facts import (
     streams_of,
 )
 from rtasmr.snapshot import TickRecord
-from rtasmr.tables import Session, load_session
+from rtasmr.tables import TIME, Session, load_session
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
 from rtasmr.view.pulse_figure import draw_pulse
 from rtasmr.view.state import model_notices
@@ -207,7 +208,7 @@ def _page(
         f"<h1>{escape(clean(account.source))}</h1>"
         f'<p class="soft">model {escape(clean(account.model))}, {escape(clean(", ".join(about)))}</p>'
         f"{cares}{_tiles(session, account, clips, summary)}"
-        f"{_clip_table(clips, session.ratings.height)}"
+        f"{_clip_table(clips, session.ratings[TIME].to_list())}"
         f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
         f"{_quality(account, streams, summary)}{_happenings(session, account)}{_latency(summary)}"
         f"{_files(session.recording.path, paths)}</main></body></html>\n"
@@ -219,7 +220,7 @@ def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summa
     n_shown = sum(not is_held(r) for r in account.records)
     latency = summary.get("latency_ms", {})
     tiles = {
-        "clips shown": str(len(clips)),
+        f"clip{'s' * (len(clips) != 1)} shown": str(len(clips)),
         "recorded": f"{account.records[-1].time_s - account.records[0].time_s:.0f} s",
         "ticks with a probability": _percent(n_judged / n_shown if n_shown else None),
         "rating presses": str(session.ratings.height),
@@ -232,7 +233,7 @@ def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summa
     return f'<div class="tiles">{cells}</div>'
 
 
-def _clip_table(clips: Sequence[ClipFacts], n_presses: int) -> str:
+def _clip_table(clips: Sequence[ClipFacts], pressed_s: Sequence[float]) -> str:
     if not clips:
         return '<p class="soft">No clip was marked: the Tinglegram runs over the whole session.</p>'
     head = (
@@ -263,11 +264,16 @@ def _clip_table(clips: Sequence[ClipFacts], n_presses: int) -> str:
         "tingle. Called: share of the judged ticks where P reaches the threshold. Pulse: median, beats per "
         "minute.",
         "Same call: share of the rated 0.1 s steps where probability and threshold say what the rating says "
-        "(above 0: tingle). AUC: chance that a step rated above 0 has the higher probability; 0.5 is chance. "
+        "(above 0: tingle); before the first press of a clip the rating is 0. AUC: chance that a step rated "
+        "above 0 has the higher probability; 0.5 is chance. "
         "Neighbouring steps are nearly copies, so one clip proves little.",
     ]
-    if not n_presses and any(math.isfinite(clip.mean_rating) for clip in clips):
-        notes.append("No rating was given: that counts as 0 throughout, as of a person who felt nothing.")
+    unrated = [clip for clip in clips if clip.mean_rating == 0 and not _is_rated(clip, pressed_s)]
+    if unrated:
+        where = "" if not pressed_s else f" in {', '.join(escape(clean(clip.label)) for clip in unrated)}"
+        notes.append(
+            f"No rating was given{where}: that counts as 0 throughout, as of a person who felt nothing."
+        )
     if any(clip.question is Question.PLEASANTNESS for clip in clips):
         notes.append("A rating of pleasantness is no report of a tingle: it is not compared.")
     if any(clip.question is Question.NOT_STATED and math.isfinite(clip.mean_rating) for clip in clips):
@@ -276,6 +282,12 @@ def _clip_table(clips: Sequence[ClipFacts], n_presses: int) -> str:
             "'rtasmr view --question tingling', or the playlist, states it."
         )
     return f"<h2>Clips</h2>{_table(head, rows)}{''.join(f'<p class=soft>{note}</p>' for note in notes)}"
+
+
+def _is_rated(clip: ClipFacts, pressed_s: Sequence[float]) -> bool:
+    """Whether a key was pressed while a clip was shown."""
+    start_s = clip.start_s - clip.records[0].tick / FRAME_RATE_HZ
+    return any(start_s <= time_s <= clip.records[-1].time_s + 1 / FRAME_RATE_HZ for time_s in pressed_s)
 
 
 def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[str, Any]) -> str:
@@ -317,7 +329,11 @@ def _latency(summary: Mapping[str, Any]) -> str:
         if key in summary:
             rows.append((name, *_quantiles(summary[key])))
     rows += [(f"stage: {name}", *_quantiles(q)) for name, q in summary.get("stages_ms", {}).items()]
-    note = "Age: how old the newest estimate was; the model looks ahead of the tick that it judges."
+    note = (
+        "Publish latency: from the stamp of the newest sample that a tick needs until its probability was "
+        "published; the stages are its parts, and draw what the window took after it. p99: 99 % are below. "
+        "Age: how old the newest estimate was; the model looks ahead of the tick that it judges."
+    )
     return f"<h2>Latency</h2>{_table(('ms', 'median', 'p99', 'maximum'), rows)}<p class=soft>{note}</p>"
 
 

@@ -228,6 +228,25 @@ def test_ratings_that_nobody_gave_are_named_as_such(tmp_path, n_presses):
     assert ("No rating was given: that counts as 0" in page) == (n_presses == 0)
 
 
+def test_a_clip_that_nobody_rated_is_named_among_others_that_somebody_did(tmp_path):
+    """Three clips of 1 s: a press in the first, none in the second, one between it and the third."""
+    path = tmp_path / "some.xdf"
+    with closing(XdfWriter(path, header={})) as writer:
+        segments = [Segment(i, name, 5.0 + 2 * i) for i, name in enumerate(("rain", "<b>sea", "wind"))]
+        origins = [segment.origin for segment in segments]
+        writer.write(writer.add_stream(SEGMENTS_SPEC), origins, [segment_text(s) for s in segments])
+        writer.write(writer.add_stream(rating_spec(source_id="r")), [5.4, 8.5], ["rating=2", "rating=1"])
+        times = np.concatenate([np.arange(10) / 10 + origin for origin in origins])
+        rows = [[0.5, NAN, NAN, 1.0, tick, Status.OK, 1] for _ in segments for tick in range(10)]
+        writer.write(writer.add_stream(tingle_spec("m", False, 10, 200)), times, np.array(rows, np.float32))
+        marks = ["clip_start <b>sea", "clip_skipped <b>sea"]
+        writer.write(writer.add_stream(clip_spec(source_id="c")), [7.0, 7.9], marks)
+    write_session(path, tmp_path / "out")
+    page = (tmp_path / "out" / "session.html").read_text()
+    assert "No rating was given in &lt;b&gt;sea, wind: that counts as 0" in page
+    assert "&lt;b&gt;sea was skipped" in page
+
+
 def test_a_recording_without_a_runtime_is_one_line(tmp_path):
     path = tmp_path / "raw.xdf"
     with closing(XdfWriter(path, header={})) as writer:
