@@ -29,7 +29,7 @@ from rtasmr.discovery import (
 )
 from rtasmr.errors import StreamError
 from rtasmr.features.spec import LIVE_PARAMETERS, PICTURE_SHAPE, SOUND_SFREQ
-from rtasmr.rate import RateMonitor, RateState, RateVerdict
+from rtasmr.rate import RateMonitor, RateState
 from rtasmr.raw_inlet import RawInlet, texts
 from rtasmr.timebase import CLOCK_KEYS, TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
@@ -38,9 +38,6 @@ __all__ = [
     "FoundStream",
     "Inlet",
     "Query",
-    "RateMonitor",
-    "RateState",
-    "RateVerdict",
     "Resolver",
     "TimeBase",
     "describe",
