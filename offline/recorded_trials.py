@@ -22,7 +22,7 @@ from offline.table_folder import TableFolder
 from offline.tables import TrialTable
 from rtasmr.aligner import Aligner
 from rtasmr.config import Provider
-from rtasmr.declared import is_filtered, modality_format
+from rtasmr.declared import is_filtered, is_simulated, modality_format
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.features.extractor import FeatureExtractor
 from rtasmr.features.picture import Encode
@@ -36,7 +36,6 @@ from rtasmr.recorded_markers import translated
 from rtasmr.recorded_samples import recorded_chunks, recorded_inputs
 from rtasmr.recorded_ticks import ratings_of
 from rtasmr.session import Recording, read_xdf
-from rtasmr.session_facts import is_simulated
 from rtasmr.snapshot import NO_RATING
 from rtasmr.types import VIDEOS, Modality, Segment, TrialId
 
@@ -137,7 +136,7 @@ def recorded_tables(
         clips = _computed_clips(recording, spec, encode, notes)
     ratings = ratings_of(recording)
     stated = questions_of(stream.spec for stream in recording.streams)
-    simulated = any(is_simulated(stream) for stream in recording.streams)
+    simulated = any(is_simulated(stream.spec) for stream in recording.streams)
     tables: dict[TrialId, TrialTable] = {}
     for clip in clips:
         label = clip.segment.label

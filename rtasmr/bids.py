@@ -27,6 +27,7 @@ import numpy as np
 import polars as pl
 
 from rtasmr import __version__
+from rtasmr.declared import is_simulated
 from rtasmr.errors import ConfigError, DataError
 from rtasmr.marker_map import meaning
 from rtasmr.questions import question_of, questions_of
@@ -233,7 +234,7 @@ def _write_pulses(session: Session, out: Path, name: BidsName, zero_s: float) ->
         recording = "" if len(pulses) == 1 else f"recording-pulse{number}_"
         path = out / name.file(f"{recording}physio.tsv.gz")
         columns = _cardiac(stream.spec.ch_names)
-        simulated = stream.spec.desc.get("simulated") == "true"
+        simulated = is_simulated(stream.spec)
         what = (
             "Simulated pulse: of no person" if simulated else "Photoplethysmogram: volume pulse at the skin"
         )

@@ -25,6 +25,9 @@ INVERTED = {"polarity": "inverted"}
 
 UPRIGHT = {"polarity": "upright"}
 
+SIMULATED = {"simulated": "true"}
+"""Declares that what a stream carries is of no person."""
+
 UNMARKED_STAMP_TOLERANCE_S = 0.15
 """Stamp jitter accepted of sources that do not declare their stamps exact: 3 SD of a bad radio link."""
 
@@ -49,6 +52,11 @@ def modality_format(spec: StreamSpec) -> ModalityFormat:
 def has_exact_stamps(spec: StreamSpec) -> bool:
     """Whether a stream says that its stamps are exact, on the LSL clock."""
     return EXACT_STAMPS.items() <= spec.desc.items()
+
+
+def is_simulated(spec: StreamSpec) -> bool:
+    """Whether a stream says that what it carries is of no person."""
+    return SIMULATED.items() <= spec.desc.items()
 
 
 def is_filtered(spec: StreamSpec) -> bool:

@@ -18,8 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from rtasmr.declared import has_exact_stamps
+from rtasmr.declared import has_exact_stamps, is_simulated
 from rtasmr.grid import FRAME_RATE_HZ, ON_TICK_TOLERANCE_S
+from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.recorded_causes import pauses_of
 from rtasmr.session import RecordedStream
@@ -209,6 +210,14 @@ def _settings(header: Mapping[str, str]) -> dict[str, object]:
     return settings if isinstance(settings, dict) else {}
 
 
+def simulated_roles(session: Session) -> frozenset[Role]:
+    """Return of what the recorded streams say that it is of no person: the pulse, the ratings."""
+    said = [stream.spec for stream in session.recording.streams if is_simulated(stream.spec)]
+    rating = DEFAULT_QUERIES[Role.RATING].name
+    found = {Role.PPG: any(s.stype == "PPG" for s in said), Role.RATING: any(s.name == rating for s in said)}
+    return frozenset(role for role, is_found in found.items() if is_found)
+
+
 def streams_of(session: Session) -> tuple[StreamFacts, ...]:
     """Return what was recorded of the session's regular streams."""
     return tuple(_stream(s) for s in session.recording.streams if s.spec.sfreq > 0 and len(s.times))
@@ -226,10 +235,5 @@ def _stream(stream: RecordedStream) -> StreamFacts:
         seconds=float(stream.times[-1] - stream.times[0]) + 1 / sfreq,
         n_lost=int(np.sum(np.round(gaps) - 1)),
         n_gaps=len(gaps),
-        is_simulated=is_simulated(stream),
+        is_simulated=is_simulated(stream.spec),
     )
-
-
-def is_simulated(stream: RecordedStream) -> bool:
-    """Whether the source said that its samples are of no person."""
-    return stream.spec.desc.get("simulated") == "true"

@@ -24,6 +24,7 @@ from rtasmr.session_facts import (
     clips_of,
     is_held,
     median,
+    simulated_roles,
     sound_delay_of,
     streams_of,
 )
@@ -33,10 +34,9 @@ from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
 from rtasmr.view.pulse_figure import draw_pulse
 from rtasmr.view.state import model_notices
 from rtasmr.view.tracks import CAUSE_WORDS, STATUS_WORDS, Span, reason_word
-from rtasmr.view.wording import clean
+from rtasmr.view.wording import clean, simulated_words
 
 PAGE_FILE = "session.html"
-SIMULATED_WORDS = "simulated pulse: says nothing about a person"
 UNFINISHED_WORDS = "the recording was not closed by its writer: this is what could be read"
 _DASH = "\N{EN DASH}"
 _MAX_ROWS = 20
@@ -123,10 +123,8 @@ def _silent(_what: str, _share: float) -> None:
 def notices_of(session: Session, account: Account) -> list[str]:
     """Return what everybody who looks at the session must be told first."""
     notices = model_notices(account.demo, account.warnings)
-    if any(
-        s.spec.stype == "PPG" and s.spec.desc.get("simulated") == "true" for s in session.recording.streams
-    ):
-        notices.append(SIMULATED_WORDS)
+    told = simulated_words(simulated_roles(session))
+    notices += [told] * bool(told)
     notices += losses(session, account.records)
     if not session.complete:
         notices.append(UNFINISHED_WORDS)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from rtasmr.errors import DataError
 from rtasmr.types import Cause, Modality, Prediction, Role, Status
 
-SNAPSHOT_VERSION = 6
+SNAPSHOT_VERSION = 7
 """Raised whenever a field changes; a reader refuses every other version."""
 
 NO_RATING = -1
@@ -50,7 +50,8 @@ class StreamState:
 
     ``sfreq`` is the declared rate and ``measured_sfreq`` the one seen, in Hz (0.0 declares an irregular
     stream); ``lag_s`` is how late its newest sample came; ``age_s`` is the time since that one's stamp. NaN
-    where there is nothing to measure yet. ``asked`` is what a stream of ratings says of its clips.
+    where there is nothing to measure yet. ``asked`` is what a stream of ratings says of its clips;
+    ``simulated`` whether the stream says that what it carries is of no person.
     """
 
     role: Role
@@ -65,6 +66,7 @@ class StreamState:
     n_lost: int
     overruns: int
     asked: tuple[Asked, ...] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from rtasmr.aligner import Aligner
+from rtasmr.declared import is_simulated
 from rtasmr.questions import stated_questions
 from rtasmr.snapshot import Asked, StreamState
 from rtasmr.streams import Inlet
@@ -56,6 +57,7 @@ def stream_states(
                 n_lost=0 if modality is None else aligner.n_lost(modality),
                 overruns=0 if modality is None else aligner.n_rejected(modality),
                 asked=_asked(spec) if role is Role.RATING else (),
+                simulated=is_simulated(spec),
             )
         )
     return tuple(states)

@@ -41,7 +41,7 @@ MAX_PORTIONS = 12
 """Ten minutes of history come in ten portions; the rest can wait for the next poll."""
 END_TRIES = 3
 """A busy runtime may not answer at once, and a window that closed can not ask again."""
-MAX_BANNERS = 3
+MAX_BANNERS = 4
 """More would push the picture out of a low window; the help page has all."""
 
 

@@ -24,7 +24,7 @@ from rtasmr.snapshot import (
 from rtasmr.types import Cause, Modality, Status
 from rtasmr.view.lights import Level, Light, light_of
 from rtasmr.view.tracks import RatingStep, RecordColumns, SegmentMark, reason_word
-from rtasmr.view.wording import DASH, clean, clock_text, number
+from rtasmr.view.wording import DASH, clean, clock_text, number, simulated_words
 
 HISTORY_S = 2 * 3600
 """What a window that stays keeps; one that attaches late gets ten minutes."""
@@ -266,6 +266,8 @@ class ViewState:
             notices.append(SLOW_WORDS)
         if self.newest is not None and self.newest.outside and not self.over:
             notices.append(OUTSIDE_WORDS)
+        told = simulated_words({stream.role for stream in snapshot.streams if stream.simulated})
+        notices[:0] = [told] * bool(told)
         if snapshot.model is not None:
             if snapshot.model.encoder.startswith("random"):
                 notices.append(

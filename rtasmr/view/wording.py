@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rtasmr.questions import Question
+from rtasmr.types import Role
 
 DASH = "\N{EN DASH}"
 """Stands for a number that there is not."""
+
+_OF_A_PERSON = {Role.PPG: "pulse", Role.RATING: "rating", Role.SOUND: "sound", Role.PICTURE: "picture"}
+"""What people take for somebody's, or for what somebody saw and heard."""
 
 
 def number(value: float, form: str) -> str:
@@ -22,6 +26,14 @@ def clock_text(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes = f"{rest // 60:02d}" if hours else f"{rest // 60}"
     return f"{f'{hours}:' if hours else ''}{minutes}:{rest % 60:02d}"
+
+
+def simulated_words(roles: Collection[Role]) -> str:
+    """Return what must be told where streams of these roles say that they are simulated; empty for none."""
+    names = [name for role, name in _OF_A_PERSON.items() if role in roles]
+    if not names:
+        return ""
+    return f"simulated {', '.join(names)}: say{'s' * (len(names) == 1)} nothing about a person"
 
 
 def rating_words(question: Question) -> str:

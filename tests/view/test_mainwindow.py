@@ -269,6 +269,17 @@ def test_a_demo_model_has_a_banner_and_a_title(qtbot, window, store):
     assert "DEMO MODEL" in window.windowTitle()
 
 
+def test_a_simulated_pulse_is_named_until_another_one_is_there(qtbot, window, store):
+    assert not window.banner.isVisible()
+    store.update(streams=(replace(PULSE, simulated=True),))
+    _news(qtbot, window, store)
+    assert window.banner.isVisible()
+    assert window.banner.text() == "simulated pulse: says nothing about a person"
+    store.update(streams=(PULSE,))
+    _news(qtbot, window, store)
+    assert not window.banner.isVisible()
+
+
 def test_plots_are_drawn_only_when_something_changed(qtbot, window, store, monkeypatch):
     drawn = []
     monkeypatch.setattr(window, "_draw_plots", drawn.append)

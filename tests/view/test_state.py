@@ -295,6 +295,16 @@ class TestBanners:
         assert texts(state) == [DEMO_WORDS]
         assert "DEMO MODEL" in state.title
 
+    def test_simulated_streams_are_named_while_they_are_there(self):
+        simulated = replace(STREAM, simulated=True)
+        state = fed(snapshot(model=replace(MODEL, demo=True), streams=(simulated,)))
+        assert texts(state) == [DEMO_WORDS, "simulated pulse: says nothing about a person"]
+        ratings = replace(simulated, role=Role.RATING)
+        state.feed(snapshot(streams=(ratings, simulated, replace(simulated, role=Role.CLIP))), 0.0)
+        assert texts(state) == ["simulated pulse, rating: say nothing about a person"]
+        state.feed(snapshot(streams=(STREAM,)), 0.0)
+        assert texts(state) == []
+
     def test_a_random_encoder_and_the_cards_warnings_are_shown(self):
         model = replace(MODEL, encoder="random:7", warnings=("window differs from training",))
         state = fed(snapshot(model=model))

@@ -180,8 +180,8 @@ def test_many_notices_leave_the_picture_its_place(qtbot, window, store, server):
     model = store.read().model
     store.update(model=replace(model, warnings=tuple(f"note {i}" for i in range(9))))
     take(qtbot, window, server)
-    assert window.banner.text().splitlines()[-1] == "and 8 more: press ? to read them"
-    assert len(window.banner.text().splitlines()) == 3
+    assert window.banner.text().splitlines()[-1] == "and 7 more: press ? to read them"
+    assert len(window.banner.text().splitlines()) == 4
     press(qtbot, window, "?")
     assert "note 8" in window.help.notes.text()
 
