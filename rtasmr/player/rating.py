@@ -41,12 +41,18 @@ class RatingDesk:
         self._lock = threading.Lock()
         self._outlet: RatingOutlet | None = None
         self._value = 0.0
+        self._held: int | None = None
         self._last_s = -math.inf
 
     @property
     def value(self) -> float:
         """The rating in force, 0 to 3."""
         return self._value
+
+    @property
+    def held(self) -> int | None:
+        """The level that the person chose last in the clip, 0 to 3; None before the first choice."""
+        return self._held
 
     def open(self, outlet: RatingOutlet) -> None:
         """Publish from now on."""
@@ -69,14 +75,17 @@ class RatingDesk:
         self.slide(round(self._value + change, 6), time_s)
 
     def begin_clip(self, time_s: float) -> None:
-        """Begin at 0, as every clip does."""
+        """Begin at 0, as every clip does, with nothing chosen."""
         with self._lock:
-            self._value = 0.0
+            if self._last_s >= time_s:  # told a moment late: the clip is rated already
+                return
+            self._value, self._held = 0.0, None
             if self._outlet is not None and self.is_continuous:
                 self._outlet.slid(0.0, time_s)
 
     def _set(self, value: float, time_s: float, *, always: bool) -> None:
         before, self._value = level_of(self._value), value
+        self._held = level_of(value)
         if self._outlet is None:
             return
         # Two inputs may be taken out of order by a millisecond; stamps of one stream must not fall.

@@ -99,7 +99,8 @@ class StimulusWindow(QWidget):
     def _words(self) -> object:
         """Return what is to be drawn besides the picture."""
         presenter = self._presenter
-        return (presenter.scene, presenter.ratings.value, presenter.estimate, self._notice())
+        ratings = presenter.ratings
+        return (presenter.scene, ratings.value, ratings.held, presenter.estimate, self._notice())
 
     def _notice(self) -> str:
         is_asked = pylsl.local_clock() - self._asked_end_s < CONFIRM_S
@@ -127,8 +128,9 @@ class StimulusWindow(QWidget):
         if notice := self._notice():
             draw_words(painter, strip, notice)
         elif scene.kind is SceneKind.CLIP and not scene.is_paused:
-            value = presenter.ratings.value if is_continuous else None
-            draw_strip(painter, strip, scene.hint, presenter.estimate, value)
+            ratings = presenter.ratings
+            value = ratings.value if is_continuous else None
+            draw_strip(painter, strip, scene.hint, ratings.held, presenter.estimate, value)
 
     def _draw_picture(self, painter: QPainter, picture: Picture, room: QRectF) -> None:
         pixels = np.ascontiguousarray(picture.image)

@@ -72,6 +72,37 @@ def test_every_clip_begins_at_zero():
     assert outlet.levels[-1] == ("rating=2", 6.0)
 
 
+@pytest.mark.parametrize("is_continuous", [False, True])
+def test_what_was_chosen_last_holds_until_the_next_clip(is_continuous):
+    ratings, _ = desk(is_continuous=is_continuous)
+    held = [ratings.held]
+    for level, time_s in ((0, 1.0), (3, 2.0)):
+        ratings.press(level, time_s)
+        held.append(ratings.held)
+    ratings.begin_clip(5.0)
+    held.append(ratings.held)
+    assert held == [None, 0, 3, None]
+
+
+def test_a_slider_holds_the_level_that_it_stands_for():
+    ratings, _ = desk(is_continuous=True)
+    held = []
+    for value, time_s in ((0.2, 1.0), (1.6, 2.0), (1.4, 3.0)):
+        ratings.slide(value, time_s)
+        held.append(ratings.held)
+    assert held == [0, 2, 1]
+
+
+@pytest.mark.parametrize("is_continuous", [False, True])
+def test_a_press_that_overtakes_the_word_of_the_clip_s_beginning_is_the_clips(is_continuous):
+    ratings, outlet = desk(is_continuous=is_continuous)
+    ratings.press(2, 5.001)
+    ratings.begin_clip(5.0)
+    assert ratings.held == 2
+    assert outlet.levels == [("rating=2", 5.001)]
+    assert outlet.values == [(2.0, 5.001)] * is_continuous
+
+
 def test_stamps_do_not_fall_where_two_inputs_cross():
     ratings, outlet = desk(is_continuous=True)
     ratings.press(1, 2.000)

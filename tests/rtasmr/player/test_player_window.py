@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pylsl
@@ -227,6 +228,45 @@ def test_the_strip_tells_how_to_rate_and_that_an_estimate_runs(qtbot, estimate, 
     assert is_drawn(100, 300)  # the hint, in the middle
     assert is_drawn(322, 400) is is_there
     assert not is_drawn(0, 90)
+
+
+def marked(window: StimulusWindow) -> list[int]:
+    """Columns of the strip's middle that are as light as the ground of the level that holds."""
+    image = window.grab().toImage()
+    rows = range(576 - 32, 576)
+    # No letter is as tall as the ground.
+    return [
+        x
+        for x in range(image.width())
+        if sum(image.pixelColor(x, y).lightness() in range(160, 181) for y in rows) > 0.6 * len(rows)
+    ]
+
+
+def test_the_strip_marks_the_rating_that_holds(qtbot):
+    script = Script()
+    window = shown_by(qtbot, script)
+    window.resize(1024, 576)
+    assert marked(window) == []
+    places = []
+    for key in (Qt.Key_1, Qt.Key_2, Qt.Key_3, Qt.Key_4):
+        QTest.keyClick(window, key)
+        places.append(marked(window))
+    # One after another from left to right, each as wide as its word.
+    assert all(place and place[-1] - place[0] < 200 for place in places)
+    assert all(left[-1] < right[0] for left, right in pairwise(places))
+    script.ratings.begin_clip(pylsl.local_clock())
+    assert marked(window) == []
+
+
+def test_a_rating_is_drawn_when_it_comes(qtbot):
+    script = Script()
+    window = shown_by(qtbot, script)
+    drawn = []
+    window.paintEvent = lambda _event: drawn.append(script.ratings.held)
+    qtbot.wait(100)
+    drawn.clear()
+    QTest.keyClick(window, Qt.Key_3)
+    qtbot.waitUntil(lambda: 2 in drawn)
 
 
 def test_the_pointer_is_hidden_unless_it_moves_a_slider(qtbot):
