@@ -74,6 +74,15 @@ def by_video(predictions: Predictions) -> dict[str, Predictions]:
     }
 
 
+def by_judge(predictions: Predictions) -> list[Predictions]:
+    """Return the trials of each clip and fold: people of whom one model spoke at the same instants."""
+    return [
+        replace(clip, trials=tuple(trial for trial in clip.trials if trial.fold == fold))
+        for clip in by_video(predictions).values()
+        for fold in clip.folds
+    ]
+
+
 def between_subject_auc(predictions: Predictions) -> float:
     """Return the AUC between participants who see the same instant of one clip.
 

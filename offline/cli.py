@@ -255,7 +255,13 @@ def train(
         str, typer.Option(help="Candidates, comma-separated: bilstm, instant-bilstm, boosting.")
     ] = "boosting,bilstm",
     members: Annotated[int, typer.Option(help="Trainings per model; several give its uncertainty band.")] = 3,
-    folds: Annotated[int, typer.Option(help="Outer folds of the nested validation: 4, or 0 for none.")] = 4,
+    folds: Annotated[
+        int,
+        typer.Option(
+            help="Outer folds of the nested validation: the published 4; 16 test everybody on every clip; "
+            "0 for none."
+        ),
+    ] = 4,
     epochs: Annotated[int, typer.Option(help="Most passes over the training data.")] = 35,
     crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
     modality_dropout: Annotated[

@@ -1,6 +1,6 @@
 """Nested validation of live models: what they say of people and clips that had no part in making them.
 
-Outer folds are the published ones: a quarter of the people on one ASMR clip and one nature clip. Whatever is
+An outer fold tests a quarter of the people on one ASMR clip and one nature clip (`outer_folds`). Whatever is
 chosen (epoch, calibration, threshold, family, rating lag) is chosen on the other people and clips alone.
 """
 
@@ -17,7 +17,7 @@ from scipy.special import expit
 from offline.epochs import LiveEpoch
 from offline.judging import judge
 from offline.live_families import check_families, family_config
-from offline.outer_folds import OuterFold, outer_folds
+from offline.outer_folds import N_CROSSED, OuterFold, outer_folds
 from offline.personal import calibration_frames, fit_shift, shifted
 from offline.predictions import Predictions, TrialPrediction
 from offline.rating_lag import estimate_rating_lag, label_shift_frames
@@ -49,8 +49,9 @@ class LivePlan:
         Candidates; the one with the best score on inner validation is taken.
     n_members : int
         Trainings per model, which then gives the range of their probabilities.
-    n_folds : {0, 4}
-        Outer folds; 0 leaves the nested validation out.
+    n_folds : {0, 4, 16}
+        Outer folds: the published ones, or those that test everybody on every clip; 0 leaves the nested
+        validation out.
     rating_lag_s : float or None
         Seconds by which labels are moved back; None estimates it on the trials of each training.
     personal_minutes : float
@@ -67,9 +68,9 @@ class LivePlan:
         check_families(self.families)
         if not 1 <= self.n_members <= MAX_MEMBERS:
             raise ConfigError(f"--members: expected 1 to {MAX_MEMBERS}, got {self.n_members}")
-        if self.n_folds not in (0, N_FOLDS):
+        if self.n_folds not in (0, N_FOLDS, N_CROSSED):
             raise ConfigError(
-                f"--folds: expected {N_FOLDS}, or 0 for no nested validation, got {self.n_folds}"
+                f"--folds: expected {N_FOLDS}, {N_CROSSED}, or 0 for no nested validation, got {self.n_folds}"
             )
         if self.rating_lag_s is not None and not 0 <= self.rating_lag_s <= 10:
             raise ConfigError(f"--rating-lag: expected 0 to 10 s or 'auto', got {self.rating_lag_s:g}")
@@ -163,13 +164,13 @@ def validate(
     """
     said: dict[str, list[TrialPrediction]] = {}
     models, chosen, trained_on = {}, {}, {}
-    folds = outer_folds(tables)
+    folds = outer_folds(tables, crossed=plan.n_folds == N_CROSSED)
     for fold in folds:
 
         def report(text: str, share: float, number: int = fold.number) -> None:
             told(f"fold {number}: {text}", (number - 1 + share) / len(folds))
 
-        folder = None if work is None else work / f"fold{fold.number}"
+        folder = None if work is None else work / f"fold{fold.number}of{len(folds)}"
         best, trained = choose(fold.training, config, plan, seed, folder, report)
         models[fold.number], chosen[fold.number] = trained[best], best
         trained_on[str(fold.number)] = [str(table.trial) for table in fold.training]

@@ -177,11 +177,11 @@ def _export(
 
 
 def _export_folds(validated: Validated, models: Path, model_id: str, encoder: EncoderCard | None) -> None:
-    """Write the chosen model of each fold; one that an earlier run left makes way."""
+    """Write the chosen model of each fold; those that an earlier run left make way."""
+    for left in models.glob(f"{model_id}-fold*"):
+        shutil.rmtree(left)
     for number, model in validated.models.items():
         name = f"{model_id}-fold{number}"
-        if (models / name).exists():
-            shutil.rmtree(models / name)
         description = f"outer fold {number}: {_description(model, validated.chosen[number])}"
         _export(model, models, name, encoder, description, {})
 

@@ -1,7 +1,8 @@
 """How much of a prediction is about the person, once what everybody hears and sees is taken away.
 
-Everybody hears and sees the same at the same instant of a clip. What a model says differently of two people
-at one instant can only come from what is their own: the pulse.
+Everybody hears and sees the same at the same instant of a clip. What one model says differently of two people
+at one instant can only come from what is their own: the pulse. People of two folds are not compared: two
+models spoke of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.caveats import by_video
+from offline.caveats import by_judge
 from offline.metrics import Scores, ratio
 from offline.predictions import Predictions, TrialPrediction
 
@@ -29,8 +30,8 @@ class PersonScores:
     Parameters
     ----------
     won, pairs : ndarray of shape (n_trials, n_trials)
-        Instants of one clip at which the first feels a tingle and the second none, and how often the first
-        then has the higher probability; equal ones count half.
+        Instants of one clip and fold at which the first feels a tingle and the second none, and how often
+        the first then has the higher probability; equal ones count half.
     squares : ndarray of shape (n_trials, 2)
         Squared error of the probability, and steps.
     products : ndarray of shape (n_trials, 3)
@@ -51,7 +52,7 @@ class PersonScores:
         won, pairs = np.zeros((len(trials), len(trials))), np.zeros((len(trials), len(trials)))
         squares, products = np.zeros((len(trials), 2)), np.zeros((len(trials), 3))
         for model in models:
-            for same_clip in by_video(model).values():
+            for same_clip in by_judge(model):
                 rows = [place[trial.trial] for trial in same_clip.trials]
                 block = np.ix_(rows, rows)
                 clip_won, clip_pairs = _count_pairs(same_clip.trials)

@@ -139,8 +139,10 @@ def judge_study(
     rng: np.random.Generator,
     n_bootstrap: int = N_BOOTSTRAP,
     learn: Learner | None = None,
+    *,
+    crossed: bool = True,
 ) -> Verdict:
-    """Train on the published folds, score what was not trained on, and return the verdict.
+    """Train on outer folds, score what was not trained on, and return the verdict.
 
     Parameters
     ----------
@@ -149,8 +151,11 @@ def judge_study(
     n_bootstrap : int
     learn : callable, optional
         `learn_trees` by default.
+    crossed : bool
+        Test everybody on every clip, in 16 folds; else the published four.
     """
-    return judge_predictions(*held_out_predictions(tables, learn or learn_trees), rng, n_bootstrap)
+    predictions = held_out_predictions(tables, learn or learn_trees, crossed=crossed)
+    return judge_predictions(*predictions, rng, n_bootstrap)
 
 
 def judge_predictions(
@@ -217,14 +222,14 @@ def learn_trees(tables: Sequence[TrialTable]) -> Learned:
 
 
 def held_out_predictions(
-    tables: Sequence[TrialTable], learn: Learner
+    tables: Sequence[TrialTable], learn: Learner, *, crossed: bool = True
 ) -> tuple[Predictions, list[Predictions]]:
-    """Return test predictions over the published folds, and those of ASMR trials with others' pulses.
+    """Return test predictions over the outer folds, and those of ASMR trials with others' pulses.
 
     The others are tested in the same fold.
     """
     said: defaultdict[int, list[TrialPrediction]] = defaultdict(list)
-    for fold in outer_folds(tables):
+    for fold in outer_folds(tables, crossed=crossed):
         model = learn(fold.training)
         for shift in range(N_EXCHANGES + 1):
             for table, asked in zip(fold.test, _exchanged(fold.test, shift), strict=True):

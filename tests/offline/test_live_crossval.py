@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -57,6 +57,20 @@ def test_every_fold_tests_people_and_clips_that_it_does_not_learn_from(full_stud
         assert {t.participant for t in own} == {t.participant for t in test}
         assert {t.video for t in own} == {t.video for t in training}
         assert {t.video for t in test} == {VIDEOS[fold.number - 1], VIDEOS[fold.number + 3]}
+
+
+def test_crossed_folds_test_everybody_on_every_clip_once(full_study):
+    folds = outer_folds(full_study, crossed=True)
+    assert [fold.number for fold in folds] == list(range(1, 17))
+    tested = [t.trial for fold in folds for t in fold.test]
+    assert sorted(tested, key=str) == sorted((t.trial for t in full_study), key=str)
+    for fold in folds:
+        people, clips = ({getattr(t.trial, part) for t in fold.test} for part in ("participant", "video"))
+        assert {t.trial for t in fold.test} == {TrialId(*one) for one in product(people, clips)}
+        assert not any(t.trial.participant in people or t.trial.video in clips for t in fold.training)
+        assert {t.trial for t in fold.own} == {
+            t.trial for t in full_study if t.trial.participant in people and t.trial.video not in clips
+        }
 
 
 def test_too_few_people_or_clips_are_one_clear_line(full_study):
@@ -221,7 +235,7 @@ def test_every_family_trains_and_no_name_begins_with_another(full_study):
         ({"families": ("forest",)}, "--families: expected some of bilstm"),
         ({"families": ()}, "got none"),
         ({"n_members": 0}, "--members: expected 1 to 10, got 0"),
-        ({"n_folds": 3}, "--folds: expected 4, or 0"),
+        ({"n_folds": 3}, "--folds: expected 4, 16, or 0 for no nested validation, got 3"),
         ({"rating_lag_s": -1.0}, "--rating-lag: expected 0 to 10"),
         ({"rating_lag_s": float("nan")}, "--rating-lag: expected 0 to 10"),
         ({"personal_minutes": -1.0}, "--personal: expected 0 or more"),

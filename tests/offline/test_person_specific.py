@@ -10,9 +10,9 @@ from rtasmr.errors import DataError
 from rtasmr.types import TrialId
 
 
-def trial(participant, p, rating, video="vid1"):
+def trial(participant, p, rating, video="vid1", fold=1):
     p = np.asarray(p, dtype=np.float32)
-    return TrialPrediction(TrialId(participant, video), 1, p, np.asarray(rating, np.int8), p.size)
+    return TrialPrediction(TrialId(participant, video), fold, p, np.asarray(rating, np.int8), p.size)
 
 
 def ones(n):
@@ -35,6 +35,17 @@ def test_concordance_by_hand():
     assert scores.pairs.sum() == 3
     assert scores.concordance(ones(3)) == 0.5
     assert np.isnan(scores.concordance(np.array([1, 0, 1])))
+
+
+def test_people_of_different_models_are_not_compared():
+    mine = (trial(1, [0.9, 0.2], [1, 0]), trial(2, [0.1, 0.4], [0, 1]))
+    other_fold = (trial(3, [0.3, 0.8], [0, 0], fold=2), trial(4, [0.6, 0.1], [1, 1], fold=2))
+    both = PersonScores.of([Predictions("live", mine + other_fold)])
+    np.testing.assert_array_equal(both.pairs[:2, 2:], 0)
+    for rows, alone in ((slice(0, 2), mine), (slice(2, 4), other_fold)):
+        apart = PersonScores.of([Predictions("live", alone)])
+        np.testing.assert_array_equal(both.pairs[rows, rows], apart.pairs)
+        np.testing.assert_array_equal(both.products[rows], apart.products)
 
 
 def test_pairs_weigh_by_how_often_both_are_drawn():

@@ -39,22 +39,25 @@ def test_exchanged_pulses_say_nothing_of_the_person(people, rng):
     assert sum(found) <= 1
 
 
-def test_any_learner_is_judged_on_what_it_did_not_learn_from(people, rng):
+@pytest.mark.parametrize(("crossed", "n_folds", "n_tested"), [(True, 16, 8), (False, 4, 2)])
+def test_any_learner_is_judged_on_what_it_did_not_learn_from(people, rng, crossed, n_folds, n_tested):
     taught = []
 
     def learn(tables):
         taught.append({table.trial for table in tables})
         return Learned(lambda table: np.full(table.n_frames, 0.6, np.float32), threshold=0.7)
 
-    own, others = held_out_predictions(people, learn)
-    assert len(taught) == 4
+    own, others = held_out_predictions(people, learn, crossed=crossed)
+    assert len(taught) == n_folds
+    assert len({trial.trial for trial in own.trials}) == len(own.trials) == 12 * n_tested
     for trial in own.trials:
         assert trial.threshold == 0.7
         assert trial.trial.participant not in {t.participant for t in taught[trial.fold - 1]}
         assert trial.trial.video not in {t.video for t in taught[trial.fold - 1]}
     for one in others:
         assert [t.trial for t in one.trials] == [t.trial for t in own.trials if t.is_asmr]
-    assert judge_study(people, rng, n_bootstrap=50, learn=learn).words is Words.CHANCE
+    verdict = judge_study(people, rng, n_bootstrap=50, learn=learn, crossed=crossed)
+    assert verdict.words is Words.CHANCE
 
 
 def test_an_exchange_gives_whole_pulses_and_nothing_else(people, rng):
