@@ -340,7 +340,10 @@ class Presenter:
         return position_s
 
     def _tell_pause(self, feeder: Feeder, clock_s: float) -> None:
-        """Mark the beginnings and ends of pauses that have come; in between the screen is black."""
+        """Mark the beginnings and ends of pauses that have come.
+
+        In between the screen is black, and nothing is rated.
+        """
         edges = [edge_s for hold in self._timeline.holds for edge_s in hold]
         for edge_s in edges[self._n_pause_edges :]:
             if edge_s > clock_s:
@@ -349,6 +352,7 @@ class Presenter:
             time_s = self._line.time_of(edge_s)
             feeder.marker("clip", "pause_start" if is_start else "pause_end", time_s)
             feeder.cover(is_start, time_s)
+            (self.ratings.pause if is_start else self.ratings.resume)(time_s)
             self._n_pause_edges += 1
             self._n_pauses += is_start
 

@@ -30,6 +30,9 @@ class RatingDesk:
     A continuous rating is published as such and, when the level that it stands for changes, as the level
     too, with the same stamp: whoever needs a label reads levels only.
 
+    In a pause nothing is rated, as nothing is shown: a press then is left out. A game pad stays where it was
+    pushed, which counts from the end of the pause on.
+
     Parameters
     ----------
     is_continuous : bool
@@ -43,6 +46,8 @@ class RatingDesk:
         self._value = 0.0
         self._held: int | None = None
         self._last_s = -math.inf
+        self._pause_s = (math.inf, math.inf)  # from when to when the last pause was; open ends are infinite
+        self._waiting: float | None = None  # where the pad is in a pause
 
     @property
     def value(self) -> float:
@@ -61,18 +66,35 @@ class RatingDesk:
     def press(self, level: int, time_s: float) -> None:
         """Take a level, 0 to 3, chosen at an LSL time in seconds; every choice is published."""
         with self._lock:
-            self._set(float(level), time_s, always=True)
+            if not self._in_pause(time_s):
+                self._set(float(level), time_s, always=True)
 
     def slide(self, value: float, time_s: float) -> None:
         """Take a continuous rating; what lies outside 0 to 3 is cut off, what is no change left out."""
         value = max(0.0, min(float(MAX_LEVEL), value))
         with self._lock:
-            if value != self._value:
+            if self._in_pause(time_s):
+                self._waiting = value
+            elif value != self._value:
                 self._set(value, time_s, always=False)
 
     def step(self, change: float, time_s: float) -> None:
         """Move the continuous rating."""
-        self.slide(round(self._value + change, 6), time_s)
+        if not self._in_pause(time_s):
+            self.slide(round(self._value + change, 6), time_s)
+
+    def pause(self, time_s: float) -> None:
+        """Leave out what is rated from an LSL time in seconds on."""
+        with self._lock:
+            self._pause_s = (time_s, math.inf)
+
+    def resume(self, time_s: float) -> None:
+        """Take ratings again, from an LSL time in seconds on."""
+        with self._lock:
+            self._pause_s = (self._pause_s[0], time_s)
+            value, self._waiting = self._waiting, None
+            if value is not None and value != self._value:
+                self._set(value, time_s, always=False)
 
     def begin_clip(self, time_s: float) -> None:
         """Begin at 0, as every clip does, with nothing chosen."""
@@ -82,6 +104,9 @@ class RatingDesk:
             self._value, self._held = 0.0, None
             if self._outlet is not None and self.is_continuous:
                 self._outlet.slid(0.0, time_s)
+
+    def _in_pause(self, time_s: float) -> bool:
+        return self._pause_s[0] <= time_s < self._pause_s[1]
 
     def _set(self, value: float, time_s: float, *, always: bool) -> None:
         before, self._value = level_of(self._value), value

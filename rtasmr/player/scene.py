@@ -19,6 +19,11 @@ ESTIMATE_RUNS = "estimate running"
 """What the person is told of the estimate, unless its value is fed back."""
 
 
+PAUSED = "Paused"
+PAUSED_CLIP = "Paused\n\nRatings count again when the clip goes on."
+"""A key that is pressed in a pause leaves no trace elsewhere."""
+
+
 class SceneKind(StrEnum):
     """What the screen shows."""
 

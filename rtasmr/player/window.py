@@ -25,7 +25,7 @@ from PyQt5.sip import voidptr
 from rtasmr.display import without_gl
 from rtasmr.ending import end_signals
 from rtasmr.player.presenter import Presenter
-from rtasmr.player.scene import SceneKind
+from rtasmr.player.scene import PAUSED, PAUSED_CLIP, SceneKind
 from rtasmr.player.schedule import Picture
 from rtasmr.player.screen import choose_screen
 from rtasmr.player.strip import draw_strip, slider_value, strip_height
@@ -117,7 +117,7 @@ class StimulusWindow(QWidget):
         height = strip_height(whole.height(), has_slider=is_continuous)
         above = QRectF(0, 0, whole.width(), whole.height() - height)
         if scene.is_paused:
-            draw_words(painter, whole, "Paused")
+            draw_words(painter, whole, PAUSED_CLIP if scene.kind is SceneKind.CLIP else PAUSED)
         elif scene.kind is SceneKind.TEXT:
             draw_words(painter, whole, scene.text)
         elif scene.kind is SceneKind.REST:
@@ -183,7 +183,9 @@ class StimulusWindow(QWidget):
 
     def _follow_mouse(self, event: QMouseEvent | None) -> None:
         ratings = self._presenter.ratings
-        if event is not None and ratings.is_continuous and event.buttons() & Qt.MouseButton.LeftButton:
+        if event is None or not ratings.is_continuous or self._presenter.scene.is_paused:
+            return  # in a pause there is no slider on the screen
+        if event.buttons() & Qt.MouseButton.LeftButton:
             ratings.slide(
                 slider_value(QRectF(self.rect()), event.localPos().x()), event_time(event.timestamp())
             )

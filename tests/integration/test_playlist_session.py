@@ -159,7 +159,7 @@ def shown(tiny_home, sound_server, tmp_path_factory) -> Shown:
 
 
 def show(folder: Path, path: Path, tiny_home: Path, sound_server: SoundServer) -> Shown:
-    """Run the session once, with keys, a pause and a clip that breaks."""
+    """Run the session once, with keys, a pause in which one is pressed, and a clip that breaks."""
     (folder / "broken.mkv").write_bytes((folder / "sea.mkv").read_bytes())
     session = {"RTASMR_HOME": str(tiny_home), "RTASMR_LSL_SESSION": f"s-{uuid.uuid4().hex[:8]}"}
     environment = {**os.environ, **session, **sound_server.environment}
@@ -186,7 +186,9 @@ def show(folder: Path, path: Path, tiny_home: Path, sound_server: SoundServer) -
                 time.sleep(0.1)
             ask_pause(client)
             paused = programme(client, paused=True)
-            time.sleep(1.2)
+            time.sleep(0.6)
+            keyboard.press("4")  # is no rating: nothing is shown
+            time.sleep(0.6)
             keyboard.press("p")
             programme(client, paused=False)
             wait_for_clip(viewer, "sea")

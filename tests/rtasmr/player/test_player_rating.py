@@ -103,6 +103,45 @@ def test_a_press_that_overtakes_the_word_of_the_clip_s_beginning_is_the_clips(is
     assert outlet.values == [(2.0, 5.001)] * is_continuous
 
 
+def test_what_is_pressed_in_a_pause_is_left_out():
+    ratings, outlet = desk(is_continuous=False)
+    ratings.press(1, 1.0)
+    ratings.pause(2.0)
+    ratings.press(2, 1.999)  # pressed before it, taken after it began
+    ratings.press(3, 2.0)
+    assert ratings.held == 2
+    ratings.resume(9.0)
+    ratings.press(3, 8.999)  # pressed in it, taken after its end
+    ratings.press(0, 9.5)
+    assert outlet.levels == [("rating=1", 1.0), ("rating=2", 1.999), ("rating=0", 9.5)]
+
+
+def test_a_slider_stands_still_in_a_pause():
+    ratings, outlet = desk(is_continuous=True)
+    ratings.slide(1.0, 1.0)
+    ratings.pause(2.0)
+    ratings.step(0.1, 3.0)
+    ratings.press(3, 4.0)
+    ratings.resume(5.0)
+    assert ratings.value == 1.0
+    assert outlet.values == [(1.0, 1.0)]
+
+
+def test_a_pad_that_was_moved_in_a_pause_counts_from_its_end_on():
+    ratings, outlet = desk(is_continuous=True)
+    ratings.slide(1.0, 1.0)
+    for value, expected in ((2.8, 2.8), (2.0, 2.0)):
+        ratings.pause(2.0)
+        ratings.slide(0.5, 3.0)
+        ratings.slide(value, 4.0)
+        ratings.resume(5.0)
+        assert ratings.value == expected
+    ratings.pause(6.0)
+    ratings.resume(7.0)
+    assert outlet.values == [(1.0, 1.0), (2.8, 5.0), (2.0, 5.0)]
+    assert outlet.levels == [("rating=1", 1.0), ("rating=3", 5.0), ("rating=2", 5.0)]
+
+
 def test_stamps_do_not_fall_where_two_inputs_cross():
     ratings, outlet = desk(is_continuous=True)
     ratings.press(1, 2.000)

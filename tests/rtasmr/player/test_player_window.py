@@ -201,6 +201,31 @@ def test_rests_texts_and_pauses_hide_the_picture(qtbot, scene, is_there):
     assert (0, 200, 0) not in grey
 
 
+def test_the_mouse_moves_no_slider_that_a_pause_hides(qtbot):
+    script = Script(is_continuous=True)
+    script.scene = replace(CLIP, is_paused=True)
+    window = shown_by(qtbot, script)
+    QTest.mouseClick(window, Qt.LeftButton, pos=QPoint(200, 280))
+    assert script.values == []
+    script.scene = CLIP
+    QTest.mouseClick(window, Qt.LeftButton, pos=QPoint(200, 280))
+    assert script.values == [1.5]
+
+
+def test_the_pause_of_a_clip_says_that_ratings_do_not_count(qtbot, monkeypatch):
+    told = []
+    monkeypatch.setattr("rtasmr.player.window.draw_words", lambda _painter, _room, text: told.append(text))
+    script = Script()
+    window = shown_by(qtbot, script)
+    for scene in (replace(CLIP, is_paused=True), Scene(SceneKind.REST, is_paused=True)):
+        script.scene = scene
+        window.grab()
+    texts = list(dict.fromkeys(told))
+    assert texts[0].startswith("Paused")
+    assert "Ratings count again" in texts[0]
+    assert texts[1:] == ["Paused"]
+
+
 def test_a_picture_stands_again_after_a_pause(qtbot):
     script = Script(green(0.0))
     window = shown_by(qtbot, script)
