@@ -32,7 +32,10 @@ class Role(StrEnum):
     @property
     def modality(self) -> Modality | None:
         """The modality that the stream carries; None for markers."""
-        return next((m for m in Modality if m.value == self.value), None)
+        return _MODALITY_OF.get(self)
+
+
+_MODALITY_OF = {Role(modality.value): modality for modality in Modality}
 
 
 class Status(IntEnum):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -33,7 +33,8 @@ class BatchedModel:
     """Answers questions in passes of several windows; use it as a context manager.
 
     Windows of one length go into one pass; none is padded. On a CPU the passes are spread over threads of
-    one pass each, which wastes less than one pass on several.
+    one pass each, which wastes less than one pass on several. A pass begins as soon as it is full: the
+    features of the viewers behind it are computed meanwhile.
 
     Parameters
     ----------
@@ -56,18 +57,48 @@ class BatchedModel:
     ) -> None:
         self._pool.shutdown()
 
-    def answer(self, questions: Sequence[Question]) -> list[NDArray[np.float32]]:
-        """Return what the model says of each window, in order."""
-        by_length: dict[int, list[int]] = defaultdict(list)
-        for i, question in enumerate(questions):
-            by_length[len(question.values)].append(i)
-        most = self._windows_per_pass
-        passes = [part[k : k + most] for part in by_length.values() for k in range(0, len(part), most)]
-        answers: dict[int, NDArray[np.float32]] = {}
-        done = self._pool.map(lambda part: self._pass([questions[i] for i in part]), passes)
-        for part, said in zip(passes, done, strict=True):
-            answers.update(zip(part, said, strict=True))
-        return [answers[i] for i in range(len(questions))]
+    def new_round(self) -> Round:
+        """Return a round of questions to be filled."""
+        return Round(self._pool, self._model, self._windows_per_pass)
+
+
+class Round:
+    """Questions that are answered together; `BatchedModel.new_round` makes one.
+
+    Parameters
+    ----------
+    pool : Executor
+    model : ModelOfMany
+    windows_per_pass : int
+    """
+
+    def __init__(self, pool: Executor, model: ModelOfMany, windows_per_pass: int) -> None:
+        self._pool = pool
+        self._model = model
+        self._windows_per_pass = windows_per_pass
+        self._waiting: defaultdict[int, dict[int, Question]] = defaultdict(dict)
+        self._begun: list[tuple[tuple[int, ...], Future[NDArray[np.float32]]]] = []
+
+    def ask(self, place: int, question: Question) -> None:
+        """Put one question; its answer stands at ``place``."""
+        n_frames = len(question.values)
+        self._waiting[n_frames][place] = question
+        if len(self._waiting[n_frames]) == self._windows_per_pass:
+            self._begin(self._waiting.pop(n_frames))
+
+    def answers(self) -> dict[int, NDArray[np.float32]]:
+        """Return what the model says of every window, by place."""
+        for questions in self._waiting.values():
+            self._begin(questions)
+        self._waiting.clear()
+        return {
+            place: answer
+            for places, said in self._begun
+            for place, answer in zip(places, said.result(), strict=True)
+        }
+
+    def _begin(self, questions: Mapping[int, Question]) -> None:
+        self._begun.append((tuple(questions), self._pool.submit(self._pass, list(questions.values()))))
 
     def _pass(self, questions: Sequence[Question]) -> NDArray[np.float32]:
         values = np.stack([question.values for question in questions])
@@ -82,17 +113,15 @@ def answer_together(askings: Sequence[Asking[T]], model: BatchedModel) -> list[T
     """
     results: dict[int, T | RtasmrError] = {}
 
-    def go_on(i: int, answer: NDArray[np.float32] | None) -> Question | None:
-        try:
-            return next(askings[i]) if answer is None else askings[i].send(answer)
-        except StopIteration as end:
-            results[i] = end.value
-        except RtasmrError as error:
-            results[i] = error
-        return None
-
-    asked = {i: question for i in range(len(askings)) if (question := go_on(i, None)) is not None}
-    while asked:
-        answers = dict(zip(asked, model.answer(list(asked.values())), strict=True))
-        asked = {i: question for i, said in answers.items() if (question := go_on(i, said)) is not None}
+    answers: Mapping[int, NDArray[np.float32] | None] = dict.fromkeys(range(len(askings)))
+    while answers:
+        asked = model.new_round()
+        for i, answer in answers.items():
+            try:
+                asked.ask(i, next(askings[i]) if answer is None else askings[i].send(answer))
+            except StopIteration as end:
+                results[i] = end.value
+            except RtasmrError as error:
+                results[i] = error
+        answers = asked.answers()
     return [results[i] for i in range(len(askings))]

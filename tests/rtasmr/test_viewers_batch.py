@@ -46,9 +46,34 @@ def test_windows_of_one_length_share_a_pass_and_answers_keep_their_order():
     model = Rows()
     lengths = [5, 7, 5, 5, 7]
     with BatchedModel(model, 2, windows_per_pass=2) as batched:
-        answers = batched.answer([question(i, n) for i, n in enumerate(lengths)])
-    assert [(len(p), float(p[0])) for p in answers] == [(n, float(i)) for i, n in enumerate(lengths)]
+        asked = batched.new_round()
+        for i, n in enumerate(lengths):
+            asked.ask(i, question(i, n))
+        answers = asked.answers()
+        assert batched.new_round().answers() == {}
+    assert {i: (len(p), float(p[0])) for i, p in answers.items()} == {
+        i: (n, float(i)) for i, n in enumerate(lengths)
+    }
     assert model.passes == {(2, 5): 1, (1, 5): 1, (2, 7): 1}
+
+
+def test_a_full_pass_runs_while_the_next_questions_are_made():
+    begun = threading.Event()
+
+    class Waited(Rows):
+        def predict_many(self, values, valid):
+            begun.set()
+            return super().predict_many(values, valid)
+
+    def waits_for_the_pass():
+        assert begun.wait(60)
+        return float((yield question(2.0, 3))[0])
+
+    def asks(first):
+        return float((yield question(first, 3))[0])
+
+    with BatchedModel(Waited(), 1, windows_per_pass=2) as batched:
+        assert answer_together([asks(0.0), asks(1.0), waits_for_the_pass()], batched) == [0.0, 1.0, 2.0]
 
 
 def test_one_that_fails_does_not_hold_up_the_others():
