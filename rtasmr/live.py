@@ -141,13 +141,13 @@ def run_live(
         return account(engine, model, store, recorder, config, sources=told, error=error)
 
 
-def prepare(config: LiveConfig, say: Callable[[str], None]) -> ServedModel:
+def prepare(config: LiveConfig, say: Callable[[str], None], encoder_threads: int = 1) -> ServedModel:
     """Check where to record to, set how far LSL reaches, load the model, and say both."""
     if config.record:
         check_target(Path(config.record))
     lslconfig.configure(network=config.network)
     say(lslconfig.scope_line(config.network))
-    model = ServedModel(find_model(config.model or None), config.provider)
+    model = ServedModel(find_model(config.model or None), config.provider, encoder_threads)
     for warning in model.card.warnings:
         say(f"model {model.card.id}: {warning}")
     return model

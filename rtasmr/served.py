@@ -51,6 +51,8 @@ class ServedModel:
     folder : Path
     provider : str
         ``auto``, ``cuda`` or ``cpu``.
+    encoder_threads : int
+        Cores that encode a picture, where nothing else is to be done meanwhile.
 
     Raises
     ------
@@ -59,13 +61,14 @@ class ServedModel:
         through, with a banner among the warnings of its card.
     """
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Provider, encoder_threads: int = 1) -> None:
         self.tingle = OnnxTingleModel.load(folder, provider)
         self.spec: FeatureSpec = live_spec(self.tingle.card)
         self.card: ModelCard = _with_verdict(with_banner(self.tingle.card))
         self.encoder = OnnxEncoder.load(
             find_encoder(self.card.encoder_sha256, near=folder),
             provider,
+            intra_op_threads=encoder_threads,
         )
 
     def pipeline(

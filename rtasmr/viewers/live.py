@@ -40,6 +40,8 @@ from rtasmr.viewers.streams import OWN_ROLES, STIMULUS_ROLES, StimulusStreams, V
 
 logger = logging.getLogger(__name__)
 
+MAX_ENCODER_THREADS = 4
+
 _WAIT_POLL_S = 0.02
 
 
@@ -89,7 +91,8 @@ def run_viewers(
     )
     with ExitStack() as stack:
         end_on_signals(end, stack)
-        model = prepare(config, say)
+        # Nobody's features are ready before the picture's: no other work waits for a core meanwhile.
+        model = prepare(config, say, encoder_threads=min(MAX_ENCODER_THREADS, os.cpu_count() or 1))
         every_source = (shared_sources, *(place.sources for place in places))
         for sources in every_source:
             stack.enter_context(sources)
