@@ -53,6 +53,10 @@ class Account:
         How the run went, see `rtasmr.recorded_health`; empty for a file that was not recorded live.
     questions : mapping of str to Question
         What the recording says was asked, by clip.
+    lookahead : int
+        How many frames after a tick the model looks at.
+    is_over : bool
+        Whether the last segment ended with its records; in a recording that broke off it did not.
     """
 
     source: str
@@ -64,6 +68,8 @@ class Account:
     records: tuple[TickRecord, ...]
     health: Mapping[str, object] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(default_factory=dict)
+    lookahead: int = 0
+    is_over: bool = True
 
     def summary(self) -> dict[str, object]:
         """Return counts, and the moments of highest and lowest probability."""
@@ -108,11 +114,11 @@ def account_of(recording: Recording) -> Account:
     records = ticks_of(recording)
     desc = recording.stream(TINGLE_NAME).spec.desc
     try:
-        threshold = float(desc.get("threshold", "0.5"))
+        threshold, lookahead = float(desc.get("threshold", "0.5")), int(desc.get("lookahead_frames", "0"))
     except ValueError as error:
         raise DataError(
-            f"{path}: expected a number as threshold in {TINGLE_NAME}, got {error}; the file is corrupt, "
-            "use a copy"
+            f"{path}: expected numbers as threshold and look-ahead in {TINGLE_NAME}, got {error}; the file "
+            "is corrupt, use a copy"
         ) from error
     return Account(
         source=path.name,
@@ -123,6 +129,8 @@ def account_of(recording: Recording) -> Account:
         warnings=tuple(text for text in desc.get("warnings", "").split("; ") if text),
         records=records,
         questions=questions_of(stream.spec for stream in recording.streams),
+        lookahead=lookahead,
+        is_over=recording.complete,
         health=health_of(recording),
     )
 
@@ -181,6 +189,8 @@ def write_account(account: Account, out: Path) -> list[Path]:
             demo=account.demo,
             warnings=account.warnings,
             questions=account.questions,
+            lookahead=account.lookahead,
+            is_over=account.is_over,
             path=path,
         )
     return [*tables, *figures]

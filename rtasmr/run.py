@@ -98,7 +98,16 @@ def _account(path: Path, records: Sequence[TickRecord], model: ServedModel, note
     if max(record.tick for record in records) < WARMUP_TICKS:
         note += "; no probability: it ends within the warm-up"
     card = model.card
-    return Account(path.name, note, card.id, card.demo, card.threshold, tuple(card.warnings), tuple(records))
+    return Account(
+        source=path.name,
+        note=note,
+        model=card.id,
+        demo=card.demo,
+        threshold=card.threshold,
+        warnings=tuple(card.warnings),
+        records=tuple(records),
+        lookahead=card.lookahead_frames,
+    )
 
 
 def _judge_frames(frames: RecordedFrames, model: ServedModel) -> list[Step]:

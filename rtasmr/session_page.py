@@ -162,6 +162,8 @@ def _draw(
                 demo=account.demo,
                 warnings=[text for text in notices if not account.demo or text != notices[0]],
                 questions=account.questions,
+                lookahead=account.lookahead,
+                is_over=account.is_over,
                 path=path,
             )
 
@@ -208,8 +210,20 @@ def _page(
         f"{cares}{_tiles(session, account, clips, summary)}"
         f"{_clip_table(clips, session.ratings[TIME].to_list())}"
         f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
+        f"{_lookahead_note(account)}"
         f"{_quality(account, streams, summary)}{_happenings(session, account)}{_latency(summary)}"
         f"{_files(session.recording.path, paths)}</main></body></html>\n"
+    )
+
+
+def _lookahead_note(account: Account) -> str:
+    if account.lookahead <= 0:
+        return ""
+    return (
+        f'<p class="soft">Dotted: the model looks {account.lookahead / FRAME_RATE_HZ:g} s past the moment '
+        "that it judges. Where a clip ends sooner, or a pause or another stretch without a probability begins, it "
+        "sees less than that, and the curve may hook up or down. Right after such a stretch it may, too: "
+        "there the model lacks what was before.</p>"
     )
 
 

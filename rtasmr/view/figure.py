@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from rtasmr.snapshot import TickRecord
 from rtasmr.view.lights import Level
 from rtasmr.view.state import model_notices
 from rtasmr.view.theme import BANNER_COLOURS, LIGHT
-from rtasmr.view.tracks import OUTSIDE, RecordColumns, Span
+from rtasmr.view.tracks import OUTSIDE, SHORT, RecordColumns, Span
 from rtasmr.view.wording import clean, rating_words
 
 MAX_CLIPS = 8
@@ -41,6 +41,8 @@ _WIDTH_IN = 9.0
 _LEFT, _RIGHT = 0.085, 0.925
 _PANEL_IN = 2.1
 _LEGEND_COLUMNS = 4
+_WHOLE: dict[str, Any] = {"linewidth": 1.6}
+_SHORT: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (0.8, 0.8))}
 _OUTSIDE: dict[str, Any] = {"facecolor": LIGHT.bad, "alpha": 0.12, "linewidth": 0}
 _MARKED: dict[str, Any] = {
     "facecolor": "none",
@@ -61,6 +63,8 @@ def draw_tinglegram(
     demo: bool,
     warnings: Sequence[str] = (),
     questions: Mapping[str, Question] | None = None,
+    lookahead: int = 0,
+    is_over: bool = True,
     path: Path,
 ) -> None:
     """Draw records into a file that ends in ``.png`` or ``.svg``; see ``tinglegram_figure``.
@@ -76,7 +80,14 @@ def draw_tinglegram(
     if suffix not in SUFFIXES:
         raise ConfigError(f"expected a figure that ends in .png or .svg, got {path.name}: rename it")
     figure = tinglegram_figure(
-        records, title=title, threshold=threshold, demo=demo, warnings=warnings, questions=questions
+        records,
+        title=title,
+        threshold=threshold,
+        demo=demo,
+        warnings=warnings,
+        questions=questions,
+        lookahead=lookahead,
+        is_over=is_over,
     )
     # Without a date two drawings of the same records are the same picture.
     metadata = {"Date": None} if suffix == ".svg" else {"Software": "rtasmr"}
@@ -94,6 +105,8 @@ def tinglegram_figure(
     demo: bool,
     warnings: Sequence[str] = (),
     questions: Mapping[str, Question] | None = None,
+    lookahead: int = 0,
+    is_over: bool = True,
 ) -> Figure:
     """Return a figure of records with one panel per clip; see `panels_figure`.
 
@@ -113,13 +126,20 @@ def tinglegram_figure(
         Further lines for the banner.
     questions : mapping of str to Question or None
         What is known to have been asked, by clip; see `rtasmr.questions.question_of`.
+    lookahead : int
+        How many frames after a tick the model looks at; ticks that had fewer are drawn dotted.
+    is_over : bool
+        Whether the last of the records ended the last segment, as `RecordColumns.is_short` takes it.
 
     Raises
     ------
     DataError
         If there are no records, or more than eight clips.
     """
-    panels = _panels(records, questions)
+    panels = [
+        replace(panel, lookahead=lookahead, is_over=is_over or panel.columns.time_s[-1] < records[-1].time_s)
+        for panel in _panels(records, questions)
+    ]
     return panels_figure(panels, title=title, threshold=threshold, demo=demo, warnings=warnings)
 
 
@@ -139,6 +159,8 @@ class Panel:
         Stretches of ``columns`` to be marked, with one word for all of them.
     rating : str
         What the grey steps tell; its axis is left out where nobody could rate.
+    lookahead, is_over
+        As for `RecordColumns.is_short`.
     """
 
     title: str
@@ -147,6 +169,8 @@ class Panel:
     elsewhere: tuple[Span, ...] = ()
     marked: tuple[Span, ...] = ()
     rating: str = rating_words(Question.NOT_STATED)
+    lookahead: int = 0
+    is_over: bool = True
 
 
 def panels_figure(
@@ -271,8 +295,10 @@ def _draw_panel(axes: Any, panel: Panel, threshold: float) -> None:
     times, low, high = columns.band()
     if np.isfinite(low).any():
         axes.fill_between(times - zero_s, low, high, color=CURVE, alpha=0.2, linewidth=0)
-    times, probabilities = columns.curve()
-    axes.plot(times - zero_s, probabilities, color=CURVE, linewidth=1.6)
+    times, whole, short = columns.curves(panel.lookahead, is_over=panel.is_over)
+    axes.plot(times - zero_s, whole, color=CURVE, **_WHOLE)
+    if np.isfinite(short).any():
+        axes.plot(times - zero_s, short, color=CURVE, **_SHORT)
     axes.set_xlim(0, stop_s)
     axes.set_ylim(-0.03, 1.18)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -299,9 +325,11 @@ def _write_span(axes: Any, word: str, middle: float, share: float) -> None:
 def _legend(panels: Sequence[Panel]) -> list[Any]:
     """Return an entry for everything that is on the panels."""
     handles: list[Any] = [
-        Line2D([], [], color=CURVE, linewidth=1.6, label="tingle probability"),
+        Line2D([], [], color=CURVE, **_WHOLE, label="tingle probability"),
         Line2D([], [], color=THRESHOLD, linewidth=1, linestyle="--", label="threshold"),
     ]
+    if any(panel.columns.is_short(panel.lookahead, is_over=panel.is_over).any() for panel in panels):
+        handles.insert(1, Line2D([], [], color=CURVE, **_SHORT, label=SHORT))
     if any(panel.columns.is_rated for panel in panels):
         handles.append(Patch(facecolor=RATING, alpha=0.5, label="own rating"))
     if any(np.isfinite(panel.columns.p_low).any() for panel in panels):

@@ -67,9 +67,11 @@ class PlotPart(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph carries no
 class CurveItem(PlotPart):
     """A line that breaks where it is NaN."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, *, dotted: bool = False) -> None:
         super().__init__(theme, z_value=0)
-        self._pen = pen_of(theme.curve, 2)
+        styles = QtCore.Qt.PenStyle
+        self._dotted = dotted
+        self._pen = pen_of(theme.curve, 2, styles.DotLine if dotted else styles.SolidLine)
         self.times: NDArray[np.float64] = np.empty(0)
         self.values: NDArray[np.float64] = np.empty(0)
 
@@ -78,8 +80,8 @@ class CurveItem(PlotPart):
         self.times, self.values = times, values
 
     def paint(self, painter: Any, option: Any, *_: Any) -> None:
-        """Draw what is exposed."""
-        shown = exposed_part(self.times, option)
+        """Draw what is exposed; dots stay in their places only where they begin at the same point."""
+        shown = slice(None) if self._dotted else exposed_part(self.times, option)
         draw_line(painter, self._pen, self.times[shown], self.values[shown])
 
 

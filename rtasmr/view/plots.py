@@ -22,10 +22,10 @@ from rtasmr.view.items import (
     RatingItem,
     SpanItem,
 )
-from rtasmr.view.look import draw_line, pen_of, side_width
+from rtasmr.view.look import draw_line, pen_of, side_width, stretches
 from rtasmr.view.state import ViewState
 from rtasmr.view.theme import Theme
-from rtasmr.view.tracks import TICK_S, RatingStep, SegmentMark, Span, thinned, trend_steps
+from rtasmr.view.tracks import TICK_S, RatingStep, RecordColumns, SegmentMark, Span, thinned, trend_steps
 from rtasmr.view.wording import clock_text, rating_axis_words
 
 STALL_S = 0.5
@@ -56,8 +56,9 @@ class ClockAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph carries no type
         return [clock_text(value) if value >= 0 else "" for value in values]
 
 
-_Axis = tuple[str, float, float, float, Mapping[str, Question]]
-"""What all of the picture hangs on: session, zero, begin and end of the time axis, what is asked."""
+_Axis = tuple[str, bool, float, float, float, Mapping[str, Question]]
+"""What all of the picture hangs on: session and whether it is over, zero, begin and end of the time axis,
+what is asked."""
 
 
 class ProbabilityPlot:
@@ -75,16 +76,17 @@ class ProbabilityPlot:
         self.marks = MarkItem(theme, z_value=-3)
         self.rating = RatingItem(theme)
         self.band = BandItem(theme)
-        self.curve = CurveItem(theme)
+        self.curve, self.short = CurveItem(theme), CurveItem(theme, dotted=True)
         self.threshold = pg.InfiniteLine(
             angle=0,
             pen=pen_of(theme.threshold, style=QtCore.Qt.PenStyle.DashLine),
         )
         self.threshold.hide()
-        self._items = (self.spans, self.rating, self.band, self.marks, self.curve)
+        self._short_starts: frozenset[float] = frozenset()
+        self._items = (self.spans, self.rating, self.band, self.marks, self.short, self.curve)
         for item in (*self._items[:-1], self.threshold, self.curve):
             self.item.addItem(item)
-        self._drawn: tuple[_Axis, float, float] = (("", 0.0, 0.0, 0.0, {}), 0.0, 0.0)
+        self._drawn: tuple[_Axis, float, float] = (("", False, 0.0, 0.0, 0.0, {}), 0.0, 0.0)
 
     def draw(self, state: ViewState, clock_s: float, span_s: float | None) -> None:
         """Draw the newest ``span_s`` seconds, or all that is kept, unless less than a pixel is new."""
@@ -97,7 +99,7 @@ class ProbabilityPlot:
         pending = state.pending(clock_s)
         newest_s = 0.0 if state.newest is None else state.newest.time_s - zero_s
         reached_s = newest_s if pending is None else pending[1] - zero_s
-        axis = (state.snapshot.session, zero_s, begin_s, end_s, state.asked)
+        axis = (state.snapshot.session, state.over, zero_s, begin_s, end_s, state.asked)
         drawn_axis, drawn_newest_s, drawn_reached_s = self._drawn
         pixel_s = (end_s - begin_s) / max(self.item.vb.width(), 1)
         # What is pending grows all the time, and is worth a picture of its own only where no record comes.
@@ -106,8 +108,7 @@ class ProbabilityPlot:
             return
         self._drawn = (axis, newest_s, reached_s)
         columns = state.columns.since(begin_s + zero_s)
-        times, probabilities = thinned(*columns.curve(), pixel_s)
-        self.curve.show(times - zero_s, probabilities)
+        short_from_s = self._show_curves(state, columns, pixel_s)
         times, low, high = columns.band()
         self.band.show(times - zero_s, low, high)
         steps = columns.rating_steps()
@@ -127,7 +128,7 @@ class ProbabilityPlot:
         if axis == drawn_axis:
             seam_s = SEAM_PX * pixel_s
             # The record before may have been the end of a line: it is the begin of a piece now.
-            new_s = min(drawn_newest_s - TICK_S, spans_from_s, marks_from_s) - seam_s
+            new_s = min(drawn_newest_s - TICK_S, spans_from_s, marks_from_s, short_from_s) - seam_s
             # The label of a mark may reach far beyond it.
             stop_s = max(reached_s, drawn_reached_s) + seam_s if math.isinf(marks_from_s) else end_s
             self.curve.update(QtCore.QRectF(new_s, Y_LOW, stop_s - new_s, Y_HIGH - Y_LOW))
@@ -135,6 +136,21 @@ class ProbabilityPlot:
         for item in self._items:
             item.cover(begin_s, end_s)
         _move(self.item, begin_s, end_s)
+
+    def _show_curves(self, state: ViewState, columns: RecordColumns, pixel_s: float) -> float:
+        """Take both parts of the curve, and return from where on one is drawn other than before.
+
+        In seconds on the plot's time axis; infinite where all is the same.
+        """
+        model = state.snapshot.model
+        lookahead = 0 if model is None else model.lookahead_frames
+        times, whole, short = columns.curves(lookahead, is_over=state.over)
+        for item, values in ((self.curve, whole), (self.short, short)):
+            shown_s, shown = thinned(times, values, pixel_s)
+            item.show(shown_s - state.start_s, shown)
+        starts = frozenset((times[[first for first, _ in stretches(short)]] - state.start_s).tolist())
+        changed, self._short_starts = starts ^ self._short_starts, starts
+        return min(changed, default=math.inf)
 
 
 def _mark_of(state: ViewState, mark: SegmentMark, *, is_mixed: bool) -> SegmentMark:

@@ -24,6 +24,8 @@ SEAM_S = 0.25
 
 NO_RECORD = "no record"
 OUTSIDE = "outside training"
+SHORT = "less look-ahead"
+"""Of ticks that the model judged with fewer frames after them than it looks ahead."""
 TREND_GAP_S = 2.5
 """Readings of the pulse come once a second; farther apart, they do not belong to one curve."""
 
@@ -152,6 +154,46 @@ class RecordColumns:
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return times and probabilities with a NaN at every break, each of shape (n_points,)."""
         return self._broken(self.p)
+
+    def is_short(self, lookahead: int, *, is_over: bool) -> NDArray[np.bool_]:
+        """Return which ticks were judged with fewer frames after them than the model looks ahead.
+
+        At the end of a segment there are no more; frames of a pause or of another stretch without a
+        probability lack their data.
+
+        Parameters
+        ----------
+        lookahead : int
+            How many frames after a tick the model looks at.
+        is_over : bool
+            Whether the segment of the newest record has ended: else that was judged with all of them.
+
+        Returns
+        -------
+        ndarray of shape (n_records,)
+        """
+        short = np.zeros(len(self), dtype=np.bool_)
+        judged = self.status == Status.OK
+        for first, last in self._runs(judged):
+            is_newest = last == len(self) - 1
+            # A record that is lost, not missing: nobody knows what came after.
+            is_cut = not is_newest and judged[last + 1] and self.segment[last + 1] == self.segment[last]
+            if judged[first] and not is_cut and (is_over or not is_newest):
+                short[max(first, last + 1 - lookahead) : last + 1] = True
+        return short
+
+    def curves(
+        self, lookahead: int, *, is_over: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return `curve` in two: times, what rests on the whole look-ahead, and the rest; see `is_short`.
+
+        The second begins where the first ends, so that there is no gap between them.
+        """
+        short = self.is_short(lookahead, is_over=is_over)
+        joint = short.copy()
+        joint[:-1] |= short[1:]
+        times, whole = self._broken(np.where(short, np.nan, self.p))
+        return times, whole, self._broken(np.where(joint, self.p, np.nan))[1]
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return times and both ends of the uncertainty band, as `curve`; NaN where there is none."""

@@ -64,6 +64,20 @@ def test_uncertainty_and_foreign_features_are_drawn_and_explained(make_record):
     assert band.get_datalim(figure.axes[0].transData).intervaly == pytest.approx([0.2, 0.7])
 
 
+def test_ticks_with_less_lookahead_are_dotted_and_explained(clip):
+    """The gap of the clip begins at 20 s; its last second has nothing after it."""
+    figure = figure_of(clip, lookahead=10)
+    whole, dotted = [line for line in figure.axes[0].get_lines() if line.get_color() == CURVE]
+    assert (whole.get_linestyle(), dotted.get_linestyle()) == ("-", "--")
+    times = dotted.get_xdata()[np.isfinite(dotted.get_ydata())]
+    np.testing.assert_allclose(times, [*np.arange(189, 200) / 10, *np.arange(589, 600) / 10], atol=1e-9)
+    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "less look-ahead"
+    broken_off = figure_of(clip, lookahead=10, is_over=False).axes[0].get_lines()
+    assert np.nanmax(np.where(np.isfinite(broken_off[-1].get_ydata()), broken_off[-1].get_xdata(), 0)) < 20
+    (unmarked,) = [line for line in figure_of(clip).axes[0].get_lines() if line.get_color() == CURVE]
+    assert np.count_nonzero(np.isfinite(unmarked.get_ydata())) == 530
+
+
 def test_the_axis_of_the_rating_says_what_was_rated(make_record):
     def axis_words(figure) -> list[str]:
         return [axes.child_axes[0].get_ylabel() for axes in figure.axes]

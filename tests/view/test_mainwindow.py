@@ -149,6 +149,20 @@ def test_beats_and_reading_stand_with_the_pulse(qtbot, window, store, clip):
     assert window.pulse_view.reading == ""
 
 
+def test_ticks_with_less_lookahead_are_dotted_once_that_is_known(qtbot, window, store, make_record):
+    """Those before the gap at 20 s; those at the end of the clip when it has ended."""
+
+    def dotted() -> list[float]:
+        short = window.probability_plot.short
+        return short.times[np.isfinite(short.values)].tolist()
+
+    assert dotted() == pytest.approx(np.arange(189, 200) / 10)
+    free = {"segment": 1, "label": "", "origin_s": 1060.0, "status": Status.WARMUP}
+    store.update([make_record(k, **free) for k in range(3)])
+    _news(qtbot, window, store)
+    assert dotted() == pytest.approx([*np.arange(189, 200) / 10, *np.arange(589, 600) / 10])
+
+
 def test_the_runtime_hears_how_long_a_record_took_to_the_screen(qtbot, window, store, make_record):
     store.update([make_record(900)], published=time.monotonic())
     _news(qtbot, window, store)

@@ -110,6 +110,26 @@ def test_painted_in_strips_it_looks_as_painted_at_once(qtbot, window, store, clo
     assert len(np.unique(at_once.reshape(-1, 3), axis=0)) > 100  # and there is something to see
 
 
+def test_the_end_of_a_clip_is_painted_again_as_dots(qtbot, window, store, clock, monkeypatch):
+    """Only the first tick of the next one, at 60 s, tells that the clip is over; the axis stands."""
+    for k in range(N_TICKS, 595):
+        clock.now_s += 0.1
+        show(store, k)
+    take(qtbot, window, store)
+    begins: list[float] = []
+    curve = window.probability_plot.curve
+    update = curve.update
+    monkeypatch.setattr(curve, "update", lambda strip: (begins.append(strip.left()), update(strip)))
+    for k in range(595, 600):
+        add_tick(qtbot, window, store, clock, k)
+    assert min(begins) > 58.6
+    for k in range(600, 603):
+        add_tick(qtbot, window, store, clock, k)
+    assert min(begins) < 58.6  # the joint at 58.9 s, and what a thick line reaches beyond it
+    dots = window.probability_plot.short
+    assert dots.times[np.isfinite(dots.values)][-1] == pytest.approx(59.9)
+
+
 def pixels(pixmap) -> np.ndarray:
     """Return red, green and blue, int16 of shape (height, width, 3)."""
     from pyqtgraph.Qt import QtGui

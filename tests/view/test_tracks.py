@@ -34,6 +34,34 @@ def test_the_curve_breaks_where_there_is_no_probability(clip):
     assert values[220] == 0.22
 
 
+def short_of(records, lookahead: int, *, is_over: bool = True) -> list[int]:
+    columns = RecordColumns.of(records)
+    return np.flatnonzero(columns.is_short(lookahead, is_over=is_over)).tolist()
+
+
+def test_ticks_with_less_lookahead_are_those_before_an_end_a_pause_or_a_gap(make_record):
+    first = [make_record(k) for k in range(20)]
+    first += [make_record(k, status=Status.GAP, cause=Cause.PAUSED) for k in (20, 21)]
+    first += [make_record(k) for k in (22, 23)]  # fewer than the model looks ahead
+    second = [make_record(k, segment=1, origin_s=1002.4) for k in range(10)]
+    assert short_of(first + second, 3) == [17, 18, 19, 22, 23, 31, 32, 33]
+    assert short_of(first + second, 3, is_over=False) == [17, 18, 19, 22, 23]
+    assert short_of(first + second, 0) == []
+    # What came after a tick whose follower's record is lost is not known.
+    assert short_of([make_record(0), make_record(5)], 3) == [1]
+    assert short_of([], 3) == []
+
+
+def test_a_curve_in_two_parts_is_the_curve(make_record):
+    records = [make_record(k, k / 10) for k in range(6)]
+    records += [make_record(k, 0.9, segment=1, origin_s=1000.6) for k in range(2)]
+    times, whole, short = RecordColumns.of(records).curves(2, is_over=False)
+    nan = math.nan
+    np.testing.assert_allclose(times, [1000 + k / 10 for k in (0, 1, 2, 3, 4, 5, 6, 6, 7)])
+    np.testing.assert_array_equal(whole, [0.0, 0.1, 0.2, 0.3, nan, nan, nan, 0.9, 0.9])
+    np.testing.assert_array_equal(short, [nan, nan, nan, 0.3, 0.4, 0.5, nan, nan, nan])
+
+
 def test_the_curve_breaks_at_a_missing_tick(make_record):
     columns = RecordColumns.of([make_record(0, 0.1), make_record(1, 0.2), make_record(4, 0.3)])
     times, values = columns.curve()
