@@ -20,7 +20,7 @@ ESTIMATE_RUNS = "estimate running"
 
 
 PAUSED = "Paused"
-PAUSED_CLIP = "Paused\n\nRatings count again when the clip goes on."
+PAUSED_CLIP = "Paused\n\nRatings count again when it goes on."
 """A key that is pressed in a pause leaves no trace elsewhere."""
 
 

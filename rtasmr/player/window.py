@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pylsl
-from PyQt5.QtCore import QRectF, Qt, QTimer
+from PyQt5.QtCore import QRect, QRectF, Qt, QTimer
 from PyQt5.QtGui import (
     QCloseEvent,
     QImage,
@@ -27,7 +27,7 @@ from rtasmr.ending import end_signals
 from rtasmr.player.presenter import Presenter
 from rtasmr.player.scene import PAUSED, PAUSED_CLIP, SceneKind
 from rtasmr.player.schedule import Picture
-from rtasmr.player.screen import choose_screen
+from rtasmr.player.screen import SIZE, choose_screen, is_shared, windowed_place
 from rtasmr.player.strip import draw_strip, slider_value, strip_height
 from rtasmr.player.words import draw_cross, draw_words
 
@@ -44,7 +44,6 @@ WHEEL_STEP = 0.1
 WHEEL_NOTCH = 120
 MAX_WAIT_MS = 50
 MAX_EVENT_AGE_MS = 1_000
-SIZE = (1024, 576)
 CONFIRM_S = 2.0
 """Within so long of the first press of Esc a second one ends the viewing."""
 
@@ -58,11 +57,20 @@ class StimulusWindow(QWidget):
     Parameters
     ----------
     presenter : Presenter
+    stays_above : bool
+        Lie above other windows, unless it fills the display: a click on one that is larger would hide the
+        stimulus for good.
+    place : QRect or None
+        Where it lies while it does not fill the display; None leaves it to the desktop.
     """
 
-    def __init__(self, presenter: Presenter) -> None:
+    def __init__(
+        self, presenter: Presenter, *, stays_above: bool = False, place: QRect | None = None
+    ) -> None:
         super().__init__()
         self._presenter = presenter
+        self._stays_above = stays_above
+        self._place = place
         self._picture: Picture | None = None
         self._drawn: object = None
         self._asked_end_s = -np.inf
@@ -166,12 +174,31 @@ class StimulusWindow(QWidget):
                 presenter.stop()
             self._asked_end_s = pylsl.local_clock()
 
-    def _toggle_full_screen(self) -> None:
-        if self.isFullScreen():
-            self.showNormal()
+    def lie_above(self, *, is_wanted: bool) -> None:
+        """Lie above other windows from now on where that is wanted and of use, or as any other does."""
+        hint, is_above = Qt.WindowType.WindowStaysOnTopHint, is_wanted and self._stays_above
+        handle = self.windowHandle()
+        if handle is None:
+            self.setWindowFlag(hint, is_above)
+        else:
+            handle.setFlag(hint, is_above)  # the widget would make a new window, which has lost the keyboard
+
+    def show_windowed(self) -> None:
+        """Show it as a window, where it lay before."""
+        self.lie_above(is_wanted=True)
+        self.showNormal()
+        if self._place is None:
             self.resize(*SIZE)
         else:
-            self.showFullScreen()
+            self.setGeometry(self._place)
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.show_windowed()
+            return
+        self._place = self.geometry()
+        self.lie_above(is_wanted=False)  # the Tinglegram must be able to come before it
+        self.showFullScreen()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Move the slider to the mouse."""
@@ -219,24 +246,20 @@ def event_time(timestamp_ms: int) -> float:
     return now_s - age_ms / 1000 if age_ms <= MAX_EVENT_AGE_MS else now_s
 
 
-def show_on(window: QWidget, screen: QScreen | None, *, full_screen: bool) -> None:
+def show_on(window: StimulusWindow, screen: QScreen | None, *, full_screen: bool) -> None:
     """Show a window on a display; None leaves it to the desktop, or to the main display in full screen."""
     window.winId()  # makes the native window, which knows of displays
     handle = window.windowHandle()
     if screen is not None and handle is not None:
         handle.setScreen(screen)
-    if full_screen:
-        # A display without a window manager has nobody else who would make it large.
-        place = screen or QApplication.primaryScreen()
-        if place is not None:
-            window.setGeometry(place.geometry())
-        window.showFullScreen()
+    if not full_screen:
+        window.show_windowed()
         return
-    if screen is not None:
-        frame = window.frameGeometry()
-        frame.moveCenter(screen.availableGeometry().center())
-        window.move(frame.topLeft())
-    window.show()
+    # A display without a window manager has nobody else who would make it large.
+    place = screen or QApplication.primaryScreen()
+    if place is not None:
+        window.setGeometry(place.geometry())
+    window.showFullScreen()
 
 
 def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None:
@@ -250,7 +273,8 @@ def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None
     with without_gl():
         application = QApplication(sys.argv[:1])
         screen = choose_screen(display)
-        window = StimulusWindow(presenter)
+        window = StimulusWindow(presenter, stays_above=is_shared(screen), place=windowed_place(screen))
+        window.lie_above(is_wanted=not full_screen)
         window.winId()
     for number in end_signals():
         signal.signal(number, lambda *_: presenter.stop())

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pylsl
 import pytest
-from PyQt5.QtCore import QPoint, QPointF, Qt
+from PyQt5.QtCore import QPoint, QPointF, QRect, Qt
 from PyQt5.QtGui import QWheelEvent
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication
@@ -16,8 +16,8 @@ from rtasmr.errors import ConfigError
 from rtasmr.player.rating import RatingDesk
 from rtasmr.player.scene import ESTIMATE_RUNS, Scene, SceneKind
 from rtasmr.player.schedule import Picture
-from rtasmr.player.screen import choose_screen, describe_screens
-from rtasmr.player.window import CONFIRM_S, MAX_EVENT_AGE_MS, StimulusWindow, event_time
+from rtasmr.player.screen import choose_screen, describe_screens, is_shared, place_beside, windowed_place
+from rtasmr.player.window import CONFIRM_S, MAX_EVENT_AGE_MS, StimulusWindow, event_time, show_on
 
 pytestmark = pytest.mark.gui
 
@@ -311,12 +311,64 @@ def test_displays_are_chosen_by_number_and_name(qtbot):
             choose_screen(wanted)
 
 
-def test_f_goes_to_full_screen_and_back(qtbot):
+def test_f_goes_to_full_screen_and_back_to_where_it_lay(qtbot):
     window = shown_by(qtbot, Script())
+    window.setGeometry(30, 40, 500, 350)
     QTest.keyClick(window, Qt.Key_F)
     assert window.isFullScreen()
     QTest.keyClick(window, Qt.Key_F)
     assert not window.isFullScreen()
+    qtbot.waitUntil(lambda: window.geometry() == QRect(30, 40, 500, 350))
+
+
+@pytest.mark.parametrize("full_screen", [False, True])
+def test_a_window_stays_above_others_and_a_full_screen_does_not(qtbot, full_screen):
+    place = QRect(10, 60, 400, 300)
+    window = StimulusWindow(Script(), stays_above=True, place=place)
+    qtbot.addWidget(window)
+    window.lie_above(is_wanted=not full_screen)
+    show_on(window, None, full_screen=full_screen)
+    qtbot.waitExposed(window)
+    handle = window.windowHandle()
+    for is_full in (full_screen, not full_screen, full_screen):
+        assert window.isFullScreen() is is_full
+        assert bool(handle.flags() & Qt.WindowStaysOnTopHint) is not is_full
+        if not is_full:
+            qtbot.waitUntil(lambda: window.geometry() == place)
+        QTest.keyClick(window, Qt.Key_F)
+        assert window.windowHandle() is handle  # another one would not have the keyboard
+
+
+def test_a_window_on_a_display_of_its_own_is_one_of_many(qtbot):
+    window = shown_by(qtbot, Script())
+    window.show_windowed()
+    assert not window.windowHandle().flags() & Qt.WindowStaysOnTopHint
+
+
+@pytest.mark.parametrize(
+    ("room", "place"),
+    [
+        # All of the Tinglegram is beside it, as far as there is room for both.
+        (QRect(0, 0, 1920, 1050), QRect(6, 680, 648, 364)),
+        (QRect(0, 0, 2560, 1400), QRect(6, 825, 1012, 569)),
+        (QRect(0, 30, 1366, 738), QRect(6, 409, 628, 353)),
+        (QRect(0, 0, 1024, 640), QRect(6, 281, 628, 353)),
+        (QRect(0, 0, 600, 300), QRect(6, 40, 588, 254)),
+    ],
+)
+def test_the_stimulus_lies_in_the_lower_left_of_the_only_display(room, place):
+    assert place_beside(room) == place
+    assert room.contains(place)
+
+
+def test_only_a_display_that_is_known_or_the_only_one_has_a_place(qtbot, monkeypatch):
+    (only,) = QApplication.screens()
+    assert windowed_place(None) == windowed_place(only) == place_beside(only.availableGeometry())
+    assert is_shared(None)
+    assert is_shared(only)
+    monkeypatch.setattr(QApplication, "screens", staticmethod(lambda: [only, only]))
+    assert windowed_place(None) is None
+    assert windowed_place(only).center() == only.availableGeometry().center()
 
 
 def test_an_event_that_waited_is_stamped_when_it_happened(qtbot, monkeypatch):
