@@ -9,7 +9,7 @@ from PyQt5.QtWidgets import QApplication
 from rtasmr.errors import ConfigError
 
 SIZE = (1024, 576)
-LEAST_WIDTH = 640
+LEAST_WIDTH = 576
 """Below this the words under the picture are too small to be read with ease."""
 TINGLEGRAM_WIDTH = 1260
 FRAME_PX, TITLE_PX = 6, 40

@@ -12,6 +12,9 @@ from rtasmr.link import find_link
 from rtasmr.view.state import DEFAULT_SPAN, SPANS_S
 from rtasmr.view.theme import THEMES
 
+DESKTOP = "desktop"
+"""In place of a theme: that of the desktop."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the window; 0 when it was closed, 1 with one line on stderr for an error of ours."""
@@ -22,7 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         "runtime", nargs="?", default="", help="its name or process number, where several run"
     )
     parser.add_argument("--attach", type=Path, metavar="LINK_FILE", help="the runtime's link file")
-    parser.add_argument("--theme", choices=list(THEMES), help="default: as the desktop")
+    parser.add_argument(
+        "--theme", choices=[DESKTOP, *THEMES], help="default: as chosen last, or the desktop's"
+    )
     parser.add_argument("--span", choices=list(SPANS_S), default=DEFAULT_SPAN, help="length of the time axis")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture of the window")
     parser.add_argument(
@@ -49,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
             beside_stimulus=options.beside_stimulus,
             size=options.size,
             theme=THEMES.get(options.theme),
+            follows_desktop=options.theme == DESKTOP,
             span=options.span,
         )
     except RtasmrError as error:

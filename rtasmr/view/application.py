@@ -1,21 +1,98 @@
-"""The window as a program: display, signals, pictures of itself, exit code."""
+"""The window as a program: display, place, signals, pictures of itself, exit code."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore
 
 from rtasmr.display import display_problem, without_gl
 from rtasmr.ending import end_signals
-from rtasmr.errors import RtasmrError
+from rtasmr.errors import DataError, RtasmrError
 from rtasmr.link import SnapshotClient
 from rtasmr.view.mainwindow import MainWindow
+from rtasmr.view.remembered import KeptLook, load_look, look_file, save_look
 from rtasmr.view.state import DEFAULT_SPAN
-from rtasmr.view.theme import Theme
+from rtasmr.view.theme import THEMES, Theme
+
+STIMULUS_WIDTH = 576
+"""What the stimulus needs beside the window, in pixels of the display."""
+LEAST_BESIDE = 960
+"""Narrower than this the window would not be read with ease: it lies behind the stimulus then."""
+TITLE_PX = 40
+"""What a desktop draws above a window, which is not known before it is shown."""
+SETTLE_MS = 500
+"""A size that has not changed for so long is one that was chosen."""
+
+logger = logging.getLogger(__name__)
+
+
+class LookKeeper(QtCore.QObject):  # type: ignore[misc]  # pyqtgraph's Qt carries no types
+    """Keeps what the user makes of a window as soon as it is made: one that is killed has no last moment.
+
+    Parameters
+    ----------
+    window : MainWindow
+        As it is before it is shown.
+    look : KeptLook
+        As kept so far.
+    path : Path
+
+    Attributes
+    ----------
+    given : tuple of int or None
+        The size that it came to have by itself, which nobody chose; None until it stands still.
+    """
+
+    def __init__(self, window: MainWindow, look: KeptLook, path: Path) -> None:
+        super().__init__(window)
+        self._window, self._look, self._path = window, look, path
+        self.given: tuple[int, int] | None = None
+        self._theme = look.theme
+        self._timer = QtCore.QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SETTLE_MS)
+        self._timer.timeout.connect(self._keep)
+        window.theme_chosen.connect(self._take_theme)
+        window.installEventFilter(self)
+
+    def eventFilter(self, _watched: object, event: Any) -> bool:
+        """Wait for the end of a change of size."""
+        if event.type() == QtCore.QEvent.Type.Resize:
+            self._timer.start()
+        return False
+
+    def finish(self) -> None:
+        """Keep what has not settled yet."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._keep()
+
+    def _take_theme(self, name: str) -> None:
+        self._theme = name
+        self._timer.start()
+
+    def _keep(self) -> None:
+        look = replace(self._look, theme=self._theme)
+        if not self._window.isFullScreen():
+            size = self._window.width(), self._window.height()
+            if self.given is None:
+                self.given = size
+            elif size != self.given:
+                look = replace(look, width=size[0], height=size[1])
+        if look == self._look:
+            return
+        self._look = look
+        try:
+            save_look(look, self._path)
+        except DataError as error:
+            logger.warning("%s", error)  # the window goes on
 
 
 def run_window(
@@ -28,6 +105,7 @@ def run_window(
     beside_stimulus: bool = False,
     size: tuple[int, int] | None = None,
     theme: Theme | None = None,
+    follows_desktop: bool = False,
     span: str = DEFAULT_SPAN,
 ) -> int:
     """Open the window of the runtime at ``link_file`` and return the exit code once it is closed.
@@ -46,9 +124,11 @@ def run_window(
     beside_stimulus : bool
         Leave the keyboard, and where both overlap the view, to the window that shows the stimulus.
     size : tuple of int or None
-        Width and height in pixels.
+        Width and height in pixels; None takes those that the user chose last, as far as there is room.
     theme : Theme or None
-        None follows the desktop.
+        None takes the one that the user chose last, or else follows the desktop.
+    follows_desktop : bool
+        Follow the desktop, whatever was chosen last.
     span : str
         Length of the time axis: a key of `rtasmr.view.state.SPANS_S`.
 
@@ -63,15 +143,22 @@ def run_window(
             f"expected a display for the window, {problem}; start it on a desktop, or run the runtime with "
             "--headless and no window"
         )
+    kept = _kept_look()
     with without_gl():
         app = pg.mkQApp("rtasmr")  # sets up screens of high resolution
+        if theme is None and not follows_desktop:
+            theme = THEMES.get(kept.theme)
         window = MainWindow(SnapshotClient(link_file), theme=theme, ends_run=ends_run)
         # Ratings are keys: a window that took the keyboard in mid-clip would lose them.
         window.setAttribute(QtCore.Qt.WidgetAttribute.WA_ShowWithoutActivating, beside_stimulus)
         window.winId()  # the native window learns of the attribute when it is made
     window.span_box.setCurrentText(span)
+    keeper = LookKeeper(window, kept, look_file())
     if size is not None:
         window.resize(*size)
+    elif (screen := window.screen()) is not None:
+        room = screen.availableGeometry()
+        window.resize(size_within(room, window, kept, beside_stimulus=beside_stimulus))
     unsaved = [] if screenshot is None else [screenshot]
     failed: list[Path] = []
 
@@ -106,6 +193,7 @@ def run_window(
         window.lower()
     window.start()
     app.exec_()
+    keeper.finish()
     for number, handler in previous.items():
         signal.signal(number, handler)
     if failed:
@@ -116,3 +204,28 @@ def run_window(
             "if it still runs, end it with Ctrl-C"
         )
     return 128 + ended_by[0] if ended_by else 0
+
+
+def _kept_look() -> KeptLook:
+    """Return how the user had the window last."""
+    try:
+        return load_look(look_file())
+    except DataError as error:
+        logger.warning("%s", error)
+        return KeptLook()
+
+
+def size_within(room: Any, window: MainWindow, kept: KeptLook, *, beside_stimulus: bool) -> Any:
+    """Return the size to open a window with in the room that a desktop has for windows.
+
+    It is the one that the user chose last, or else that of the window, which leaves the stimulus its place
+    where there is room for both.
+    """
+    most = room.size() - QtCore.QSize(0, TITLE_PX)
+    if kept.width and kept.height:
+        return QtCore.QSize(kept.width, kept.height).boundedTo(most)
+    size = window.size().boundedTo(most)
+    beside = room.width() - STIMULUS_WIDTH / window.devicePixelRatioF()
+    if beside_stimulus and beside >= LEAST_BESIDE:
+        size.setWidth(min(size.width(), int(beside)))
+    return size

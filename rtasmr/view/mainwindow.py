@@ -66,6 +66,8 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
 
     ended = QtCore.Signal()
     """The runtime has said its last word, or is gone for good."""
+    theme_chosen = QtCore.Signal(str)
+    """The user wants these colours, by name, whatever the desktop has."""
 
     def __init__(
         self,
@@ -199,6 +201,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         """Change between light and dark; from now on the desktop's choice does not count."""
         self._follows_desktop = False
         self._show_theme(LIGHT if self.theme is DARK else DARK)
+        self.theme_chosen.emit(self.theme.name)
 
     def _follow_desktop(self) -> None:
         if self._follows_desktop:

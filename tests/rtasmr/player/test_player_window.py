@@ -351,9 +351,9 @@ def test_a_window_on_a_display_of_its_own_is_one_of_many(qtbot):
         # All of the Tinglegram is beside it, as far as there is room for both.
         (QRect(0, 0, 1920, 1050), QRect(6, 680, 648, 364)),
         (QRect(0, 0, 2560, 1400), QRect(6, 825, 1012, 569)),
-        (QRect(0, 30, 1366, 738), QRect(6, 409, 628, 353)),
-        (QRect(0, 0, 1024, 640), QRect(6, 281, 628, 353)),
-        (QRect(0, 0, 600, 300), QRect(6, 40, 588, 254)),
+        (QRect(0, 30, 1366, 738), QRect(6, 445, 564, 317)),
+        (QRect(0, 0, 1024, 640), QRect(6, 317, 564, 317)),
+        (QRect(0, 0, 500, 300), QRect(6, 40, 488, 254)),
     ],
 )
 def test_the_stimulus_lies_in_the_lower_left_of_the_only_display(room, place):
