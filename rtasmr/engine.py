@@ -492,4 +492,5 @@ class Engine:
 
 def recording_state(state: RecorderState) -> RecordingState:
     """Return what the window shows of the recorder."""
-    return RecordingState(str(state.path), state.seconds, state.n_bytes, state.overruns, state.error or "")
+    path = str(state.file.absolute())
+    return RecordingState(path, state.seconds, state.n_bytes, state.overruns, state.error or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,6 +27,12 @@ REFUSE_FACTOR = 1.95
 _OUTAGE_S = 1.0
 _SETTLE_S = 1.0
 """A source that was held up sends what it owes at once: until that is through, nothing is counted."""
+
+
+STAMPS_S = 4.0
+"""Seconds of data behind the rate of a stream that declares none."""
+LEAST_STAMPS_S = 1.0
+MAX_STAMPS = 1000
 
 
 class RateVerdict(StrEnum):
@@ -150,3 +157,24 @@ class RateMonitor:
                 is_plausible=True,
             )
         return RateState(RateVerdict.OK, rate_hz, is_plausible=True)
+
+
+class StampRate:
+    """The rate of a stream that declares none, such as pictures, told by its newest stamps."""
+
+    def __init__(self) -> None:
+        self._stamps: deque[float] = deque(maxlen=MAX_STAMPS)
+
+    def update(self, times: NDArray[np.float64]) -> None:
+        """Take the stamps of new samples, array of shape (n_samples,), in seconds and ascending."""
+        self._stamps.extend(times.tolist())
+        while self._stamps and self._stamps[-1] - self._stamps[0] > STAMPS_S:
+            self._stamps.popleft()
+
+    @property
+    def hz(self) -> float:
+        """Samples per second over the newest 4 s; NaN while there is less than 1 s to tell it by."""
+        if len(self._stamps) < 2:
+            return math.nan
+        span_s = self._stamps[-1] - self._stamps[0]
+        return (len(self._stamps) - 1) / span_s if span_s >= LEAST_STAMPS_S else math.nan

@@ -221,9 +221,9 @@ def _lookahead_note(account: Account) -> str:
         return ""
     return (
         f'<p class="soft">Dotted: the model looks {account.lookahead / FRAME_RATE_HZ:g} s past the moment '
-        "that it judges. Where a clip ends sooner, or a pause or another stretch without a probability begins, it "
-        "sees less than that, and the curve may hook up or down. Right after such a stretch it may, too: "
-        "there the model lacks what was before.</p>"
+        "that it judges. Where a clip ends sooner, or a pause or another stretch without a probability "
+        "begins, it sees less than that, and the curve may hook up or down. Right after such a stretch it "
+        "may, too: there the model lacks what was before.</p>"
     )
 
 

@@ -247,7 +247,7 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordingState:
-    """The recording in progress; ``error`` is empty while all goes well."""
+    """The recording in progress, in the file ``path``; ``error`` is empty while all goes well."""
 
     path: str
     seconds: float

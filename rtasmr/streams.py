@@ -29,7 +29,7 @@ from rtasmr.discovery import (
 )
 from rtasmr.errors import StreamError
 from rtasmr.features.spec import LIVE_PARAMETERS, PICTURE_SHAPE, SOUND_SFREQ
-from rtasmr.rate import RateMonitor, RateState
+from rtasmr.rate import RateMonitor, RateState, StampRate
 from rtasmr.raw_inlet import RawInlet, texts
 from rtasmr.timebase import CLOCK_KEYS, TimeBase
 from rtasmr.types import Chunk, Role, StreamSpec
@@ -127,6 +127,7 @@ class Inlet(Closing):
         self._clock = _clock_watch(wire, role)
         is_recorded = any(key in wire.desc for key in CLOCK_KEYS)
         self._monitor = RateMonitor(wire.sfreq, burst_s, is_recorded=is_recorded) if wire.sfreq > 0 else None
+        self._stamp_rate = StampRate()
         self._raw = RawInlet(
             found,
             f"{role} stream",
@@ -148,8 +149,10 @@ class Inlet(Closing):
 
     @property
     def rate(self) -> RateState:
-        """Measured rate against the header, on the LSL clock; unknown for irregular streams."""
-        return RateState(is_plausible=True) if self._monitor is None else self._monitor.state
+        """Measured rate against the header, on the LSL clock; nothing is judged of irregular streams."""
+        if self._monitor is None:
+            return RateState(measured_hz=self._stamp_rate.hz, is_plausible=True)
+        return self._monitor.state
 
     @property
     def correction_s(self) -> float:
@@ -196,9 +199,12 @@ class Inlet(Closing):
         self.n_samples += len(lsl_times)
         self._newest_lsl_s = float(lsl_times[-1])
         self.lag_s = arrival_s - self._newest_lsl_s
-        if self._monitor is not None:
+        times = self._timebase.to_session(lsl_times)
+        if self._monitor is None:
+            self._stamp_rate.update(times)
+        else:
             self._monitor.update(lsl_times, arrival_s)
-        return Chunk(self.role, self._timebase.to_session(lsl_times), data)
+        return Chunk(self.role, times, data)
 
     def take_clock_jumps(self) -> list[ClockJump]:
         """Return the jumps of the source's clock since the last call; the stamps are free of them."""

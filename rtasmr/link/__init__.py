@@ -13,11 +13,12 @@ from rtasmr.link.client import SnapshotClient
 from rtasmr.link.running import RunningLink, find_link, running_links
 from rtasmr.link.server import SnapshotServer
 from rtasmr.link.store import SnapshotStore
-from rtasmr.link.wire import LinkError
+from rtasmr.link.wire import LinkError, RuntimeGoneError
 
 __all__ = [
     "LinkError",
     "RunningLink",
+    "RuntimeGoneError",
     "SnapshotClient",
     "SnapshotServer",
     "SnapshotStore",

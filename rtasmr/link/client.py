@@ -13,6 +13,7 @@ from rtasmr.link.wire import (
     ATTACH_S,
     UNCHANGED,
     LinkError,
+    RuntimeGoneError,
     answer_to,
     connect,
     read_link_file,
@@ -60,8 +61,8 @@ class SnapshotClient:
         Raises
         ------
         LinkError
-            If the runtime is not there or refuses. The next call tries again and continues where the
-            records broke off.
+            If the runtime does not answer or refuses; `RuntimeGoneError` if there is none any more. The next
+            call tries again and continues where the records broke off.
         """
         try:
             # A signal's handler may close the client in the middle of this: what was open stays named.
@@ -158,7 +159,9 @@ class SnapshotClient:
 
     def _lost(self, error: Exception) -> LinkError:
         self.close()
-        return LinkError(
+        # Of a socket and of a pipe that nobody listens at any more.
+        is_gone = isinstance(error, ConnectionRefusedError | FileNotFoundError)
+        return (RuntimeGoneError if is_gone else LinkError)(
             f"expected a runtime at {self.link_file}, got '{str(error) or 'closed'}': is it running?"
         )
 

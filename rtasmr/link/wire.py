@@ -31,17 +31,25 @@ class LinkError(RtasmrError):
     """The runtime is not there, went away, or refused this window."""
 
 
+class RuntimeGoneError(LinkError):
+    """Nobody is there any more who could answer: the runtime has ended, or was killed."""
+
+
 def read_link_file(path: Path) -> tuple[str, bytes]:
     """Return address and key of the runtime that wrote ``path``.
 
     Raises
     ------
+    RuntimeGoneError
+        If there is no such file.
     LinkError
-        If there is no such file or it is not a link file.
+        If it is not a link file.
     """
     try:
         content = decode_object(path.read_bytes())
         address, key = content["address"], bytes.fromhex(content["key"])
+    except FileNotFoundError as error:
+        raise RuntimeGoneError(f"expected the link file of a running runtime, got '{error}'") from error
     except OSError as error:
         raise LinkError(f"expected the link file of a running runtime, got '{error}'") from error
     except (DataError, KeyError, TypeError, ValueError) as error:

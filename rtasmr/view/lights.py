@@ -31,22 +31,33 @@ class Level(StrEnum):
     GOOD = "good"
     CARE = "care"
     BAD = "bad"
+    OFF = "off"
+    """Nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """One stream's line: its level, what it is, how it is, and its numbers."""
+    """One stream's line: its level, what it is, how it is, its numbers, and what to do; empty for nothing."""
 
     level: Level
     title: str
     word: str
     name: str
     numbers: str
+    remedy: str = ""
 
 
 LOST = "lost"
 """Of a stream that was there and is gone: there is no age to tell."""
 PAUSED, TOO_SLOW = "paused", "computer too slow"
+UNKNOWN = "unknown"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+"""Stands for a number that is yet to come."""
+
+_START_AGAIN = "start its source again as it was; it is taken up by itself"
+_LOST_REMEDY = {Role.PPG: f"plug the sensor in, or {_START_AGAIN}"}
+_SILENT_REMEDY = {Role.PPG: "check the sensor's cable, battery and distance"}
+_BAD_REMEDY = {Role.PPG: "check how the sensor sits"}
 
 
 def light_of(stream: StreamState, cause: Cause = Cause.NONE) -> Light:
@@ -70,7 +81,23 @@ def light_of(stream: StreamState, cause: Cause = Cause.NONE) -> Light:
         level = Level.BAD
     else:
         level = Level.CARE
-    return Light(level, ROLE_WORDS[stream.role], word, *_described(stream))
+    remedy = _remedy_of(stream, is_gone=is_gone, is_silent=silent)
+    return Light(level, ROLE_WORDS[stream.role], word, *_described(stream), remedy)
+
+
+def unknown_light(stream: StreamState) -> Light:
+    """Return the light of a stream of which nothing is known any more, as its runtime is gone."""
+    return Light(Level.OFF, ROLE_WORDS[stream.role], UNKNOWN, clean(stream.name) or DASH, "")
+
+
+def _remedy_of(stream: StreamState, *, is_gone: bool, is_silent: bool) -> str:
+    if is_gone:
+        return _LOST_REMEDY.get(stream.role, _START_AGAIN)
+    if stream.role in OPTIONAL_ROLES or stream.status is Status.ABSENT:
+        return ""
+    if is_silent:
+        return _SILENT_REMEDY.get(stream.role, "check its source")
+    return _BAD_REMEDY.get(stream.role, "check its source") if stream.status is Status.BAD_INPUT else ""
 
 
 def _described(stream: StreamState) -> tuple[str, str]:
@@ -84,14 +111,20 @@ def _stream_numbers(stream: StreamState) -> str:
     if stream.role in OPTIONAL_ROLES:
         last = f", last {stream.age_s:.0f} s ago" if math.isfinite(stream.age_s) else ""
         return f"{stream.n_samples} received{last}"
-    parts = [_rate_text(stream), f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]
+    rate = _rate_text(stream)
+    parts = [rate] * bool(rate)
+    parts += [f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]
     if stream.overruns:
         parts.append(f"overruns {stream.overruns}")
     return ", ".join(parts)
 
 
 def _rate_text(stream: StreamState) -> str:
+    """Return the measured rate; empty where a stream has none, or it is not known yet."""
+    if math.isnan(stream.measured_sfreq) and stream.sfreq <= 0:
+        return ""
     unit, scale = ("kHz", 1000.0) if stream.sfreq >= 10_000 else ("Hz", 1.0)
-    measured = number(stream.measured_sfreq / scale, "{:.1f}")
+    is_known = math.isfinite(stream.measured_sfreq)
+    measured = f"{stream.measured_sfreq / scale:.1f}" if is_known else ELLIPSIS
     declared = f" of {stream.sfreq / scale:g}" if stream.sfreq > 0 else ""
     return f"{measured}{declared} {unit}"

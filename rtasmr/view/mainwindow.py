@@ -14,7 +14,7 @@ import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from rtasmr.errors import DataError
-from rtasmr.link import LinkError, SnapshotClient
+from rtasmr.link import LinkError, RuntimeGoneError, SnapshotClient
 from rtasmr.snapshot import Command
 from rtasmr.view.help import HelpOverlay
 from rtasmr.view.lights import Level
@@ -303,7 +303,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
                     break
                 wait_s = PORTION_S
         except (LinkError, DataError) as error:
-            self.state.lose_link(str(error))
+            self.state.lose_link(str(error), is_gone=isinstance(error, RuntimeGoneError))
             self._retry_at = now + RETRY_S
         self._watch()
 
@@ -373,7 +373,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         """Detach; the runtime goes on, unless it is to end with the window."""
         self._timer.stop()
         self._unwatch()
-        if self._ends_run and not self._is_end():
+        if self._ends_run and not self._is_end() and not self.state.gone:
             self.told = any(self._ask_runtime(Command.END) for _ in range(END_TRIES))
         self._client.close()
         super().closeEvent(event)

@@ -21,6 +21,7 @@ SYMBOLS = {
     Level.GOOD: "\N{BLACK CIRCLE}",
     Level.CARE: "\N{BLACK UP-POINTING TRIANGLE}",
     Level.BAD: "\N{BLACK SQUARE}",
+    Level.OFF: "\N{WHITE CIRCLE}",
 }
 """Shape as well as colour, so that nobody needs to tell green from red."""
 

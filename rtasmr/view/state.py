@@ -21,8 +21,8 @@ from rtasmr.snapshot import (
     TickRecord,
     modalities_of,
 )
-from rtasmr.types import Cause, Modality, Status
-from rtasmr.view.lights import Level, Light, light_of
+from rtasmr.types import Cause, Modality, Role, Status
+from rtasmr.view.lights import Level, Light, light_of, unknown_light
 from rtasmr.view.tracks import RatingStep, RecordColumns, SegmentMark, reason_word
 from rtasmr.view.wording import DASH, clean, clock_text, number, simulated_words
 
@@ -33,6 +33,8 @@ TREND_POINTS = HISTORY_S  # a reading a second
 PULSE_WINDOW_S = 10.0
 SILENT_S = 2.0
 """A runtime that changes nothing for this long is reported; it should do so ten times a second."""
+TROUBLE_S = 3.0
+"""What to do about a stream is told when it has needed it for this long: at the end of a run all go away."""
 N_OFFSETS = 10
 """Snapshots whose least delay tells the runtime's clock: half a second, for a replay's may run slower."""
 SPANS_S = {"30 s": 30.0, "1 min": 60.0, "2 min": 120.0, "5 min": 300.0, "10 min": 600.0, "all": None}
@@ -97,6 +99,7 @@ class ViewState:
         self._offsets: deque[float] = deque(maxlen=N_OFFSETS)
         self._heard_s = math.nan
         self._link_error = ""
+        self._is_gone = False
         self._forget(Snapshot())
 
     def _forget(self, snapshot: Snapshot) -> None:
@@ -109,6 +112,7 @@ class ViewState:
         self.ppg_times: NDArray[np.float64] = np.empty(0)
         self.ppg_values: NDArray[np.float64] = np.empty(0)
         self.trend: NDArray[np.float64] = np.empty((0, 3))
+        self._troubled_since_s: dict[Role, float] = {}
         self._offsets.clear()
 
     def feed(self, snapshot: Snapshot, clock_s: float) -> None:
@@ -123,7 +127,12 @@ class ViewState:
         if math.isfinite(snapshot.now_s):
             self._offsets.append(clock_s - snapshot.now_s)
         self._heard_s = clock_s
-        self._link_error = ""
+        self._link_error, self._is_gone = "", False
+        self._troubled_since_s = {
+            stream.role: self._troubled_since_s.get(stream.role, clock_s)
+            for stream, light in zip(snapshot.streams, self.lights, strict=True)
+            if light.remedy
+        }
 
     def _add_pulse(self, snapshot: Snapshot) -> None:
         """Add the part of the pulse wave, and the readings, that are new."""
@@ -163,14 +172,20 @@ class ViewState:
         if not known.items() <= self.asked.items():
             self.asked = {**self.asked, **known}
 
-    def lose_link(self, reason: str) -> None:
-        """Note that the runtime cannot be reached; what was drawn stays."""
+    def lose_link(self, reason: str, *, is_gone: bool = False) -> None:
+        """Note that the runtime cannot be reached, or is gone; what was drawn stays."""
         self._link_error = reason
+        self._is_gone = is_gone and not self.over and math.isfinite(self._heard_s)
 
     @property
     def linked(self) -> bool:
         """Whether a runtime answered last time."""
         return not self._link_error and math.isfinite(self._heard_s)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the runtime's process has ended without its last word: it was killed, or crashed."""
+        return self._is_gone
 
     @property
     def over(self) -> bool:
@@ -239,7 +254,7 @@ class ViewState:
 
     def pending(self, clock_s: float) -> tuple[float, float] | None:
         """Return the stretch after the newest tick on which no estimate can exist yet."""
-        if self.newest is None or self.over:
+        if self.newest is None or self.over or self.gone:
             return None
         return self.newest.time_s + 0.5 / FRAME_RATE_HZ, self.now_s(clock_s)
 
@@ -252,9 +267,12 @@ class ViewState:
 
     def banners(self, clock_s: float) -> tuple[Banner, ...]:
         """Return what must not be overlooked, worst first."""
-        alarms, notices = [], []
+        alarms: list[str] = []
+        notices: list[str] = []
         snapshot = self.snapshot
-        if self._link_error:
+        if self.gone:
+            alarms += _last_words(snapshot.recording)
+        elif self._link_error and not self.over:
             alarms.append(f"No runtime: {self._link_error} Trying again.")
         elif not self.over and clock_s - self._heard_s > SILENT_S:
             alarms.append(f"The runtime has said nothing for {clock_s - self._heard_s:.0f} s")
@@ -262,6 +280,7 @@ class ViewState:
             alarms.append(f"The runtime failed: {snapshot.message}")
         if snapshot.recording is not None and snapshot.recording.error:
             alarms.append(f"Recording failed: {snapshot.recording.error}")
+        alarms += self._troubles(clock_s)
         if self.too_slow:
             notices.append(SLOW_WORDS)
         if self.newest is not None and self.newest.outside and not self.over:
@@ -279,6 +298,18 @@ class ViewState:
             *(Banner(Level.CARE, clean(text)) for text in notices),
         )
 
+    def _troubles(self, clock_s: float) -> list[str]:
+        """Return what to do about the streams that have been in need of it for a while."""
+        told = []
+        for stream, light in zip(self.snapshot.streams, self.lights, strict=True):
+            since_s = self._troubled_since_s.get(stream.role, math.inf)
+            if self.over or not light.remedy or clock_s - since_s < TROUBLE_S:
+                continue
+            reason = self.snapshot.message
+            is_said = stream.status is Status.BAD_INPUT and reason.startswith(f"{stream.role} stream")
+            told.append(reason if is_said else f"{light.title}: {light.word}. {light.remedy.capitalize()}")
+        return told
+
     @property
     def headline(self) -> str:
         """What runs, where in which clip."""
@@ -290,12 +321,14 @@ class ViewState:
         held = self.columns.counted(Cause.PAUSED) & (self.columns.segment == self.newest.segment)
         shown_s = (self.newest.tick + int(held[-1]) - int(np.count_nonzero(held))) / FRAME_RATE_HZ
         state = "Paused" if self.paused else "Running"
+        if not self.linked:
+            state = "Gone" if self.gone else "Not connected"
         return clean(f"{state} \N{MIDDLE DOT} {place} \N{MIDDLE DOT} {clock_text(shown_s)}")
 
     @property
     def probability_text(self) -> str:
         """The newest probability, or the word for why there is none."""
-        if self.newest is None:
+        if self.newest is None or self.gone:
             return DASH
         if self.newest.status is Status.OK:
             return number(self.newest.p, "{:.2f}")
@@ -305,13 +338,17 @@ class ViewState:
     def tingles(self) -> bool:
         """Whether the newest probability reaches the threshold."""
         model = self.snapshot.model
-        return self.newest is not None and model is not None and self.newest.p >= model.threshold
+        if self.newest is None or model is None or self.gone:
+            return False
+        return self.newest.p >= model.threshold
 
     def estimate_text(self, clock_s: float) -> str:
         """How old the newest estimate is and what it was made from."""
         age_s = self.age_s(clock_s)
         if self.newest is None or math.isnan(age_s):
             return "no estimate yet"
+        if self.gone:
+            return "no estimate any more"
         if self.newest.status is not Status.OK and self.newest.cause is Cause.PAUSED:
             return "no estimate during a pause"
         if self.newest.status is not Status.OK:
@@ -358,7 +395,9 @@ class ViewState:
 
     @property
     def lights(self) -> tuple[Light, ...]:
-        """One light per stream, as the runtime lists them."""
+        """One light per stream, as the runtime lists them; unknown where it cannot be asked."""
+        if not self.linked and not self.over:
+            return tuple(unknown_light(stream) for stream in self.snapshot.streams)
         cause = self._cause
         return tuple(light_of(stream, cause) for stream in self.snapshot.streams)
 
@@ -397,6 +436,18 @@ class ViewState:
         """Where the recording goes, how long and how big it is."""
         recording = self.snapshot.recording
         return ("off",) if recording is None else _recording_lines(recording)
+
+
+def _last_words(recording: RecordingState | None) -> tuple[str, ...]:
+    """Return what became of a runtime that is gone, and of its recording."""
+    gone = "The session's process is gone: killed, or crashed. It neither predicts nor records any more."
+    if recording is None:
+        return (f"{gone} There was no recording.",)
+    return (
+        gone,
+        f"The recording so far is {recording.path}: 'rtasmr repair' makes a whole file of it, "
+        "'rtasmr report' its page.",
+    )
 
 
 def _programme_text(programme: ProgrammeState) -> str:

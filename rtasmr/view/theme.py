@@ -31,7 +31,8 @@ class Theme:
 
     def of(self, level: Level) -> str:
         """Return the colour of a level."""
-        return {Level.GOOD: self.good, Level.CARE: self.care, Level.BAD: self.bad}[level]
+        colours = {Level.GOOD: self.good, Level.CARE: self.care, Level.BAD: self.bad, Level.OFF: self.rating}
+        return colours[level]
 
 
 LIGHT = Theme(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtasmr.rate import RateMonitor, RateVerdict
+from rtasmr.rate import RateMonitor, RateVerdict, StampRate
 
 
 def feed(monitor: RateMonitor, true_hz: float, stamped_hz: float, seconds: float) -> None:
@@ -35,6 +35,21 @@ def test_rate_is_judged_within_ten_seconds(true_hz: float, stamped_hz: float, ve
     assert monitor.state.verdict is verdict
     assert monitor.state.measured_hz == pytest.approx(true_hz, rel=0.01)
     assert bool(monitor.state.message) is (verdict is not RateVerdict.OK)
+
+
+def test_pictures_have_the_rate_of_their_newest_stamps() -> None:
+    rate = StampRate()
+    assert np.isnan(rate.hz)
+    rate.update(np.arange(25) / 25)
+    assert np.isnan(rate.hz)  # 24 intervals are less than a second
+    rate.update(np.arange(25, 200) / 25)
+    assert rate.hz == pytest.approx(25.0)
+    rate.update(8 + np.arange(60) / 15)  # another film
+    assert rate.hz == pytest.approx(15.0, rel=0.02)
+    rate.update(np.array([60.0]))  # the first after a pause
+    assert np.isnan(rate.hz)
+    rate.update(60 + np.arange(1, 40) / 30)
+    assert rate.hz == pytest.approx(30.0)
 
 
 def test_outage_is_not_a_wrong_rate() -> None:

@@ -274,7 +274,7 @@ def test_replayed_stream_arrives_in_session_time(rng: np.random.Generator) -> No
 def test_pictures_and_markers_arrive_as_they_were(rng: np.random.Generator) -> None:
     pictures = rng.integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
     start_s = pylsl.local_clock()
-    times = start_s + np.array([0.0, 0.04, 0.1])
+    times = start_s + np.array([0.0, 0.04, 1.1])
     with (
         Outlet(picture_spec(source_id=uuid.uuid4().hex)) as picture_outlet,
         Outlet(clip_spec(source_id=uuid.uuid4().hex)) as clip_outlet,
@@ -294,8 +294,10 @@ def test_pictures_and_markers_arrive_as_they_were(rng: np.random.Generator) -> N
             clip_outlet.push_marker("clip_start vid3", start_s + 0.05)
             clip_outlet.push_marker("clip_end vid3 \N{SNOWMAN}", start_s + 1.25)
             seen, marks = read(picture_inlet, 3), read(clip_inlet, 2)
+            rates_hz = (picture_inlet.rate.measured_hz, clip_inlet.rate.measured_hz)
     assert seen.data.dtype == np.uint8
     np.testing.assert_array_equal(seen.data.reshape(pictures.shape), pictures)
+    assert rates_hz == (pytest.approx(2 / 1.1), pytest.approx(1 / 1.2))
     np.testing.assert_array_equal(seen.times, times)
     assert list(marks.data) == ["clip_start vid3", "clip_end vid3 \N{SNOWMAN}"]
     np.testing.assert_array_equal(marks.times, start_s + np.array([0.05, 1.25]))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import drawn_session
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ from rtasmr.snapshot import (
 )
 from rtasmr.types import Role, Status
 from rtasmr.view.state import DEMO_WORDS
+from rtasmr.view.wording import DASH
 
 pytestmark = pytest.mark.gui
 
@@ -367,6 +370,41 @@ def test_closing_detaches(qtbot, window, server):
     assert server.n_clients == 1
     window.close()
     qtbot.waitUntil(lambda: server.n_clients == 0, timeout=10_000)
+
+
+def test_a_runtime_that_is_killed_is_told_with_its_recording(qtbot):
+    """A process of its own serves a session with a recording until SIGKILL; its link file stays."""
+    from rtasmr.view.mainwindow import MainWindow
+
+    script = Path(drawn_session.__file__)
+    command = [sys.executable, str(script), "--history", "60", "--seconds", "600"]
+    served = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        link_file = Path(served.stdout.readline().strip())
+        clock = ManualClock()
+        window = MainWindow(SnapshotClient(link_file), clock=clock, ends_run=True)
+        qtbot.addWidget(window)
+        window.show()
+        qtbot.waitUntil(lambda: _told(window), timeout=30_000)
+    finally:
+        served.kill()
+        served.communicate()
+
+    def is_gone() -> bool:
+        clock.now_s += 1.0  # it tries again once a second
+        window.tick()
+        return window.state.gone
+
+    qtbot.waitUntil(is_gone, timeout=30_000)
+    _lay_out()
+    assert link_file.exists()
+    assert "p007.xdf.part: 'rtasmr repair' makes a whole file of it" in window.banner.text()
+    assert {light.head.text().split(": ")[1] for light in window.panel.lights} == {"unknown"}
+    assert {light.symbol.text() for light in window.panel.lights} == {"○"}
+    assert window.probability.text() == DASH
+    assert window.close()
+    assert window.told  # there is nobody to tell
+    shutil.rmtree(link_file.parent)
 
 
 class TestProcess:

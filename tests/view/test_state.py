@@ -338,6 +338,76 @@ class TestBanners:
         assert texts(state, 1.0) == []
         assert state.linked
 
+    @pytest.mark.parametrize("recording", [RecordingState("/data/p007.xdf.part", 83.9, 4_210_000), None])
+    def test_a_runtime_that_was_killed_is_told_with_its_recording(self, make_record, recording):
+        state = fed(snapshot([make_record(60, 0.7)], recording=recording, streams=(STREAM,)), clock_s=10.0)
+        assert state.tingles
+        state.lose_link("closed", is_gone=True)
+        told = " ".join(texts(state, 10.0))
+        assert told.startswith("The session's process is gone: killed, or crashed.")
+        assert ("/data/p007.xdf.part: 'rtasmr repair'" in told) == (recording is not None)
+        assert ("There was no recording" in told) == (recording is None)
+        assert (state.probability_text, state.tingles, state.pending(10.0)) == (DASH, False, None)
+        assert state.headline.startswith("Gone · clip vid3")
+        assert state.estimate_text(10.0) == "no estimate any more"
+        state.feed(snapshot([make_record(61)], streams=(STREAM,)), 11.0)
+        assert (state.gone, texts(state, 11.0)) == (False, [])
+
+    def test_a_run_that_is_over_is_not_gone(self):
+        state = fed(snapshot(state=RunState.ENDED, streams=(STREAM,)))
+        state.lose_link("closed", is_gone=True)
+        assert (state.gone, texts(state)) == (False, [])
+        assert state.lights[0].level is Level.GOOD
+
+    def test_what_was_never_there_is_not_gone(self):
+        state = ViewState()
+        state.lose_link("no such file.", is_gone=True)
+        assert texts(state) == ["No runtime: no such file. Trying again."]
+
+    @pytest.mark.parametrize(
+        ("fields", "told"),
+        [
+            (
+                {"status": Status.GAP, "age_s": math.nan},
+                "Pulse: lost. Plug the sensor in, or start its source again as it was; "
+                "it is taken up by itself",
+            ),
+            (
+                {"status": Status.STALE, "age_s": 7.0},
+                "Pulse: no data for 7 s. Check the sensor's cable, battery and distance",
+            ),
+            ({"status": Status.BAD_INPUT}, "Pulse: bad input. Check how the sensor sits"),
+            (
+                {"role": Role.RATING, "status": Status.GAP, "age_s": math.nan},
+                "Rating keys: lost. Start its source again as it was; it is taken up by itself",
+            ),
+            ({"role": Role.SOUND, "status": Status.BAD_INPUT}, "Sound: bad input. Check its source"),
+            ({"status": Status.GAP}, None),
+            ({"status": Status.WARMUP}, None),
+        ],
+    )
+    def test_a_stream_in_trouble_says_what_to_do_when_it_lasts(self, fields, told):
+        dead = replace(STREAM, **fields)
+        state = fed(snapshot(streams=(STREAM,)), clock_s=10.0)
+        for clock_s in (11.0, 13.9):
+            state.feed(snapshot(streams=(dead,)), clock_s)
+            assert texts(state, clock_s) == []
+        state.feed(snapshot(streams=(dead,)), 14.0)
+        assert texts(state, 14.0) == ([] if told is None else [told])
+        assert {banner.level for banner in state.banners(14.0)} <= {Level.BAD}
+        state.feed(snapshot(streams=(STREAM,)), 15.0)
+        state.feed(snapshot(streams=(dead,)), 16.0)
+        assert texts(state, 16.0) == []  # another time
+        state.feed(snapshot(streams=(dead,), state=RunState.ENDED), 30.0)
+        assert texts(state, 30.0) == []
+
+    def test_the_runtimes_own_word_on_bad_input_says_more(self):
+        bad = replace(STREAM, status=Status.BAD_INPUT)
+        reason = "ppg stream refused: the header says 100 Hz. Set the rate of the source right."
+        state = fed(snapshot(streams=(bad,), message=reason), clock_s=10.0)
+        state.feed(snapshot(streams=(bad,), message=reason), 13.5)
+        assert texts(state, 13.5) == [reason]
+
     def test_a_runtime_that_says_nothing_is_reported(self):
         state = fed(snapshot(), clock_s=10.0)
         assert texts(state, 11.9) == []
@@ -374,10 +444,22 @@ class TestLights:
         assert light_of(sound).numbers == f"44.1 of 44.1 kHz, lag {DASH}, lost 3"
         picture = replace(STREAM, role=Role.PICTURE, sfreq=0.0, measured_sfreq=29.97)
         assert light_of(picture).numbers == "30.0 Hz, lag 21 ms, lost 3"
+        early = replace(picture, measured_sfreq=math.nan)
+        assert light_of(early).numbers == "lag 21 ms, lost 3"
+        assert light_of(replace(early, sfreq=100.0)).numbers == "… of 100 Hz, lag 21 ms, lost 3"
         keys = replace(STREAM, role=Role.RATING, n_samples=14, age_s=12.3)
         assert light_of(keys).numbers == "14 received, last 12 s ago"
         absent = replace(STREAM, status=Status.ABSENT, name="")
         assert (light_of(absent).name, light_of(absent).numbers) == (DASH, "not found on the network")
+
+
+def test_nobody_knows_the_lights_of_a_runtime_that_does_not_answer():
+    keys = replace(STREAM, role=Role.RATING, name="keys")
+    state = fed(snapshot(streams=(STREAM, keys)))
+    state.lose_link("no answer")
+    assert {light.level for light in state.lights} == {Level.OFF}
+    assert {(light.word, light.numbers) for light in state.lights} == {("unknown", "")}
+    assert [light.name for light in state.lights] == ["pulse", "keys"]
 
 
 def test_foreign_text_stays_on_one_short_line():
