@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -29,11 +29,15 @@ from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
 from rtasmr.modelstore import find_model
 from rtasmr.presentation import Presentation
+from rtasmr.recorded_features import features_spec
 from rtasmr.recorder import Recorder
+from rtasmr.recording_room import bytes_per_hour, room_words
 from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
+from rtasmr.stream_events import Joined
+from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC
 from rtasmr.timing import TickTimer
 from rtasmr.types import Role
 from rtasmr.xdf_file import check_target
@@ -98,6 +102,7 @@ def run_live(
             header = {} if presentation is None else presentation.header
             recorder = Recorder(Path(config.record), {**header, **recording_header(config, model.card)})
             say(f"recording to {recorder.snapshot().path}")
+            _tell_room(config, joined, model, say)
         store = SnapshotStore()
         about = _about(presentation, recorder)
         server = stack.enter_context(
@@ -166,6 +171,16 @@ def settle_garbage(stack: ExitStack) -> None:
 def attach_line(server: SnapshotServer) -> str:
     """Return the command that opens a window on a running runtime."""
     return f"rtasmr window {server.label}"
+
+
+def _tell_room(
+    config: LiveConfig, joined: Sequence[Joined], model: ServedModel, say: Callable[[str], None]
+) -> None:
+    """Say so where the disk will soon be full of the recording."""
+    inputs = [j.spec for j in joined if config.record_raw or j.role not in (Role.SOUND, Role.PICTURE)]
+    per_frame = (features_spec(model.spec), model.output_spec(), LATENCY_SPEC, DISTANCE_SPEC)
+    if words := room_words(Path(config.record).parent, bytes_per_hour(inputs, per_frame)):
+        say(words)
 
 
 def _about(presentation: Presentation | None, recorder: Recorder | None) -> str:

@@ -18,6 +18,7 @@ from rtasmr import lslconfig
 from rtasmr.discovery import SETTLE_S, FoundStream, Query, Resolver, printable
 from rtasmr.errors import ConfigError, RtasmrError, StreamError, StreamLostError
 from rtasmr.recorder import Recorder
+from rtasmr.recording_room import bytes_per_hour, room_words
 from rtasmr.tap import OPEN_TIMEOUT_S, Tap
 from rtasmr.types import StreamSpec
 from rtasmr.xdf_file import check_target
@@ -269,6 +270,8 @@ def record_streams(
         for found in finder.left_out.values():
             say(f"not recorded: {found}; --record-raw records sound and pictures")
         say(f"recording to {recorder.snapshot().path}")
+        if words := room_words(Path(config.out).parent, bytes_per_hour(tap.spec for tap in taps)):
+            say(words)
         for tap in taps:
             streams.join(tap)
         _run(streams, finder, config, stop, status)

@@ -32,6 +32,7 @@ FILE_FILTER = (
 )
 SEARCH, SEARCHING = "Search &Bluetooth", "Searching ..."
 CHECK, STOP_CHECK = "&Check the pulse (10 s)", "Stop the &check"
+COMMAND, RUNNING_COMMAND = "The same as a command line:", "What runs, as a command line:"
 REPORT, REPORTING = "Ma&ke its page", "Making it ..."
 
 
@@ -217,11 +218,13 @@ class RecordingForm(Form):
         self.browse.setAccessibleName("Choose the folder")
         self.consent = QtWidgets.QCheckBox("The person has &given consent")
         self.next_file = plain_label()
+        self.room = ProblemLabel(theme)
         self.add_wide(self.record)
         self.add_row("F&older", self.folder, self.browse)
         self.add_row("Participan&t", self.code)
         self.grid.addWidget(self.consent, self.grid.rowCount(), 1, 1, 2)
         self.add_wide(self.next_file)
+        self.add_wide(self.room)
         self.add_wide(self.problem)
         self.record.clicked.connect(lambda on: self._tell(record=on))
         self.folder.textEdited.connect(lambda text: self._tell(folder=_whole(text)))
@@ -239,6 +242,7 @@ class RecordingForm(Form):
         _set_text(self.code, choice.participant)
         self.consent.setChecked(choice.consent)
         self.next_file.setText(state.recording_text)
+        self.room.show_problem(state.room_text)
         self.problem.show_problem(state.problem_of("participant", "folder"))
 
     def _browse(self) -> None:
@@ -266,8 +270,8 @@ class RunForm(Form):
         self.report_button = wide_button(REPORT, REPORTING)
         self.verdict, self.page_verdict = VerdictLabel(theme), VerdictLabel(theme)
         self.page_verdict.text.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-        name = QtWidgets.QLabel("The same as a command line:")
-        self.grid.addWidget(name, 0, 0, 1, 2)
+        self.command_name = QtWidgets.QLabel()
+        self.grid.addWidget(self.command_name, 0, 0, 1, 2)
         self.grid.addWidget(self.copy, 0, 2)
         self.add_wide(self.command)
         row = QtWidgets.QHBoxLayout()
@@ -286,6 +290,7 @@ class RunForm(Form):
 
     def show_state(self, state: StartState, *, error: str) -> None:
         """Show what would run, what runs, and what ran."""
+        self.command_name.setText(RUNNING_COMMAND if state.is_running else COMMAND)
         if self.command.toPlainText() != state.command:
             self.command.setPlainText(state.command)
         self.copy.setEnabled(bool(state.command))

@@ -219,17 +219,17 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             save_choice(choice, self._settings)
         except DataError as error:
             self._error = str(error)  # the run goes on without
-        recording = choice.recording
+        recording, words = choice.recording, choice.words()
         try:
             if recording is not None:
                 recording.parent.mkdir(parents=True, exist_ok=True)
-            self._run = Run(choice.words())
+            self._run = Run(words)
         except OSError as error:
             self._error = (
                 f"It cannot be started: {error.strerror} ({error.filename}). Free space or check its rights."
             )
         else:
-            self.state.progress = self._run.progress()
+            self.state.begin_run(words, recording, self._run.progress())
             if not self.state.is_making:  # what was told is of the recording before
                 self.state.making = None
         self.redraw()

@@ -11,6 +11,7 @@ from typing import Any
 from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.probing import Finding
 from rtasmr.questions import Question
+from rtasmr.recording_room import USUAL_BYTES_PER_HOUR, room_words
 from rtasmr.start.choice import Choice, Problem, Shown, command_line, problems_of
 from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
@@ -145,6 +146,7 @@ class StartState:
         self.choice = choice
         self.check: Check | None = None
         self.progress: Progress | None = None
+        self._started: tuple[list[str], Path | None] = ([], None)
         self.making: PageMaking | None = None
         self.looking: set[Kind] = set()
         self.displays: tuple[Offer, ...] = ()
@@ -191,7 +193,9 @@ class StartState:
 
     @property
     def command(self) -> str:
-        """The command line that the start button stands for; empty while something is to be mended."""
+        """The command line that runs, or that the start button stands for; empty while it is to be mended."""
+        if self.is_running:
+            return command_line(self._started[0])
         return "" if self.problems else command_line(self.choice.words())
 
     @property
@@ -216,11 +220,25 @@ class StartState:
 
     @property
     def recording_text(self) -> str:
-        """Which file the next run writes."""
+        """Which file is written, or which one the next run writes."""
+        if self.is_running:
+            recording = self._started[1]
+            return "Nothing is kept." if recording is None else f"Recording to {recording.name}"
         if not self.choice.record:
             return "Nothing is kept."
         recording = self.choice.recording
         return "" if recording is None else f"Next file: {recording.name}"
+
+    @property
+    def room_text(self) -> str:
+        """Whether the disk has too little room for the recording; empty where it has enough."""
+        if not self.choice.record or not Path(self.choice.folder).is_absolute():
+            return ""
+        try:
+            words = room_words(Path(self.choice.folder), USUAL_BYTES_PER_HOUR)
+        except OSError as error:
+            return clean(f"The room on the disk is not known: {error.strerror}.", 300)
+        return words[:1].upper() + words[1:]
 
     # What was found
 
@@ -337,6 +355,11 @@ class StartState:
         return Verdict(Level.GOOD, clean("Good: " + "; ".join(fact for fact in facts if fact)))
 
     # The run
+
+    def begin_run(self, words: Sequence[str], recording: Path | None, progress: Progress) -> None:
+        """Follow a run that was started with these words, and writes this file."""
+        self._started = (list(words), recording)
+        self.progress = progress
 
     @property
     def is_running(self) -> bool:

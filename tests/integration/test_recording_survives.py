@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tiny_home, small_disk, p
     ]
     assert "No space left on device; free space or choose another folder" in error
     assert "Traceback" not in error
+    # Told at the start already, once: features and ticks alone are some 100 MB an hour.
+    assert error.count("only 0 MB are free where this is recorded, and an hour takes about 1") == 1
+    assert error.index("only 0 MB are free") < error.index("No space left on device")
     (part,) = small_disk.iterdir()
     assert part.name == "s.xdf.part"
     (pulse,) = (s for s in pyxdf.load_xdf(part)[0] if s["info"]["name"] == ["rtasmr-ppg"])
@@ -72,3 +76,15 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tiny_home, small_disk, p
     stamps = pulse["time_stamps"]
     assert stamps[-1] - stamps[0] == pytest.approx(account["recording"]["seconds"], abs=1.0)
     np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+
+
+def test_a_recording_without_a_model_says_how_long_a_small_disk_lasts(small_disk, person) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "rtasmr", "record", small_disk / "r.xdf", "--duration", "0.5", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "only 0 MB are free where this is recorded" in done.stderr
+    assert "Free space, or record to another disk." in done.stderr

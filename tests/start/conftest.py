@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,20 @@ from rtasmr.start.state import StartState
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(autouse=True)
+def set_free_bytes(monkeypatch) -> Callable[[int], None]:
+    """Say how much is free on the disk, which is plenty otherwise: ``set_free_bytes(10**8)``."""
+
+    def say(n_bytes: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**13, 0, n_bytes))
+
+    say(10**12)
+    return say
 
 
 @pytest.fixture

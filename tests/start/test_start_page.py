@@ -364,6 +364,29 @@ def test_stop_asks_the_run_to_end(qtbot, page):
     assert not page.runs.stop_button.isEnabled()
 
 
+def test_what_runs_is_named_as_such(page):
+    page.state.choose(shown=Shown.ELSEWHERE)
+    page.redraw()
+    assert page.runs.command_name.text() == "The same as a command line:"
+    before = page.runs.command.toPlainText()
+
+    page.state.begin_run(page.state.choice.words(), page.state.choice.recording, StandingRun().progress())
+    page.state.choose(record=False)
+    page.redraw()
+
+    assert page.runs.command_name.text() == "What runs, as a command line:"
+    assert page.runs.command.toPlainText() == before
+    assert page.recording.next_file.text() == "Recording to session_001.xdf"
+
+
+def test_a_disk_that_is_nearly_full_is_told_where_the_folder_is(page, set_free_bytes):
+    assert not page.recording.room.isVisible()
+    set_free_bytes(10**8)
+    page.redraw()
+    assert page.recording.room.isVisible()
+    assert "100 MB are free" in page.recording.room.text()
+
+
 def test_a_helper_that_dies_leaves_its_word(qtbot, page, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
 

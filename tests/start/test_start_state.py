@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,48 @@ def test_a_run_is_followed_to_its_end(state):
     assert state.run_text.text == f"{told}. No pulse came"
     assert (state.run_text.level, state.run_text.fix) == (Level.CARE, "")
     assert state.recordings == (Path("/d/P01_001.xdf"),)
+
+
+def test_the_command_that_runs_stands_while_it_runs(state, tmp_path):
+    state.choose(ppg="simulated", record=True, folder=str(tmp_path), participant="P07")
+    words, recording = state.choice.words(), state.choice.recording
+    started = state.command
+    assert started.endswith(f"--record {recording} --participant P07")
+    state.begin_run(words, recording, Progress("starting"))
+    recording.with_name(f"{recording.name}.part").touch()  # as the recorder does
+    state.choose(ppg="", participant="")
+    assert (state.command, state.recording_text) == (started, "Recording to P07_001.xdf")
+    state.choose(participant="../x")  # to be mended for the next one
+    assert state.command == started
+
+    state.choose(participant="P07")
+    state.progress = Progress("bye", {}, 0, {})
+    assert state.recording_text == "Next file: P07_002.xdf"
+    assert "P07_002.xdf" in state.command
+
+    state.begin_run(["live"], None, Progress(""))
+    assert (state.command, state.recording_text) == ("rtasmr live", "Nothing is kept.")
+
+
+def test_a_disk_that_is_nearly_full_is_told_and_keeps_from_nothing(state, tmp_path, set_free_bytes):
+    state.choose(ppg="simulated", record=True, folder=str(tmp_path / "not made yet"))
+    assert state.room_text == ""
+    set_free_bytes(250_000_000)
+    assert state.room_text.startswith("Only 250 MB are free where this is recorded, and an hour takes about")
+    assert state.can_start
+    state.choose(record=False)
+    assert state.room_text == ""
+    state.choose(record=True, folder="")
+    assert state.room_text == ""
+
+
+def test_a_disk_that_cannot_be_asked_is_told(state, tmp_path, monkeypatch):
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    state.choose(record=True, folder=str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", refuse)
+    assert state.room_text == "The room on the disk is not known: Permission denied."
 
 
 @pytest.mark.parametrize(
