@@ -51,7 +51,7 @@ def print_viewers(account: dict[str, Any]) -> None:
         f"duplicates {account['duplicates']}" + (f"; a tick of all [ms]: {took}" if took else "")
     )
     for code, told in account["viewers"].items():
-        parts = [", ".join(f"{name} {n}" for name, n in told["status"].items()) or "no tick"]
+        parts = [", ".join(f"{name} {n}" for name, n in told["reasons"].items()) or "no tick"]
         parts += [f"{role} lost {n} x" for role, n in told["interruptions"].items()]
         parts += [f"pulse {_pulse_line(told['pulse'])}"] if told["pulse"] is not None else []
         if told["samples"]["skipped_ticks"]:
@@ -65,7 +65,7 @@ def print_account(account: dict[str, Any]) -> None:
     """Print the account of a run for people."""
     typer.echo(
         f"ticks: {account['ticks']}, missing {account['missing']}, duplicates {account['duplicates']}; "
-        + ", ".join(f"{name} {n}" for name, n in account["status"].items())
+        + ", ".join(f"{name} {n}" for name, n in account["reasons"].items())
     )
     for key, name in (
         ("latency_ms", "publish latency"),

@@ -434,7 +434,7 @@ class Engine:
         published = pylsl.local_clock()
         for text in self._overload.push(prediction.time_s, prediction.cause):
             self.record_incident(text)
-        self.tally.count(prediction.segment, prediction.tick, prediction.status)
+        self.tally.count(prediction)
         needed = math.nan if frame is None else timebase.from_session(newest_needed(frame, self._lookahead_s))
         if frame is not None:
             self.lag_s = published - needed
@@ -443,7 +443,7 @@ class Engine:
             self.lag_s = math.nan
         elif is_fresh:
             self.tally.publish.add(published - needed)
-            self.tally.age.add(published - tick_lsl)
+            self.tally.age.add(age_s)  # as it was published and recorded
             if timing is not None:
                 stages_ms = 1000 * self.tally.stages.add(needed, timing, published)
                 stamp = np.array([prediction.time_s])

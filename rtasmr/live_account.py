@@ -58,6 +58,7 @@ def _ticks(engine: Engine, model: ServedModel, store: SnapshotStore) -> dict[str
     return {
         "ticks": tally.ticks,
         "status": dict(tally.status),
+        "reasons": dict(tally.reasons),
         "missing": tally.missing,
         "duplicates": tally.duplicates,
         "outside": tally.outside,

@@ -11,14 +11,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rtasmr.declared import is_simulated
 from rtasmr.errors import DataError
 from rtasmr.grid import FRAME_RATE_HZ
+from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.recorded_health import health_of
 from rtasmr.recorded_ticks import ticks_of
 from rtasmr.session import Recording, read_xdf
 from rtasmr.snapshot import TickRecord, modalities_of
 from rtasmr.stream_specs import TINGLE_NAME
+from rtasmr.tally import reason_of
+from rtasmr.types import Role
 from rtasmr.view.figure import draw_tinglegram
 
 SUMMARY_FILE = "summary.json"
@@ -57,6 +61,8 @@ class Account:
         How many frames after a tick the model looks at.
     is_over : bool
         Whether the last segment ended with its records; in a recording that broke off it did not.
+    simulated : tuple of Role
+        What the recording says is of no person: see `simulated_roles`.
     """
 
     source: str
@@ -70,6 +76,7 @@ class Account:
     questions: Mapping[str, Question] = field(default_factory=dict)
     lookahead: int = 0
     is_over: bool = True
+    simulated: tuple[Role, ...] = ()
 
     def summary(self) -> dict[str, object]:
         """Return counts, and the moments of highest and lowest probability."""
@@ -87,6 +94,8 @@ class Account:
             "warnings": list(self.warnings),
             "ticks": len(self.records),
             "status": dict(Counter(r.status.name.lower() for r in self.records)),
+            "reasons": dict(Counter(reason_of(r.status, r.cause) for r in self.records)),
+            "simulated": list(self.simulated),
             **extremes,
             **self.health,
         }
@@ -131,8 +140,17 @@ def account_of(recording: Recording) -> Account:
         questions=questions_of(stream.spec for stream in recording.streams),
         lookahead=lookahead,
         is_over=recording.complete,
+        simulated=simulated_roles(recording),
         health=health_of(recording),
     )
+
+
+def simulated_roles(recording: Recording) -> tuple[Role, ...]:
+    """Return which of the recorded streams say that they are of no person: the pulse, the ratings."""
+    said = [stream.spec for stream in recording.streams if is_simulated(stream.spec)]
+    rating = DEFAULT_QUERIES[Role.RATING].name
+    found = {Role.PPG: any(s.stype == "PPG" for s in said), Role.RATING: any(s.name == rating for s in said)}
+    return tuple(role for role, is_found in found.items() if is_found)
 
 
 def prepare_folder(out: Path, source: str) -> None:

@@ -20,7 +20,6 @@ from scipy.stats import rankdata
 
 from rtasmr.declared import has_exact_stamps, is_simulated
 from rtasmr.grid import FRAME_RATE_HZ, ON_TICK_TOLERANCE_S
-from rtasmr.query import DEFAULT_QUERIES
 from rtasmr.questions import Question, question_of, questions_of
 from rtasmr.recorded_causes import pauses_of
 from rtasmr.session import RecordedStream
@@ -208,14 +207,6 @@ def _settings(header: Mapping[str, str]) -> dict[str, object]:
     except (ValueError, RecursionError):  # no settings, or damaged: nothing is known
         return {}
     return settings if isinstance(settings, dict) else {}
-
-
-def simulated_roles(session: Session) -> frozenset[Role]:
-    """Return of what the recorded streams say that it is of no person: the pulse, the ratings."""
-    said = [stream.spec for stream in session.recording.streams if is_simulated(stream.spec)]
-    rating = DEFAULT_QUERIES[Role.RATING].name
-    found = {Role.PPG: any(s.stype == "PPG" for s in said), Role.RATING: any(s.name == rating for s in said)}
-    return frozenset(role for role, is_found in found.items() if is_found)
 
 
 def streams_of(session: Session) -> tuple[StreamFacts, ...]:

@@ -24,7 +24,6 @@ from rtasmr.session_facts import (
     clips_of,
     is_held,
     median,
-    simulated_roles,
     sound_delay_of,
     streams_of,
 )
@@ -123,7 +122,7 @@ def _silent(_what: str, _share: float) -> None:
 def notices_of(session: Session, account: Account) -> list[str]:
     """Return what everybody who looks at the session must be told first."""
     notices = model_notices(account.demo, account.warnings)
-    told = simulated_words(simulated_roles(session))
+    told = simulated_words(account.simulated)
     notices += [told] * bool(told)
     notices += losses(session, account.records)
     if not session.complete:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rtasmr.latency import DRAW, Durations, Percentiles, StageDurations
 from rtasmr.snapshot import LatencyState, StageState
-from rtasmr.types import Segment, Status
+from rtasmr.types import Cause, Prediction, Status
 
 AGE_TICKS = 10
 """The age of an estimate is that of the last second."""
@@ -23,6 +23,8 @@ class Tally:
     outside: int = 0
     """Ticks whose features lie outside what the model was trained on."""
     status: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """As ``status``, but with the ticks that lack their data for a known cause under the name of that."""
     publish: Durations = field(default_factory=Durations)
     compute: Durations = field(default_factory=Durations)
     age: Durations = field(default_factory=Durations)
@@ -42,12 +44,19 @@ class Tally:
             tuple(StageState(name, s.p50, s.p99, s.max) for name, s in stages.items()),
         )
 
-    def count(self, segment: Segment, tick: int, status: Status) -> None:
+    def count(self, prediction: Prediction) -> None:
         """Count one record; ticks of a segment must come as 0, 1, 2, ..."""
+        segment, tick = prediction.segment.index, prediction.tick
         self.ticks += 1
-        self.status[status.name.lower()] += 1
+        self.status[prediction.status.name.lower()] += 1
+        self.reasons[reason_of(prediction.status, prediction.cause)] += 1
         last_segment, last_tick = self._last
-        expected = last_tick + 1 if segment.index == last_segment else 0
+        expected = last_tick + 1 if segment == last_segment else 0
         self.missing += max(0, tick - expected)
         self.duplicates += tick < expected
-        self._last = (segment.index, tick)
+        self._last = (segment, tick)
+
+
+def reason_of(status: Status, cause: Cause) -> str:
+    """Return the name of why a tick has no probability, or ``ok``: the cause, where one is known."""
+    return status.name.lower() if status is Status.OK or cause is Cause.NONE else cause.value

@@ -13,7 +13,7 @@ from rtasmr.errors import DataError
 from rtasmr.questions import Question
 from rtasmr.report import Account, prepare_folder, write_account
 from rtasmr.snapshot import TickRecord
-from rtasmr.types import Status
+from rtasmr.types import Cause, Role, Status
 
 
 def record(tick: int, p: float, status: Status = Status.OK) -> TickRecord:
@@ -38,6 +38,15 @@ def test_summary_counts_and_names_the_extremes():
     assert summary["highest"] == {"clip": "vid3", "clip_time_s": 5.1, "p": 0.75}
     assert summary["lowest"] == {"clip": "vid3", "clip_time_s": 5.0, "p": 0.25}
     assert (summary["demo"], summary["warnings"]) == (True, ["squints"])
+    assert (summary["reasons"], summary["simulated"]) == ({"ok": 2, "gap": 1}, [])
+
+
+def test_the_summary_calls_a_pause_a_pause_and_a_simulated_pulse_simulated():
+    held = [replace(record(k, math.nan, Status.GAP), cause=Cause.PAUSED) for k in (53, 54)]
+    summary = replace(ACCOUNT, records=(*ACCOUNT.records, *held), simulated=(Role.PPG,)).summary()
+    assert summary["status"] == {"ok": 2, "gap": 3}
+    assert summary["reasons"] == {"ok": 2, "gap": 1, "paused": 2}
+    assert json.loads(json.dumps(summary))["simulated"] == ["ppg"]
 
 
 def test_the_table_leaves_a_missing_probability_empty(tmp_path):

@@ -22,7 +22,8 @@ def account(samples: dict[str, object]) -> dict[str, object]:
         "ticks": 60,
         "missing": 0,
         "duplicates": 0,
-        "status": {"warmup": 50, "ok": 10},
+        "status": {"warmup": 50, "ok": 7, "gap": 3},
+        "reasons": {"warmup": 50, "ok": 7, "paused": 3},
         **dict.fromkeys(("latency_ms", "compute_ms", "age_ms"), figures),
         "stages_ms": {},
         "pulse": None,
@@ -52,7 +53,7 @@ def test_what_was_not_used_is_told_in_words(found, line, capsys):
 
 def test_nothing_is_said_where_everything_was_used(capsys):
     print_account(account(NONE))
-    assert capsys.readouterr().out == "ticks: 60, missing 0, duplicates 0; warmup 50, ok 10\n"
+    assert capsys.readouterr().out == "ticks: 60, missing 0, duplicates 0; warmup 50, ok 7, paused 3\n"
 
 
 def test_a_remark_names_the_viewers_that_it_is_about():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from contextlib import closing
@@ -70,8 +71,9 @@ def recorded(tmp_path):
         rows[:, 4] = np.tile(k, 3)
         rows[:, 5] = np.where(in_clip < 5, Status.WARMUP, Status.OK)
         rows[:, 6] = 0b111
+        rows[199, 3] = 0.3  # at the end of a clip, which nothing waits for
         add(tingle_spec("m", True, 10, 200, 0.5, ("squints <i>",)), times, rows)
-        add(LATENCY_SPEC, times[:2], np.full((2, 6), 2.0, np.float32))
+        add(LATENCY_SPEC, times[50:199], np.full((149, 6), 2.0, np.float32))
         seconds = np.arange(100.0, 175.0)
         readings = np.column_stack([60 + np.zeros(75), np.full(75, 0.8), np.zeros(75)])
         readings[10:14] = [NAN, 0.1, 32]
@@ -89,6 +91,15 @@ def recorded(tmp_path):
         ]
         add(INCIDENTS_SPEC, [120.2, 120.3, 120.4, 120.5], incidents)
     return path
+
+
+def test_the_summary_has_the_figures_of_the_account_of_the_run(recorded, tmp_path):
+    """The age is that of the ticks whose latency was measured: not of those that end a clip."""
+    write_session(recorded, tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["age_ms"] == {"p50": 1100.0, "p99": 1100.0, "max": 1100.0}
+    assert summary["latency_ms"]["p50"] == 12.0
+    assert (summary["reasons"], summary["simulated"]) == ({"warmup": 150, "ok": 450}, ["ppg"])
 
 
 def test_the_page_tells_the_delay_of_the_sound(recorded, tmp_path):
