@@ -149,8 +149,19 @@ def _conclude(out: Path, account: dict[str, Any], seconds: float) -> None:
         f"  Tinglegram   {out / 'tinglegram' / 'tinglegram.png'}\n"
         f"  recording    {account['files'][0]}\n"
         f"  model        {out / 'models' / MODEL_ID}, installed: 'rtasmr live' takes it until there is a "
-        "real one"
+        "real one\n"
+        f"  next         '{start_command()}': a viewing of your own, with a simulated pulse and a video of "
+        f"{out / 'study' / 'stim'}"
     )
+
+
+def start_command() -> str:
+    """Return what starts the start page here: after `make demo` the shell is outside of the environment."""
+    if shutil.which("rtasmr") is not None:
+        return "rtasmr start"
+    script = Path(sys.executable).with_name("rtasmr")
+    is_near = script.is_relative_to(Path.cwd())
+    return f"{script.relative_to(Path.cwd()) if is_near else script} start"
 
 
 def _judged(account: dict[str, Any]) -> str:

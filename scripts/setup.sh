@@ -43,6 +43,7 @@ if command -v dpkg-query >/dev/null; then
   done
   if [ "${#missing[@]}" -gt 0 ]; then
     install=(apt-get install -y --no-install-recommends "${missing[@]}")
+    say "set-up 1/3: ${#missing[@]} Debian packages for windows and sound, about a minute"
     if [ "$(id -u)" -eq 0 ]; then
       apt-get update -q && DEBIAN_FRONTEND=noninteractive "${install[@]}"
     elif sudo -n true 2>/dev/null; then
@@ -84,7 +85,13 @@ if [ "$(uname -s)" = Linux ] && [ ! -x .venv/bin/rtasmr ]; then
   [ -z "$option" ] || pip_options+=("$option")
 fi
 
+say "set-up 2/3: Python's own environment in .venv, some seconds"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+if [ -x .venv/bin/rtasmr ]; then
+  say "set-up 3/3: bringing the libraries in .venv up to date, up to a minute"
+else
+  say "set-up 3/3: the libraries, up to 3.5 GB to load and most of it torch: two to ten minutes in which pip says nothing"
+fi
 .venv/bin/python -m pip install "${pip_options[@]}" -e '.[offline,sensors,cluster,test,lint]'
 touch .venv/.ready
 say "ready: .venv"
