@@ -43,6 +43,12 @@ from rtasmr.types import Role
 from rtasmr.xdf_file import check_target
 
 WINDOW_CLOSE_S = 1.5
+_BUTTONS = {
+    Command.PAUSE: "Pause",
+    Command.RESUME: "Go on",
+    Command.SKIP: "Next",
+    Command.STOP: "Stop",
+}
 
 
 def run_live(
@@ -106,7 +112,7 @@ def run_live(
         store = SnapshotStore()
         about = _about(presentation, recorder)
         server = stack.enter_context(
-            SnapshotServer(store, on_command=_commands(end, presentation), about=about)
+            SnapshotServer(store, on_command=commands(end, presentation, say), about=about)
         )
         outlet = stack.enter_context(Outlet(model.output_spec()))
         engine = Engine(
@@ -231,13 +237,17 @@ def end_on_signals(end: RunEnd, stack: ExitStack) -> None:
         stack.callback(signal.signal, number, previous)
 
 
-def _commands(end: RunEnd, presentation: Presentation | None) -> Callable[[Command, int], object]:
-    """Return what takes the commands of windows."""
+def commands(
+    end: RunEnd, presentation: Presentation | None, say: Callable[[str], None]
+) -> Callable[[Command, int], object]:
+    """Return what takes the commands of windows, and says them as they are called there."""
 
     def obey(command: Command, step: int) -> None:
         if command is Command.END:
+            say("the Tinglegram was closed: the run ends")
             end.request()
         elif presentation is not None:
+            say(f"pressed in the Tinglegram: {_BUTTONS[command]}")
             presentation.command(command, step)
 
     return obey

@@ -221,7 +221,7 @@ class SnapshotServer(Closing):
         if request.drawn_s is not None and 0.0 <= request.drawn_s <= MAX_DRAWN_S:
             self._store.note_drawn(request.drawn_s)
         if request.command is not None and self._on_command is not None:
-            logger.info("a window asks: %s", request.command)
+            logger.debug("a window asks: %s", request.command)
             self._on_command(request.command, request.step)
         if request.hold_s > 0.0:
             self._store.wait(

@@ -1,4 +1,4 @@
-"""What was mistyped is told before anything slow begins."""
+"""What a run says: what was mistyped before anything slow begins, and what was pressed in its window."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import threading
 import pytest
 
 from rtasmr.config import LiveConfig
+from rtasmr.ending import RunEnd
 from rtasmr.errors import ConfigError, DataError
-from rtasmr.live import run_live
+from rtasmr.live import commands, run_live
+from rtasmr.presentation import Presentation
 from rtasmr.record import RecordConfig, record_streams
+from rtasmr.snapshot import Command
 from rtasmr.types import Role
 
 
@@ -44,3 +47,28 @@ def test_where_nothing_can_be_recorded_is_told_before_anybody_waits(monkeypatch,
     with pytest.raises(DataError, match=match):
         record_streams(RecordConfig(out=out), threading.Event(), say=fail, status=fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_pressed_in_the_window_is_said_and_passed_on():
+    asked: list[tuple[Command, int]] = []
+    said: list[str] = []
+    presentation = Presentation(
+        wait_end=fail, ask_end=fail, command=lambda *given: asked.append(given), follow=fail
+    )
+    end = RunEnd()
+    obey = commands(end, presentation, said.append)
+    for command, step in ((Command.PAUSE, 0), (Command.RESUME, 0), (Command.SKIP, 3), (Command.STOP, 0)):
+        obey(command, step)
+    assert asked == [(Command.PAUSE, 0), (Command.RESUME, 0), (Command.SKIP, 3), (Command.STOP, 0)]
+    assert said == [f"pressed in the Tinglegram: {name}" for name in ("Pause", "Go on", "Next", "Stop")]
+    assert not end.stop.is_set()
+    obey(Command.END, 0)
+    assert said[4:] == ["the Tinglegram was closed: the run ends"]
+    assert end.stop.is_set()
+
+
+def test_a_run_with_no_session_has_nothing_to_pause():
+    said: list[str] = []
+    obey = commands(RunEnd(), None, said.append)
+    obey(Command.PAUSE, 0)
+    assert said == []
