@@ -12,6 +12,7 @@ import typer
 
 from rtasmr.console import final_account
 from rtasmr.errors import DataError
+from rtasmr.stopped import stop_words
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,8 @@ def _player_line(player: dict[str, Any]) -> str:
     words += [f"late {player['pictures_late']}"]
     words += [f"pauses {player['pauses']}"] * bool(player["pauses"])
     words += [f"skipped {' '.join(skipped)}"] * bool(skipped)
+    if stop := player.get("stopped"):
+        words += [stop_words(stop)]
     sound = player["sound"]
     words += ["no sound" if sound is None else f"sound broke off {sound['underflows_heard']} x"]
     return ", ".join(words)

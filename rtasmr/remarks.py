@@ -8,6 +8,7 @@ from typing import Any
 
 from rtasmr.config import LiveConfig
 from rtasmr.features.spec import SOUND_SFREQ
+from rtasmr.stopped import STOPPED
 from rtasmr.types import Role
 
 DROPPED = "dropped"
@@ -112,8 +113,10 @@ def overload_words(n_ticks: int, n_all: int) -> list[str]:
     return [f"{n_ticks} of {n_all} ticks ({100 * n_ticks / n_all:.0f} %) are without a probability for that"]
 
 
-def player_incidents(player: Mapping[str, Any] | None, failure: str = "") -> list[str]:
-    """Return what the recording is to say of the player: pictures and sound that are missing, or its death.
+def player_incidents(
+    player: Mapping[str, Any] | None, failure: str = "", stop: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return what the recording is to say of the player: what is missing, where it was stopped, or its death.
 
     Parameters
     ----------
@@ -121,6 +124,8 @@ def player_incidents(player: Mapping[str, Any] | None, failure: str = "") -> lis
         Its account; None where it left none.
     failure : str
         Why it ended early; empty where it did not.
+    stop : mapping or None
+        Where it was stopped, see `rtasmr.stopped`; None where all was shown.
     """
     if not player:
         early = {"stream": "player", "what": EARLY, "reason": failure}
@@ -131,4 +136,6 @@ def player_incidents(player: Mapping[str, Any] | None, failure: str = "") -> lis
     n_times, late_s = _broken(player)
     if broken_words(n_times, late_s):
         told.append({"what": BROKEN, "times": n_times, "late_s": round(late_s, 3)})
+    if stop is not None:
+        told.append({"what": STOPPED, **stop})
     return [json.dumps({"stream": "player", **content}) for content in told]

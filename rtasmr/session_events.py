@@ -21,6 +21,7 @@ from rtasmr.remarks import (
 )
 from rtasmr.session_facts import asked_for_pulse
 from rtasmr.snapshot import TickRecord
+from rtasmr.stopped import STOPPED, stop_words
 from rtasmr.tables import Session
 from rtasmr.types import Cause, Status
 
@@ -68,6 +69,12 @@ def losses(session: Session, records: Sequence[TickRecord]) -> list[str]:
     return [*told, *slow_words([*slow, *overload_words(n_slow, len(records))])]
 
 
+def stop_told(session: Session) -> str:
+    """Return where the viewing was stopped before its end, in words; empty if that is not recorded."""
+    contents = (_content(text) for _, text in _incidents(session))
+    return next((stop_words(content) for content in contents if content.get("what") == STOPPED), "")
+
+
 def is_slow(record: TickRecord) -> bool:
     """Whether a tick has no probability since the computer did not keep up."""
     return record.cause is Cause.OVERLOAD and record.status is not Status.OK
@@ -106,6 +113,8 @@ def _incident(text: str) -> str:
     what = str(content["what"])
     if what in (OVERLOAD, DROPPED, BROKEN):
         return ""
+    if what == STOPPED:
+        return stop_words(content)
     shift_s = content.get("shift_s")
     if isinstance(shift_s, (int, float)):
         what = f"its clock was set anew, by {shift_s:+.3f} s"

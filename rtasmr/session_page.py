@@ -17,7 +17,7 @@ from rtasmr.grid import FRAME_RATE_HZ
 from rtasmr.progress import Report
 from rtasmr.questions import Question
 from rtasmr.report import Account, account_of, prepare_folder, write_tables
-from rtasmr.session_events import happenings, losses
+from rtasmr.session_events import happenings, losses, stop_told
 from rtasmr.session_facts import (
     ClipFacts,
     StreamFacts,
@@ -29,6 +29,7 @@ from rtasmr.session_facts import (
 )
 from rtasmr.snapshot import TickRecord
 from rtasmr.tables import TIME, Session, load_session
+from rtasmr.types import Cause
 from rtasmr.view.figure import MAX_CLIPS, SUFFIXES, draw_tinglegram
 from rtasmr.view.pulse_figure import draw_pulse
 from rtasmr.view.state import model_notices
@@ -197,6 +198,8 @@ def _page(
     about = [f"{word} {header[name]}" for name, word in facts.items() if header.get(name)]
     if sound_delay := sound_delay_of(header):
         about.append(f"sound delay {sound_delay}")
+    if stop := stop_told(session):
+        about.append(stop)
     cares = "".join(f'<p class="care">{escape(clean(text))}</p>' for text in notices)
     whole = [stem for stem in drawings if stem.name == "tinglegram"]
     shown = [stem for stem in drawings if not whole or stem.name in ("tinglegram", "pulse")]
@@ -230,10 +233,11 @@ def _tiles(session: Session, account: Account, clips: Sequence[ClipFacts], summa
     n_judged = sum(not math.isnan(r.p) for r in account.records)
     n_shown = sum(not is_held(r) for r in account.records)
     latency = summary.get("latency_ms", {})
+    judged = f"ticks{' outside pauses' * (n_shown < len(account.records))} with a probability"
     tiles = {
         f"clip{'s' * (len(clips) != 1)} shown": str(len(clips)),
         "recorded": f"{account.records[-1].time_s - account.records[0].time_s:.0f} s",
-        "ticks with a probability": _percent(n_judged / n_shown if n_shown else None),
+        judged: _percent(n_judged / n_shown if n_shown else None),
         "rating presses": str(session.ratings.height),
         "median pulse": _number(median(session.pulse_rate["rate_bpm"]), 0, " / min"),
         "latency, p99": _number(latency.get("p99"), 0, " ms"),
@@ -274,9 +278,9 @@ def _clip_table(clips: Sequence[ClipFacts], pressed_s: Sequence[float]) -> str:
         "pauses. Judged: share of its ticks outside pauses with a probability. P: probability of a "
         "tingle. Called: share of the judged ticks where P reaches the threshold. Pulse: median, beats per "
         "minute.",
+        "Mean rating, same call and AUC count the time before the first press of a clip as rated 0. "
         "Same call: share of the rated 0.1 s steps where probability and threshold say what the rating says "
-        "(above 0: tingle); before the first press of a clip the rating is 0. AUC: chance that a step rated "
-        "above 0 has the higher probability; 0.5 is chance. "
+        "(above 0: tingle). AUC: chance that a step rated above 0 has the higher probability; 0.5 is chance. "
         "Neighbouring steps are nearly copies, so one clip proves little.",
     ]
     unrated = [clip for clip in clips if clip.mean_rating == 0 and not _is_rated(clip, pressed_s)]
@@ -303,9 +307,14 @@ def _is_rated(clip: ClipFacts, pressed_s: Sequence[float]) -> bool:
 
 def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[str, Any]) -> str:
     counts = Counter(reason_word(r.status, r.cause) for r in account.records)
-    n = len(account.records)
+    paused = CAUSE_WORDS[Cause.PAUSED]
+    n_shown = len(account.records) - counts[paused]  # a pause is no loss
     words = (*STATUS_WORDS.values(), *CAUSE_WORDS.values())
-    status_rows = [(word, str(counts[word]), _percent(counts[word] / n)) for word in words if counts[word]]
+    status_rows = [
+        (word, str(counts[word]), _percent(None if word == paused else counts[word] / n_shown))
+        for word in words
+        if counts[word]
+    ]
     stream_rows = [
         (
             s.name + (", simulated" if s.is_simulated else ""),
@@ -317,7 +326,8 @@ def _quality(account: Account, streams: Sequence[StreamFacts], summary: Mapping[
         )
         for s in streams
     ]
-    text = "<h2>Quality and losses</h2>" + _table(("status", "ticks", "share"), status_rows)
+    share = "share without pauses" if counts[paused] else "share"
+    text = "<h2>Quality and losses</h2>" + _table(("status", "ticks", share), status_rows)
     if stream_rows:
         text += _table(("stream", "Hz", "samples", "seconds", "samples lost", "gaps"), stream_rows)
     pulse = summary.get("pulse")

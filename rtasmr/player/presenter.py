@@ -439,6 +439,7 @@ class Presenter:
             **{key: round(sum(clip[key] for clip in self._shown), 3) for key in total},
             "clips": self._shown,
             "pauses": self._n_pauses,
+            "asked_to_end": self._stopping.is_set(),
             "delay_ms": self._config.delay_ms,
             "published_late_ms": round(1000 * feeder.worst_late_s, 1),
             "sound": self._card_account if card is None else card.account(),

@@ -19,8 +19,10 @@ from rtasmr.player.config import PlayerConfig
 from rtasmr.player.plan import Plan, plan_of
 from rtasmr.player.process import PlayerProcess
 from rtasmr.presentation import Presentation
+from rtasmr.programme import Showing
 from rtasmr.remarks import early_words, player_incidents, remarks_of
-from rtasmr.timetable import clock
+from rtasmr.stopped import stop_of
+from rtasmr.timetable import clock, shown_s
 from rtasmr.types import Role
 
 ROLES = frozenset(role.value for role in Role)
@@ -56,6 +58,8 @@ def run_view(
     if not has_display():
         raise ConfigError(no_screen())
     plan = plan_of(player)
+    clips = [(entry.step.clip, entry.media) for entry in plan.entries if isinstance(entry.step, Showing)]
+    planned_s = [shown_s(clip, media) for clip, media in clips if media is not None]
     # What was mistyped is told before the player is started, which takes seconds.
     _check_required(player, plan, live.require)
     read_card(find_model(live.model or None))
@@ -94,17 +98,25 @@ def run_view(
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
                 name=player.file.name,
-                incidents=lambda: player_incidents(process.account, process.failure),
+                incidents=lambda: player_incidents(
+                    process.account, process.failure, _stop_of(process.account, planned_s)
+                ),
             ),
         )
         failure = process.failure  # from here on it is this process that ends the player
-    account = {**account, "player": process.account}
+    shown = process.account
+    account = {**account, "player": shown and {**shown, "stopped": _stop_of(shown, planned_s)}}
     if failure and not account["error"]:
         account["error"] = (
             f"expected the player to show {player.file.name} to its end, it ended early ({failure}). "
             "What was recorded is kept; show it again for the rest."
         )
     return {**account, "remarks": [*early_words(failure), *remarks_of(account, live)]}
+
+
+def _stop_of(shown: dict[str, Any] | None, planned_s: Sequence[float]) -> dict[str, Any] | None:
+    """Return where the player was stopped; None where it showed all, or died without an account."""
+    return None if shown is None else stop_of(shown, planned_s)
 
 
 def _check_required(player: PlayerConfig, plan: Plan, required: Sequence[Role]) -> None:

@@ -111,6 +111,11 @@ def test_a_viewing_that_is_broken_off_ends_its_clip(viewer):
     assert (account["missing"], account["duplicates"], account["error"]) == (0, 0, "")
     assert [s["label"] for s in account["segments"]] == ["", "long", ""]
     assert 0 < account["player"]["seconds"] < LONG_S
-    clip = read_xdf(recording).stream("rtasmr-clip")
+    stop = {"clip": 1, "of": 1, "name": "long", "at_s": account["player"]["seconds"]}
+    assert account["player"]["stopped"] == stop
+    streams = read_xdf(recording)
+    told = [json.loads(text) for text in streams.stream("rtasmr-incidents").data]
+    assert {"stream": "player", "what": "stopped", **stop} in told
+    clip = streams.stream("rtasmr-clip")
     assert list(clip.data) == ["clip_start long", "clip_end long"]
     assert clip.times[1] - clip.times[0] == pytest.approx(account["player"]["seconds"], abs=0.05)

@@ -31,6 +31,7 @@ from rtasmr.stream_specs import clip_spec, tingle_spec
 from rtasmr.tables import load_session
 from rtasmr.types import Cause, Role, Segment, Status
 from rtasmr.view.tracks import RecordColumns
+from rtasmr.view.wording import DASH
 from rtasmr.xdf import XdfWriter
 
 START_S = 100.0
@@ -132,6 +133,9 @@ def test_the_page_names_them(disturbed, tmp_path):
         if n is not None:
             assert f"<td>{word}</td><td>{n}</td>" in page
     assert "<td>rain</td><td>30</td><td>73 %</td>" in page  # 220 of the 300 ticks that were shown
+    assert "<b>73 %</b><span>ticks outside pauses with a probability" in page
+    assert "<td>ok</td><td>220</td><td>73 %</td>" in page
+    assert f"<td>paused</td><td>100</td><td>{DASH}</td>" in page
 
 
 def test_overload_is_told_in_stretches_that_a_killed_run_does_not_lose():
