@@ -1,4 +1,4 @@
-"""A recording as data frames, for analysis: the 10 Hz table, ratings, pulse, events.
+"""A recording as data frames of polars, for analysis: the 10 Hz table, ratings, pulse, events.
 
 >>> session = rtasmr.load_session("session.xdf")                        # doctest: +SKIP
 >>> session.ticks.filter(pl.col("status") == "ok")["probability"].mean()  # doctest: +SKIP
@@ -214,7 +214,9 @@ class Session:
 
 
 def load_session(path: str | Path) -> Session:
-    """Read a recording, also an unfinished one, as data frames.
+    """Read a recording, also an unfinished one, as data frames of polars.
+
+    ``session.ticks.to_pandas()`` makes one of pandas, where that and pyarrow are installed.
 
     Raises
     ------
