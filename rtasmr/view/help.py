@@ -11,7 +11,7 @@ from rtasmr.view.look import bold_label
 
 LEGEND = (
     ("solid line", "probability of a tingle, from 0 to 1"),
-    ("dotted line", "the same with less look-ahead: the clip ends, or data lack"),
+    ("dotted line", "the same, with less look-ahead: an end or a gap is near"),
     ("band around it", "uncertainty, where the model gives it"),
     ("dashed line across", "threshold: from here on the model says tingle"),
     ("grey steps", "the person's own rating, 0 to 3 (axis on the right)"),

@@ -62,7 +62,7 @@ _BAD_REMEDY = {Role.PPG: "check how the sensor sits"}
 
 def light_of(stream: StreamState, cause: Cause = Cause.NONE) -> Light:
     """Return the light of one stream; ``cause`` is what it lacks its data for now, if not its own doing."""
-    is_gone = stream.status is Status.GAP and math.isnan(stream.age_s)
+    is_gone = _is_gone(stream)
     if stream.role.modality is not None and not is_gone:
         is_silent_pulse = stream.role is Role.PPG and stream.age_s > DEAD_S
         if cause is Cause.PAUSED and stream.status is Status.GAP and not is_silent_pulse:
@@ -90,6 +90,10 @@ def unknown_light(stream: StreamState) -> Light:
     return Light(Level.OFF, ROLE_WORDS[stream.role], UNKNOWN, clean(stream.name) or DASH, "")
 
 
+def _is_gone(stream: StreamState) -> bool:
+    return stream.status is Status.GAP and math.isnan(stream.age_s)
+
+
 def _remedy_of(stream: StreamState, *, is_gone: bool, is_silent: bool) -> str:
     if is_gone:
         return _LOST_REMEDY.get(stream.role, _START_AGAIN)
@@ -111,6 +115,8 @@ def _stream_numbers(stream: StreamState) -> str:
     if stream.role in OPTIONAL_ROLES:
         last = f", last {stream.age_s:.0f} s ago" if math.isfinite(stream.age_s) else ""
         return f"{stream.n_samples} received{last}"
+    if _is_gone(stream):
+        return f"lost {stream.n_lost}"
     rate = _rate_text(stream)
     parts = [rate] * bool(rate)
     parts += [f"lag {number(stream.lag_s * 1000, '{:.0f} ms')}", f"lost {stream.n_lost}"]

@@ -247,13 +247,15 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
 
     def tick(self) -> None:
         """Take what the runtime has sent and draw what changed."""
-        linked = self.state.linked
+        linked, gone = self.state.linked, self.state.gone
         self._poll()
         now = self._clock()
         revision = (self.state.snapshot.session, self.state.snapshot.revision)
         is_new = revision != self._drawn_revision
         if is_new or self.state.linked != linked or now - self._words_at >= LEAST_WORDS_S:
             self._draw_words(now)
+        if self.state.gone and not gone:
+            self._draw_plots(now)  # nothing is pending any more
         if is_new:
             self._draw_plots(now)
             self._drawn_revision, self._drawn_at = revision, now

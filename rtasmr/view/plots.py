@@ -99,7 +99,7 @@ class ProbabilityPlot:
         pending = state.pending(clock_s)
         newest_s = 0.0 if state.newest is None else state.newest.time_s - zero_s
         reached_s = newest_s if pending is None else pending[1] - zero_s
-        axis = (state.snapshot.session, state.over, zero_s, begin_s, end_s, state.asked)
+        axis = (state.snapshot.session, state.over or state.gone, zero_s, begin_s, end_s, state.asked)
         drawn_axis, drawn_newest_s, drawn_reached_s = self._drawn
         pixel_s = (end_s - begin_s) / max(self.item.vb.width(), 1)
         # What is pending grows all the time, and is worth a picture of its own only where no record comes.

@@ -31,7 +31,7 @@ class Theme:
 
     def of(self, level: Level) -> str:
         """Return the colour of a level."""
-        colours = {Level.GOOD: self.good, Level.CARE: self.care, Level.BAD: self.bad, Level.OFF: self.rating}
+        colours = {Level.GOOD: self.good, Level.CARE: self.care, Level.BAD: self.bad, Level.OFF: self.text}
         return colours[level]
 
 

@@ -402,6 +402,7 @@ def test_a_runtime_that_is_killed_is_told_with_its_recording(qtbot):
     assert {light.head.text().split(": ")[1] for light in window.panel.lights} == {"unknown"}
     assert {light.symbol.text() for light in window.panel.lights} == {"○"}
     assert window.probability.text() == DASH
+    assert "pending" not in {span.word for span in window.probability_plot.spans.spans}
     assert window.close()
     assert window.told  # there is nobody to tell
     shutil.rmtree(link_file.parent)

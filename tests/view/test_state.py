@@ -449,6 +449,8 @@ class TestLights:
         assert light_of(replace(early, sfreq=100.0)).numbers == "… of 100 Hz, lag 21 ms, lost 3"
         keys = replace(STREAM, role=Role.RATING, n_samples=14, age_s=12.3)
         assert light_of(keys).numbers == "14 received, last 12 s ago"
+        gone = replace(STREAM, status=Status.GAP, age_s=math.nan, lag_s=math.nan, measured_sfreq=math.nan)
+        assert light_of(gone).numbers == "lost 3"
         absent = replace(STREAM, status=Status.ABSENT, name="")
         assert (light_of(absent).name, light_of(absent).numbers) == (DASH, "not found on the network")
 
