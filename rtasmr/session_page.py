@@ -211,8 +211,8 @@ def _page(
         f'<p class="soft">model {escape(clean(account.model))}, {escape(clean(", ".join(about)))}</p>'
         f"{cares}{_tiles(session, account, clips, summary)}"
         f"{_clip_table(clips, session.ratings[TIME].to_list())}"
-        f"<h2>Tinglegrams and pulse</h2>{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
-        f"{_lookahead_note(account)}"
+        f"<h2>Tinglegrams and pulse</h2>{_lookahead_note(account)}"
+        f"{''.join(_figure(stem, drawings[stem]) for stem in shown)}"
         f"{_quality(account, streams, summary)}{_happenings(session, account)}{_latency(summary)}"
         f"{_files(session.recording.path, paths)}</main></body></html>\n"
     )

@@ -42,6 +42,7 @@ def test_a_pulse_alone_is_judged_tick_by_tick(served, tmp_path):
     account = run_file(write(tmp_path / "a.xdf", pulse(20)), served)
     assert [r.tick for r in account.records] == list(range(len(account.records)))
     assert {r.status for r in account.records[50:190]} == {Status.OK}
+    assert (account.lookahead, account.is_over) == (served.card.lookahead_frames, True)
 
 
 def test_why_a_short_file_has_no_probability_is_told(served, tmp_path):

@@ -203,7 +203,7 @@ def test_the_page_stands_alone_and_says_first_what_must_be_known(recorded, tmp_p
     assert "evening.xdf, XDF" in page
     assert "rtasmr export evening.xdf --bids FOLDER" in page
     assert "rtasmr.load_session(&#x27;evening.xdf&#x27;)" in page
-    assert "Dotted: the model looks 1 s past the moment that it judges." in page
+    assert page.index("Dotted: the model looks 1 s past the moment that it judges.") < first_picture
     assert "count the time before the first press of a clip as rated 0" in page
     assert "A rating of pleasantness is no report of a tingle" in page
     csv, parquet = pl.read_csv(out / "predictions.csv"), pl.read_parquet(out / "predictions.parquet")
