@@ -37,6 +37,8 @@ from rtasmr.view.theme import Theme
 SIZE = (1200, 840)
 LARGEST = (1400, 800)
 """Fields longer than a line, and boxes with nothing in them, help nobody."""
+TITLE_PX = 40
+"""What a desktop draws above a window, which is not known before it is shown."""
 ROOMY = 780
 """Lower pages have to do without an outlook."""
 POLL_MS = 250
@@ -125,7 +127,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
         scroll.setWidget(body)
         self.setCentralWidget(scroll)
         room = QtWidgets.QApplication.primaryScreen().availableSize()
-        self.resize(QtCore.QSize(*SIZE).boundedTo(room))
+        self.resize(QtCore.QSize(*SIZE).boundedTo(room - QtCore.QSize(0, TITLE_PX)))
         self.setMinimumSize(860, 500)
         choosing: tuple[Form, ...] = (self.sensor, self.stimulus, self.model, self.recording)
         for chooser in choosing:

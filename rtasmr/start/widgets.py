@@ -192,7 +192,7 @@ class PulseCurve(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph carries no t
 
     def minimumSizeHint(self) -> Any:
         """Return the least at which a wave can be judged."""
-        return QtCore.QSize(200, 120)
+        return QtCore.QSize(200, 100)
 
     def show_pulse(self, times: Sequence[float], values: Sequence[float]) -> None:
         """Draw what was heard so far."""

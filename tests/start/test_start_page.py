@@ -431,3 +431,17 @@ def test_streams_are_looked_for_and_checked_where_asked(qtbot, page, monkeypatch
         ("rtasmr.start.find", "streams", "--tied", "--network"),
         ("rtasmr.start.check", "--tied", "--network", "--", "simulated"),
     ]
+
+
+def test_the_page_fits_its_display_with_its_title(qtbot, open_start_page, ready_state, monkeypatch):
+    from pyqtgraph.Qt import QtCore, QtWidgets
+
+    class Screen:
+        def availableSize(self) -> QtCore.QSize:
+            return QtCore.QSize(1024, 640)
+
+    monkeypatch.setattr(QtWidgets.QApplication, "primaryScreen", staticmethod(Screen))
+    sizes = []
+    monkeypatch.setattr(QtWidgets.QMainWindow, "resize", lambda _self, size, *_: sizes.append(size))
+    open_start_page(ready_state)
+    assert sizes[0] == QtCore.QSize(1024, 600)
