@@ -46,6 +46,7 @@ def config_of(options: argparse.Namespace) -> PlayerConfig:
         hold=options.wait_for_consumer,
         full_screen=options.full_screen,
         display=options.display,
+        beside=options.beside,
         rating=options.rate,
         gamepad=options.gamepad,
         gamepad_axis=options.gamepad_axis,
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add("--wait-for-consumer", action="store_true", help="begin when somebody takes it")
     add("--full-screen", action="store_true")
     add("--display", default="", help="number or name of the display to show it on")
+    add("--beside", action="store_true", help="leave room to a Tinglegram, and stay above it")
     add("--list-displays", action="store_true", help="say which there are")
     add("--rate", default="keys", choices=get_args(RatingInput), help="what the person rates with")
     add("--gamepad", default="", help="part of the game pad's name")
@@ -134,7 +136,7 @@ def show(config: PlayerConfig, *, network: bool, is_tied: bool) -> None:
                     presenter.estimate = value
 
             end_with_parent(follow)
-        run_window(presenter, full_screen=config.full_screen, display=config.display)
+        run_window(presenter, full_screen=config.full_screen, display=config.display, beside=config.beside)
 
 
 def _need_screen() -> None:

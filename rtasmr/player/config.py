@@ -42,6 +42,8 @@ class PlayerConfig:
     full_screen : bool
     display : str
         Number from 1, or name, of the display to show it on; empty leaves it to the desktop.
+    beside : bool
+        A Tinglegram is on the desktop, too: leave it room, and do not be hidden by it.
     rating : RatingInput
     gamepad, gamepad_axis : str
         Part of the pad's name, and the axis; empty takes the first of either.
@@ -60,6 +62,7 @@ class PlayerConfig:
     hold: bool = False
     full_screen: bool = False
     display: str = ""
+    beside: bool = False
     rating: RatingInput = "keys"
     gamepad: str = ""
     gamepad_axis: str = ""
@@ -114,5 +117,5 @@ class PlayerConfig:
         if self.question in ASKED:
             words.append(f"--question={self.question}")
         words += ["--wait-for-consumer"] * self.hold + ["--full-screen"] * self.full_screen
-        words += ["--feedback"] * self.feedback
+        words += ["--feedback"] * self.feedback + ["--beside"] * self.beside
         return [*words, "--", str(self.file)]

@@ -53,10 +53,13 @@ def is_shared(screen: QScreen | None) -> bool:
     return screen is None or screen is QApplication.primaryScreen()
 
 
-def windowed_place(screen: QScreen | None) -> QRect | None:
-    """Return where the stimulus lies on a display as a window; None leaves it to the desktop."""
+def windowed_place(screen: QScreen | None, *, beside: bool) -> QRect | None:
+    """Return where the stimulus lies on a display as a window; None leaves it to the desktop.
+
+    With ``beside`` it leaves a Tinglegram room on the only display.
+    """
     screens = QApplication.screens()
-    if len(screens) == 1:
+    if beside and len(screens) == 1:
         return place_beside(screens[0].availableGeometry())
     if screen is None:
         return None

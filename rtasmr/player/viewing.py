@@ -70,7 +70,7 @@ def run_view(
         say(f"{plan.playlist.name}: {len(plan.entries)} steps, {clock(total_s)}")
     if player.full_screen:
         say("a screen saver would cover the stimulus: switch it off for the session (X11: xset s off -dpms)")
-    words = replace(player, hold=True, source_id=player.identity).words
+    words = replace(player, hold=True, source_id=player.identity, beside=window).words
     if live.network:
         words.insert(0, "--network")
     with PlayerProcess(words, say) as process:

@@ -262,8 +262,14 @@ def show_on(window: StimulusWindow, screen: QScreen | None, *, full_screen: bool
     window.showFullScreen()
 
 
-def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None:
+def run_window(presenter: Presenter, *, full_screen: bool, display: str, beside: bool) -> None:
     """Show a viewing until it is over; Ctrl-C, SIGTERM and SIGHUP end it in order.
+
+    Parameters
+    ----------
+    presenter : Presenter
+    full_screen, display, beside
+        See `PlayerConfig`.
 
     Raises
     ------
@@ -273,7 +279,8 @@ def run_window(presenter: Presenter, *, full_screen: bool, display: str) -> None
     with without_gl():
         application = QApplication(sys.argv[:1])
         screen = choose_screen(display)
-        window = StimulusWindow(presenter, stays_above=is_shared(screen), place=windowed_place(screen))
+        place = windowed_place(screen, beside=beside)
+        window = StimulusWindow(presenter, stays_above=beside and is_shared(screen), place=place)
         window.lie_above(is_wanted=not full_screen)
         window.winId()
     for number in end_signals():

@@ -145,6 +145,7 @@ def test_the_words_for_the_process_come_to_the_same_settings(tiny_video):
         gamepad="pad",
         gamepad_axis="ry",
         feedback=True,
+        beside=True,
     )
     assert config_of(parser().parse_args(config.words)) == config
     playlist = PlayerConfig(Path("my.toml"), order_number=4)

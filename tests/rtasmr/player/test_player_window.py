@@ -363,12 +363,14 @@ def test_the_stimulus_lies_in_the_lower_left_of_the_only_display(room, place):
 
 def test_only_a_display_that_is_known_or_the_only_one_has_a_place(qtbot, monkeypatch):
     (only,) = QApplication.screens()
-    assert windowed_place(None) == windowed_place(only) == place_beside(only.availableGeometry())
+    beside = place_beside(only.availableGeometry())
+    assert windowed_place(None, beside=True) == windowed_place(only, beside=True) == beside
+    assert windowed_place(None, beside=False) is None
     assert is_shared(None)
     assert is_shared(only)
     monkeypatch.setattr(QApplication, "screens", staticmethod(lambda: [only, only]))
-    assert windowed_place(None) is None
-    assert windowed_place(only).center() == only.availableGeometry().center()
+    assert windowed_place(None, beside=True) is None
+    assert windowed_place(only, beside=True).center() == only.availableGeometry().center()
 
 
 def test_an_event_that_waited_is_stamped_when_it_happened(qtbot, monkeypatch):
