@@ -89,20 +89,20 @@ def test_the_next_window_has_the_colours_and_the_size_of_the_one_before(qtbot, s
 
     def change(window: Any) -> None:
         window.toggle_theme()
-        window.resize(810, 610)
+        window.resize(800, 510)
         # In time for a window that is killed, which has no last moment.
-        qtbot.waitUntil(lambda: load_look(look_file()) == KeptLook("dark", 810, 610), timeout=30_000)
-        window.resize(820, 620)  # in time for one that is closed at once
+        qtbot.waitUntil(lambda: load_look(look_file()) == KeptLook("dark", 800, 510), timeout=30_000)
+        window.resize(800, 520)  # in time for one that is closed at once
 
     opened(server, look_at, theme=LIGHT)
     assert not look_file().exists()  # nothing was chosen
     opened(server, change, theme=LIGHT)
     opened(server, look_at)
-    opened(server, look_at, theme=LIGHT, size=(900, 640))
+    opened(server, look_at, theme=LIGHT, size=(800, 540))
     opened(server, look_at, follows_desktop=True)
-    assert sizes[1:] == [(820, 620), (900, 640), (820, 620)]
+    assert sizes[1:] == [(800, 520), (800, 540), (800, 520)]
     assert themes == [LIGHT, DARK, LIGHT, desktop_theme()]
-    assert load_look(look_file()) == KeptLook("dark", 820, 620)
+    assert load_look(look_file()) == KeptLook("dark", 800, 520)
 
 
 @pytest.mark.gui
