@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -36,10 +36,9 @@ from rtasmr.served import ServedModel
 from rtasmr.snapshot import Command
 from rtasmr.sources.outlet import Outlet
 from rtasmr.sources.supervisor import Sources
-from rtasmr.stream_events import Joined
 from rtasmr.stream_specs import DISTANCE_SPEC, LATENCY_SPEC
 from rtasmr.timing import TickTimer
-from rtasmr.types import Role
+from rtasmr.types import Role, StreamSpec
 from rtasmr.xdf_file import check_target
 
 WINDOW_CLOSE_S = 1.5
@@ -108,7 +107,7 @@ def run_live(
             header = {} if presentation is None else presentation.header
             recorder = Recorder(Path(config.record), {**header, **recording_header(config, model.card)})
             say(f"recording to {recorder.snapshot().path}")
-            _tell_room(config, joined, model, say)
+            tell_room(config, [(j.role, j.spec) for j in joined], model, say)
         store = SnapshotStore()
         about = _about(presentation, recorder)
         server = stack.enter_context(
@@ -179,13 +178,29 @@ def attach_line(server: SnapshotServer) -> str:
     return f"rtasmr window {server.label}"
 
 
-def _tell_room(
-    config: LiveConfig, joined: Sequence[Joined], model: ServedModel, say: Callable[[str], None]
+def tell_room(
+    config: LiveConfig,
+    streams: Iterable[tuple[Role, StreamSpec]],
+    model: ServedModel,
+    say: Callable[[str], None],
+    n_recordings: int = 1,
 ) -> None:
-    """Say so where the disk will soon be full of the recording."""
-    inputs = [j.spec for j in joined if config.record_raw or j.role not in (Role.SOUND, Role.PICTURE)]
+    """Say so where the disk will soon be full of what is recorded.
+
+    Parameters
+    ----------
+    config : LiveConfig
+    streams : iterable of (Role, StreamSpec)
+        Those of all recordings together.
+    model : ServedModel
+    say : callable
+    n_recordings : int
+        Recordings that are written at a time.
+    """
+    inputs = [spec for role, spec in streams if config.record_raw or role not in (Role.SOUND, Role.PICTURE)]
     per_frame = (features_spec(model.spec), model.output_spec(), LATENCY_SPEC, DISTANCE_SPEC)
-    if words := room_words(Path(config.record).parent, bytes_per_hour(inputs, per_frame)):
+    hourly_bytes = bytes_per_hour(inputs, n_recordings * per_frame)
+    if words := room_words(Path(config.record).parent, hourly_bytes):
         say(words)
 
 

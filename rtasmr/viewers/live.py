@@ -21,7 +21,7 @@ from rtasmr.ending import RunEnd
 from rtasmr.engine import Engine
 from rtasmr.errors import ConfigError, StreamError
 from rtasmr.link import SnapshotServer, SnapshotStore
-from rtasmr.live import end_on_signals, prepare, recording_header, settle_garbage
+from rtasmr.live import end_on_signals, prepare, recording_header, settle_garbage, tell_room
 from rtasmr.live_account import account
 from rtasmr.live_status import live_status, report_every_second
 from rtasmr.marker_map import MarkerMap
@@ -105,6 +105,10 @@ def run_viewers(
             _find_pulses(stimulus, places, config, end.stop, stack)
         make = _EngineMaker(config, model, marker_map, stimulus)
         members = [_member(place, make, joined, stack) for place in places]
+        if config.record:
+            shown = [(one.role, one.spec) for one in joined]
+            own = [(role, inlet.spec) for place in places for role, inlet in place.own.inlets.items()]
+            tell_room(config, own + len(places) * shown, model, say, len(places))
         say(f"no window; open that of a viewer with: rtasmr window {viewers[0].code}")
         group = Group(stimulus, members, stack.enter_context(_batched(model, len(viewers))), end.stop)
         report_every_second(lambda: _status(group, members), status, stack)

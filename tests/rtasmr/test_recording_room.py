@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtasmr.config import LiveConfig
 from rtasmr.features.spec import FeatureSpec
+from rtasmr.live import tell_room
+from rtasmr.modelstore import find_model
 from rtasmr.recorded_features import features_spec
 from rtasmr.recording_room import USUAL_BYTES_PER_HOUR, bytes_per_hour, room_words
+from rtasmr.served import ServedModel
 from rtasmr.stream_specs import clip_spec, picture_spec, ppg_spec, sound_spec
+from rtasmr.types import Role
 from rtasmr.xdf import XdfWriter
 
 Usage = namedtuple("Usage", "total used free")
@@ -82,3 +87,17 @@ def test_a_folder_that_is_not_made_yet_is_on_the_disk_of_those_above_it(tmp_path
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or Usage(1, 0, 10**12))
     assert room_words(tmp_path / "not" / "yet", 1.0) == ""
     assert asked == [tmp_path]
+
+
+def test_many_recordings_fill_a_disk_that_has_room_for_one(tiny_home, tmp_path, free, monkeypatch):
+    monkeypatch.setenv("RTASMR_HOME", str(tiny_home))
+    model = ServedModel(find_model(None), "cpu")
+    config = LiveConfig(record=str(tmp_path / "day.xdf"))
+    streams = [(Role.PPG, ppg_spec(100.0, source_id="p")), (Role.SOUND, sound_spec(source_id="s"))]
+    free(1.5e9)
+    told: list[str] = []
+    tell_room(config, streams, model, told.append)
+    assert told == []
+    tell_room(config, 32 * streams, model, told.append, 32)
+    assert len(told) == 1
+    assert told[0].startswith("only 1.5 GB are free where this is recorded, and an hour takes about 2.")
