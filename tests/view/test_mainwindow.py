@@ -397,7 +397,6 @@ def test_a_runtime_that_is_killed_is_told_with_its_recording(qtbot):
 
     qtbot.waitUntil(is_gone, timeout=30_000)
     _lay_out()
-    assert link_file.exists()
     assert "p007.xdf.part: 'rtasmr repair' makes a whole file of it" in window.banner.text()
     assert {light.head.text().split(": ")[1] for light in window.panel.lights} == {"unknown"}
     assert {light.symbol.text() for light in window.panel.lights} == {"○"}
@@ -405,7 +404,7 @@ def test_a_runtime_that_is_killed_is_told_with_its_recording(qtbot):
     assert "pending" not in {span.word for span in window.probability_plot.spans.spans}
     assert window.close()
     assert window.told  # there is nobody to tell
-    shutil.rmtree(link_file.parent)
+    shutil.rmtree(link_file.parent, ignore_errors=True)  # the next runtime of this user does it, too
 
 
 class TestProcess:
