@@ -412,9 +412,9 @@ def _going(status: Mapping[str, Any]) -> Verdict:
 
 def _summary(account: Mapping[str, Any]) -> Verdict:
     """Say what a run came to."""
-    statuses: Mapping[str, int] = account.get("status", {})
-    others = ", ".join(f"{n} {name}" for name, n in statuses.items() if name != "ok" and n)
-    judged = f"{statuses.get('ok', 0)} of {account.get('ticks', 0)} ticks with a probability"
+    reasons: Mapping[str, int] = account.get("reasons", {})
+    others = ", ".join(f"{n} {name}" for name, n in reasons.items() if name != "ok" and n)
+    judged = f"{reasons.get('ok', 0)} of {account.get('ticks', 0)} ticks with a probability"
     files = ", ".join(Path(file).name for file in account.get("files", ()))
     told = f"Ended: {judged}{f' ({others})' if others else ''}; "
     told += f"recorded {files}" if files else "nothing was recorded"

@@ -199,10 +199,15 @@ def test_a_run_is_followed_to_its_end(state):
         state.progress = Progress("", facts)
         assert (state.run_text.text, state.run_text.level) == (f"Running: rain, 1:05, {cause}.", level)
 
-    account = {"ticks": 60, "status": {"ok": 10, "warmup": 50}, "files": ["/d/P01_001.xdf"], "error": ""}
+    account = {
+        "ticks": 60,
+        "reasons": {"ok": 10, "warmup": 40, "paused": 10},
+        "files": ["/d/P01_001.xdf"],
+        "error": "",
+    }
     state.progress = Progress("bye", {}, 0, account)
     assert state.can_start
-    told = "Ended: 10 of 60 ticks with a probability (50 warmup); recorded P01_001.xdf"
+    told = "Ended: 10 of 60 ticks with a probability (40 warmup, 10 paused); recorded P01_001.xdf"
     assert (state.run_text.text, state.run_text.level) == (told, Level.GOOD)
     state.progress = Progress("bye", {}, 0, {**account, "samples": {"skipped_ticks": 7}})
     assert (state.run_text.text, state.run_text.level) == (told, Level.CARE)
