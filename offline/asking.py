@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline import personal
 from offline.predictions import Predictions, TrialPrediction
 from offline.splits import trial_of_another
 from offline.streaming import (
@@ -45,13 +46,20 @@ class Asker:
         By fold.
     tested : mapping of int to sequence of TrialTable
         By fold, the trials that its model never saw.
+    shifts : mapping of int to float, optional
+        By participant, the personal shift of the log odds; 0 for who is not named.
     """
 
     def __init__(
-        self, name: str, judges: Mapping[int, Judge], tested: Mapping[int, Iterable[TrialTable]]
+        self,
+        name: str,
+        judges: Mapping[int, Judge],
+        tested: Mapping[int, Iterable[TrialTable]],
+        shifts: Mapping[int, float] | None = None,
     ) -> None:
         self._name = name
         self._judges = judges
+        self._shifts = shifts or {}
         self._tables = {
             (fold, table.trial): table
             for fold in sorted(tested)
@@ -70,14 +78,6 @@ class Asker:
     def judge(self, fold: int) -> Judge:
         """Return the model of a fold."""
         return self._judges[fold]
-
-    def only(self, trials: Collection[TrialId]) -> Asker:
-        """Return the same models with some of their trials."""
-        tested: dict[int, list[TrialTable]] = {}
-        for (fold, trial), table in self._tables.items():
-            if trial in trials:
-                tested.setdefault(fold, []).append(table)
-        return Asker(self._name, self._judges, tested)
 
     def silenced(self, predictions: Predictions) -> Predictions:
         """Return predictions of these trials with none where the runtime gives none."""
@@ -128,6 +128,8 @@ class Asker:
                 p = clip_probabilities(judge.model, asked, how)
             else:
                 p = streaming_probabilities(judge.model, asked, how, stride=stride)
+            if shift := self._shifts.get(trial.participant, 0.0):
+                p = personal.shifted(p, shift)
             trials.append(
                 TrialPrediction(
                     trial, fold, p, table.rating, table.n_frames, serving_threshold(judge.threshold)

@@ -262,7 +262,7 @@ def train(
             "0 for none."
         ),
     ] = 4,
-    epochs: Annotated[int, typer.Option(help="Most passes over the training data.")] = 35,
+    epochs: Annotated[int, typer.Option(help="Most passes of a network over the training data.")] = 35,
     crops: Annotated[int, typer.Option(help="Windows drawn from each trial per pass.")] = 8,
     modality_dropout: Annotated[
         float, typer.Option(help="Share of windows in which a modality goes missing.")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from offline.asking import Asker, same_order
+from offline.asking import Asker, Judge, same_order
 from offline.curves import clip_agreement, serving_curves
 from offline.differences import corrected, differences
 from offline.lag import LagCurve, lag_curve
@@ -31,8 +32,8 @@ from rtasmr.config import Provider
 from rtasmr.errors import DataError
 from rtasmr.progress import Report
 
-N_REPEATED = 2
-"""Saved trials that the model is asked about again, to see that they are what the runtime would say."""
+REPEATED_STRIDE = 25
+"""Every how many ticks of each saved trial the model is asked again, to see that it would say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,22 +213,21 @@ def _predictions(subject: Subject, rng: np.random.Generator) -> Predictions:
     _check_asker(asker, rng)
     if subject.predictions is None:
         return asker.ask()
-    asmr = asmr_trials(subject.predictions).trials[:N_REPEATED]
-    again = {trial.trial: trial for trial in asker.only([trial.trial for trial in asmr]).ask().trials}
-    for trial in asmr:
+    again = {trial.trial: trial for trial in asker.ask(stride=REPEATED_STRIDE).trials}
+    for trial in subject.predictions.trials:
         check_same(trial, again[trial.trial])
     return asker.silenced(subject.predictions)
 
 
 def _check_asker(asker: Asker, rng: np.random.Generator) -> None:
-    fold, table = next((fold, table) for (fold, _), table in asker.items())
-    asked = asker.judge(fold)
-    check_causal(
-        lambda one: streaming_probabilities(asked.model, one, asked.serving, stride=10),
-        table,
-        asked.serving.lookahead_frames,
-        rng,
-    )
+    """Look at the model of every fold, on one of its trials."""
+    for fold, table in {fold: table for (fold, _), table in asker.items()}.items():
+        asked = asker.judge(fold)
+
+        def answer(one: TrialTable, asked: Judge = asked) -> NDArray[np.float32]:
+            return streaming_probabilities(asked.model, one, asked.serving, stride=10)
+
+        check_causal(answer, table, asked.serving.lookahead_frames, rng)
 
 
 def _require_asmr(predictions: Predictions) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,9 @@ MAX_DIFFERENCE = 1e-5
 
 _CLIP_WIDE = 1e-4
 """Mean and deviation of a column this near 0 and 1 in every clip were made so by the whole clip."""
+
+_REPORTS: tuple[Callable[[NDArray[np.int8]], NDArray[Any]], ...] = (np.asarray, lambda rating: rating > 0)
+"""What of a rating a column may know: its level, whether there is a tingle."""
 
 Answer = Callable[[TrialTable], NDArray[np.float32]]
 """Takes a trial, returns the probability of each published frame."""
@@ -110,12 +114,30 @@ def check_causal(answer: Answer, table: TrialTable, lookahead_ticks: int, rng: n
 
 
 def check_same(saved: TrialPrediction, asked: TrialPrediction) -> None:
-    """Refuse saved streaming predictions that the model, asked as the runtime asks it, does not repeat."""
+    """Refuse saved streaming predictions that the model, asked as the runtime asks it, does not repeat.
+
+    Ratings and threshold must be those of the tables and of the model's card, too.
+
+    Parameters
+    ----------
+    saved : TrialPrediction
+    asked : TrialPrediction
+        NaN at ticks that were not asked about: nothing is compared there.
+    """
     said, now = saved.without_padding(), asked.without_padding()
     if said.p.shape != now.p.shape:
         raise DataError(
             f"trial {said.trial}: expected {now.p.size} predictions, one per tick, got {said.p.size} saved; "
             "predict again"
+        )
+    if not np.array_equal(said.rating, now.rating):
+        raise DataError(
+            f"trial {said.trial}: expected the ratings of its feature table, got others saved; predict again"
+        )
+    if abs(said.threshold - now.threshold) > MAX_DIFFERENCE:
+        raise DataError(
+            f"trial {said.trial}: expected the threshold of the model's card, {now.threshold:.6g}, got "
+            f"{said.threshold:.6g} saved; predict again"
         )
     # Where the runtime would be silent nothing is compared: what is saved there is not scored.
     n_unlike = int(np.count_nonzero(np.isnan(said.p) & np.isfinite(now.p)))
@@ -132,8 +154,8 @@ def check_same(saved: TrialPrediction, asked: TrialPrediction) -> None:
 def check_tables(tables: Sequence[TrialTable]) -> None:
     """Refuse feature tables that no stream can give, or of which a column tells the label.
 
-    Columns are compared with the ratings themselves, so that nature clips help to find a leak. A column that
-    is not valid throughout a clip is not compared there.
+    Columns are compared with the ratings themselves, their levels and whether there is any, so that nature
+    clips help to find a leak. A column that is valid less than half of a clip is not compared there.
     """
     _check_clip_wide(tables)
     _check_labels(tables)
@@ -175,19 +197,26 @@ def _check_labels(tables: Sequence[TrialTable]) -> None:
 def column_agreement(tables: Sequence[TrialTable]) -> NDArray[np.float64]:
     """Return how each column follows what is each person's own in the ratings, shape (n_features,).
 
-    0 for a column that is the same for all who see a clip, or that is not valid throughout.
+    The larger one of the correlations with the level of the rating and with whether there is a tingle. 0 for
+    a column that is the same for all who see a clip, or that is valid for all of them in less than half of
+    each clip.
     """
     n_features = tables[0].spec.n_features
-    sums = np.zeros((n_features, 3))
+    sums = np.zeros((len(_REPORTS), n_features, 3))
     by_video: defaultdict[str, list[TrialTable]] = defaultdict(list)
     for table in tables:
         by_video[table.trial.video].append(table)
     for same in by_video.values():
         n = min(table.n_frames for table in same)
-        felt = own_part(np.stack([table.rating[:n] > 0 for table in same]).astype(np.float64))
-        usable = np.logical_and.reduce([table.valid[:n].all(axis=0) for table in same])
-        for column in np.flatnonzero(usable):
-            told = own_part(np.stack([table.values[:n, column] for table in same]).astype(np.float64))
-            if told.any():
-                sums[column] += (told * felt).sum(), (told**2).sum(), (felt**2).sum()
-    return ratio(sums[:, 0], np.sqrt(sums[:, 1] * sums[:, 2]), empty=0.0)
+        reported = [np.stack([report(table.rating[:n]) for table in same]) for report in _REPORTS]
+        usable = np.logical_and.reduce([table.valid[:n] for table in same])
+        for column in np.flatnonzero(2 * usable.sum(axis=0) >= n):
+            ticks = usable[:, column]
+            told = own_part(np.stack([table.values[:n, column][ticks] for table in same]).astype(np.float64))
+            if not told.any():
+                continue
+            for kind, report in enumerate(reported):
+                felt = own_part(report[:, ticks].astype(np.float64))
+                sums[kind, column] += (told * felt).sum(), (told**2).sum(), (felt**2).sum()
+    r = ratio(sums[..., 0], np.sqrt(sums[..., 1] * sums[..., 2]), empty=0.0)
+    return np.asarray(r[np.abs(r).argmax(axis=0), np.arange(n_features)])

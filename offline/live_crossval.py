@@ -18,7 +18,7 @@ from offline.epochs import LiveEpoch
 from offline.judging import judge
 from offline.live_families import check_families, family_config
 from offline.outer_folds import N_CROSSED, OuterFold, outer_folds
-from offline.personal import calibration_frames, fit_shift, shifted
+from offline.personal import PERSONAL, calibration_frames, fit_shift, shifted
 from offline.predictions import Predictions, TrialPrediction
 from offline.rating_lag import estimate_rating_lag, label_shift_frames
 from offline.splits import N_FOLDS
@@ -28,9 +28,6 @@ from offline.training import TrainedModel, streaming_scores, train
 from offline.training_config import TrainingConfig
 from rtasmr.errors import ConfigError
 from rtasmr.grid import FRAME_RATE_HZ
-
-PERSONAL = "+personal"
-"""Behind a model's name: its predictions after a personal calibration."""
 
 MAX_MEMBERS = 10
 """Of full size they take 45 MB, and the runtime opens no model above 50."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from offline.comparison import compile_results
 from offline.export import export_tingle
+from offline.leaks import check_tables
 from offline.live_crossval import LivePlan, Validated, choose, validate
 from offline.live_scores import held_back_scores, validated_scores
 from offline.predictions import save_predictions
@@ -88,6 +89,7 @@ def train_live_model(
             f"expected tables of a set that streams can give, got '{tables[0].feature_set}'; "
             "make them with 'offline features --set live' or live+ppg"
         )
+    check_tables(tables)
     encoder = _find_encoder(tables, features)
     card = None if encoder is None else read_encoder_card(encoder)
     work = out / "work"

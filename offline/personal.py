@@ -17,6 +17,9 @@ from offline.tables import TrialTable
 from rtasmr.errors import ConfigError
 from rtasmr.grid import FIRST_CLIP_DURATION_S, FRAME_RATE_HZ, n_published_frames
 
+PERSONAL = "+personal"
+"""Behind a model's name: its predictions after a personal calibration."""
+
 PRIOR_SD = 1.0
 """Of the shift, in log odds: most people lie within a factor of three or so of the average."""
 
@@ -56,6 +59,15 @@ def shifted(p: NDArray[np.float32], shift: float) -> NDArray[np.float32]:
     """Return probabilities with their log odds moved by ``shift``."""
     log_odds = logit(np.clip(p.astype(np.float64), _LEAST_P, 1 - _LEAST_P)) + shift
     return np.asarray(expit(log_odds), dtype=np.float32)
+
+
+def applied_shift(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    """Return by how much log odds were moved: the median over frames with a probability, 0 without any."""
+    told = np.isfinite(before) & np.isfinite(after)
+    if not told.any():
+        return 0.0
+    was, now = (logit(np.clip(p[told].astype(np.float64), _LEAST_P, 1 - _LEAST_P)) for p in (before, after))
+    return float(np.median(now - was))
 
 
 def calibration_frames(

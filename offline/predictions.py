@@ -328,6 +328,11 @@ def load_predictions(path: Path) -> dict[str, Predictions]:
     expected |= {"p": (n_steps,), "rating": (n_steps,)}
     if shapes != expected or content["offsets"][-1] != n_steps:
         raise DataError(f"{path.name}: expected arrays that fit together, got shapes {shapes}; make it again")
+    if strangers := sorted({str(video) for video in content["video"]} - set(VIDEOS)):
+        raise DataError(
+            f"{path.name}: expected clips out of {', '.join(VIDEOS)}, got {', '.join(strangers)}; "
+            "name them as the data set does"
+        )
     offsets = content["offsets"]
     grouped: dict[str, list[TrialPrediction]] = {}
     for i, model in enumerate(content["model"]):

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from offline.asking import Asker, Judge
 from offline.compared import unshuffled_name
 from offline.leaks import check_split
+from offline.personal import PERSONAL, applied_shift
 from offline.predictions import Predictions, load_origin, load_predictions, load_published
 from offline.protocols import PROTOCOLS
 from offline.streaming import Serving
@@ -148,7 +152,13 @@ def _of_predictions(
             check_split(tested, card.training_data.participants, (), f"model '{name}', fold {fold}")
         asker = None
         if tables and score == STREAMING:
-            asker = _asker(name, predictions, cards, tables, provider)
+            base = saved.get(name.removesuffix(PERSONAL))
+            if base is None or base is predictions:
+                asker = _asker(name, predictions, cards, tables, provider)
+            else:
+                cards = _fold_cards([folder for folder in models if belongs_to(folder.name, base.model)])
+                shifts = _personal_shifts(base, predictions)
+                asker = _asker(name, predictions, cards, tables, provider, shifts)
         others = tuple(saved[other] for other, own in exchanged.items() if own == name)
         notes = (_NOT_ASKED,) if tables and asker is None else ()
         subjects.append(Subject(name, score, predictions, asker, tuple(folders), origin, others, notes))
@@ -197,6 +207,7 @@ def _asker(
     cards: Mapping[int, tuple[Path, ModelCard]],
     tables: Sequence[TrialTable],
     provider: Provider,
+    shifts: Mapping[int, float] | None = None,
 ) -> Asker | None:
     """Return the fold models with their test trials, None where a fold's model or a trial is missing."""
     by_trial = {table.trial: table for table in tables}
@@ -210,7 +221,20 @@ def _asker(
         folder, card = cards[fold]
         model = OnnxTingleModel.load(folder, provider, tables[0].spec)
         judges[fold] = Judge(model, Serving.of(card), card.threshold)
-    return Asker(name, judges, tested)
+    return Asker(name, judges, tested, shifts)
+
+
+def _personal_shifts(base: Predictions, personal: Predictions) -> dict[int, float]:
+    """Return by how much each person's log odds were moved, one number for all of their trials."""
+    before = {trial.trial: trial.p for trial in base.trials}
+    moved: defaultdict[int, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = defaultdict(list)
+    for trial in personal.trials:
+        if trial.trial in before and before[trial.trial].shape == trial.p.shape:
+            moved[trial.trial.participant].append((before[trial.trial], trial.p))
+    return {
+        person: applied_shift(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+        for person, pairs in moved.items()
+    }
 
 
 def _check_trained(name: str, predictions: Predictions, origin: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from offline.evaluate import EvaluationSettings, evaluate, write_verdicts
 from offline.evaluation_files import numbers_of
 from offline.events import EventScores
 from offline.modality_gain import modality_gains
+from offline.personal import shifted
 from offline.predictions import Predictions, load_predictions, save_predictions
 from offline.scores import asmr_trials
 from offline.streaming import Serving
@@ -259,6 +260,51 @@ def test_predictions_that_the_models_do_not_say_are_refused(study, tables):
     results, features = study(PERSON)
     shutil.rmtree(results / "models" / "toy-fold1")
     write_model(results / "models" / "toy-fold1", tables[0].spec, KIND, tuple(PEOPLE[2]))
+    with pytest.raises(DataError, match="expected the saved predictions to be what the runtime would say"):
+        evaluate(results, features, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("edited", "message"),
+    [
+        (
+            lambda t: replace(t, p=np.where(t.truth, 0.9, 0.1).astype(np.float32)),
+            "what the runtime would say",
+        ),
+        (
+            lambda t: replace(t, rating=t.predicted.astype(np.int8)),
+            "the ratings of its feature table, got others",
+        ),
+        (lambda t: replace(t, threshold=0.1), "threshold of the model's card, 0.5, got 0.1 saved"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 13, 23])
+def test_no_saved_trial_may_be_edited(study, edited, message, place):
+    results, features = study(PERSON)
+    said = _said(results)
+    trials = [edited(trial) if i == place else trial for i, trial in enumerate(said.trials)]
+    origin = {"score": "streaming", "simulated": True}
+    save_predictions(results / "predictions.npz", [replace(said, trials=tuple(trials))], origin)
+    with pytest.raises(DataError, match=rf"trial {trials[place].trial}: expected .*{message}"):
+        evaluate(results, features, SETTINGS)
+
+
+def test_a_personal_calibration_is_asked_again_too(study):
+    results, features = study(PERSON)
+    said = _said(results)
+    moved = [replace(t, p=shifted(t.p, 0.1 * t.trial.participant - 0.6)) for t in said.trials]
+    personal = Predictions("toy+personal", tuple(moved))
+    origin = {"score": "streaming", "simulated": True}
+    save_predictions(results / "predictions.npz", [said, personal], origin)
+    evaluation, _ = evaluate(results, features, SETTINGS)
+    plain, own = evaluation.models
+    assert own.name == "toy+personal"
+    gain = own.more["ppg.exchanged.brier_gain"]
+    assert gain.value is not None
+    assert gain.value != plain.more["ppg.exchanged.brier_gain"].value
+    # Of one trial only: no single shift of the person's log odds gives that.
+    moved[5] = replace(moved[5], p=shifted(moved[5].p, 2.0))
+    save_predictions(results / "predictions.npz", [said, replace(personal, trials=tuple(moved))], origin)
     with pytest.raises(DataError, match="expected the saved predictions to be what the runtime would say"):
         evaluate(results, features, SETTINGS)
 

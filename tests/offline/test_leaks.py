@@ -70,6 +70,12 @@ def test_saved_predictions_that_the_runtime_would_not_say(make_table):
     gap[7] = np.nan
     with pytest.raises(DataError, match="differ by up to 0 and 1 missing"):
         check_same(replace(asked, p=gap), asked)
+    sparse = np.where(np.arange(p.size) % 25 == 0, p, np.float32(np.nan))
+    check_same(asked, replace(asked, p=sparse))
+    with pytest.raises(DataError, match="expected the ratings of its feature table, got others saved"):
+        check_same(replace(asked, rating=asked.rating + np.int8(1)), asked)
+    with pytest.raises(DataError, match=r"threshold of the model's card, 0\.5, got 0\.4 saved"):
+        check_same(replace(asked, threshold=0.4), asked)
     shorter = TrialPrediction(table.trial, 1, p[:150], table.rating[:150], 150)
     with pytest.raises(DataError, match="expected 200 predictions, one per tick, got 150 saved"):
         check_same(shorter, asked)
@@ -102,6 +108,23 @@ def test_label_in_a_feature(make_table, rng):
     strong = study(make_table, rng, lambda table: table.rating + 0.6 * rng.normal(size=300))
     assert column_agreement(strong)[-1] > 0.5
     check_tables(strong)
+
+
+def test_the_level_of_the_rating_is_a_label_with_gaps_too(make_table, rng):
+    """A copy of levels 0 to 3 follows the mere presence of a tingle no better than a pulse may."""
+    tables = []
+    for table in study(make_table, rng):
+        rating = np.repeat(rng.choice(4, 10, p=[0.4, 0.1, 0.1, 0.4]), 30).astype(np.int8)
+        rating[rng.integers(300, size=40)] = 3
+        table.values[:, -1] = rating
+        tables.append(replace(table, rating=rating))
+    tables[0].valid[10:30, -1] = False
+    assert column_agreement(tables)[-1] == pytest.approx(1.0)
+    with pytest.raises(DataError, match=r"column 'ppg': .* r = 1\.000: it knows the label"):
+        check_tables(tables)
+    for table in tables:
+        table.valid[:200, -1] = False
+    assert column_agreement(tables)[-1] == 0.0
 
 
 def test_a_stimulus_that_everybody_follows_is_no_label(make_table, rng):

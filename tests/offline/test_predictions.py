@@ -252,6 +252,14 @@ def test_file_round_trip_keeps_models_order_lengths_and_padding(tmp_path, rng):
             np.testing.assert_array_equal(after.rating, before.rating)
 
 
+def test_clips_of_another_name_are_refused(tmp_path):
+    """Taken for nature clips, on which nobody feels a tingle, they would be scored without a word."""
+    model = Predictions("m", (trial(1, "vid1", [0.1], [0]), trial(2, "clipX", [0.2], [0])))
+    save_predictions(tmp_path / "p.npz", [model])
+    with pytest.raises(DataError, match=r"p\.npz: expected clips out of vid1, vid2, .*vid8, got clipX"):
+        load_predictions(tmp_path / "p.npz")
+
+
 def test_file_has_ticks_from_50_and_offsets(tmp_path):
     model = Predictions("m", (trial(1, "vid1", [0.1] * 3, [0] * 3), trial(2, "vid5", [0.2] * 2, [0] * 2)))
     save_predictions(tmp_path / "p.npz", [model])
