@@ -352,7 +352,7 @@ def _latency(summary: Mapping[str, Any]) -> str:
     rows += [(f"stage: {name}", *_quantiles(q)) for name, q in summary.get("stages_ms", {}).items()]
     note = (
         "Publish latency: from the stamp of the newest sample that a tick needs until its probability was "
-        "published; the stages are its parts, and draw what the window took after it. p99: 99 % are below. "
+        "published; the stages are its parts. p99: 99 % are below. "
         "Age: how old the newest estimate was; the model looks ahead of the tick that it judges."
     )
     return f"<h2>Latency</h2>{_table(('ms', 'median', 'p99', 'maximum'), rows)}<p class=soft>{note}</p>"

@@ -232,6 +232,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             )
         else:
             self.state.begin_run(words, recording, self._run.progress())
+            self.lower()  # the windows that open now are what is to be seen
             if not self.state.is_making:  # what was told is of the recording before
                 self.state.making = None
         self.redraw()
@@ -253,6 +254,7 @@ class StartPage(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt 
             if self.state.progress.code is not None:
                 self._run.close()
                 self._run = None
+                self.raise_()
         self.redraw()
 
     def report(self) -> None:

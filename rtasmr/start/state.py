@@ -376,10 +376,21 @@ class StartState:
             if "tick" in progress.status:
                 return _going(progress.status)
             return Verdict(Level.GOOD, clean(f"Starting: {progress.line}" if progress.line else "Starting"))
+        if progress.code and not progress.account and (left := self._left_behind) is not None:
+            told = f"Ended without a word: killed, or crashed. The recording so far is {left}"
+            make = "'rtasmr repair' makes a whole file of it, 'rtasmr report' its page."
+            return Verdict(Level.BAD, clean(told, 300), make)
         error = progress.account.get("error") or (progress.line if progress.code else "")
         if error:
             return Verdict(Level.BAD, clean(f"Ended: {error}", 300))
         return _summary(progress.account)
+
+    @property
+    def _left_behind(self) -> Path | None:
+        """The unfinished file of the newest run, where there is one."""
+        recording = self._started[1]
+        left = None if recording is None else recording.with_name(f"{recording.name}.part")
+        return left if left is not None and left.exists() else None
 
     @property
     def is_making(self) -> bool:

@@ -22,7 +22,7 @@ from rtasmr.view.look import desktop_theme, palette_of
 from rtasmr.view.panel import ElidedLabel, StatusPanel
 from rtasmr.view.plots import ProbabilityPlot, TrendPlot
 from rtasmr.view.programme_bar import ProgrammeBar
-from rtasmr.view.state import DEFAULT_SPAN, SPANS_S, ViewState
+from rtasmr.view.state import DEFAULT_SPAN, SPANS_S, Banner, ViewState
 from rtasmr.view.theme import BANNER_COLOURS, DARK, LIGHT, Theme
 from rtasmr.view.wave import PulseView
 
@@ -41,6 +41,8 @@ MAX_PORTIONS = 12
 """Ten minutes of history come in ten portions; the rest can wait for the next poll."""
 END_TRIES = 3
 """A busy runtime may not answer at once, and a window that closed can not ask again."""
+HINT_S = 6.0
+NOT_RATED = "a rating pressed here does not count: click the stimulus, then press 1 to 4"
 MAX_BANNERS = 4
 """More would push the picture out of a low window; the help page has all."""
 
@@ -83,7 +85,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         self._ends_run = ends_run
         self.told = True
         self._notifier: Any = None
-        self._retry_at = self._drawn_at = self._words_at = -math.inf
+        self._retry_at = self._drawn_at = self._words_at = self._hint_until = -math.inf
         self._drawn_revision: object = None
         self._told_end = False
         self._undrawn: tuple[float, float] | None = None  # age of the newest record, and when it came
@@ -185,6 +187,7 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
             (("Ctrl+W", "Ctrl+Q"), self.close),
             (("P",), lambda: self.programme.pause.click()),
             (("N",), lambda: self.programme.skip.click()),
+            (("1", "2", "3", "4"), self._refuse_rating),
         ):
             for key in keys:
                 QtWidgets.QShortcut(QtGui.QKeySequence(key), self, slot)
@@ -344,6 +347,8 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
 
     def _draw_banner(self, now: float) -> None:
         banners = self.state.banners(now)
+        if now < self._hint_until:
+            banners = (Banner(Level.CARE, NOT_RATED), *banners)
         self.banner.setVisible(bool(banners))
         if not banners:
             return
@@ -354,6 +359,11 @@ class MainWindow(QtWidgets.QMainWindow):  # type: ignore[misc]  # pyqtgraph's Qt
         level = Level.BAD if any(banner.level is Level.BAD for banner in banners) else Level.CARE
         ground, text = BANNER_COLOURS[level]
         _set_style(self.banner, f"background: {ground}; color: {text}; padding: 6px 12px; font-weight: bold;")
+
+    def _refuse_rating(self) -> None:
+        """Say where ratings go: whoever clicked a button here has taken the keyboard from the stimulus."""
+        self._hint_until = self._clock() + HINT_S
+        self._draw_banner(self._clock())
 
     def _draw_plots(self, now: float) -> None:
         span_s = SPANS_S[self.span]

@@ -364,6 +364,21 @@ def test_stop_asks_the_run_to_end(qtbot, page):
     assert not page.runs.stop_button.isEnabled()
 
 
+def test_the_page_goes_behind_what_it_starts_and_comes_back_at_the_end(page, ready_state, monkeypatch):
+    moves: list[str] = []
+    monkeypatch.setattr(page, "lower", lambda: moves.append("lower"))
+    monkeypatch.setattr(page, "raise_", lambda: moves.append("raise"))
+    run = StandingRun()
+    monkeypatch.setattr("rtasmr.start.page.Run", lambda _words: run)
+    page.state = ready_state
+    page.start_run()
+    page._poll()
+    assert moves == ["lower"]
+    run.stop()
+    page._poll()
+    assert moves == ["lower", "raise"]
+
+
 def test_what_runs_is_named_as_such(page):
     page.state.choose(shown=Shown.ELSEWHERE)
     page.redraw()

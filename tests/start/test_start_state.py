@@ -225,6 +225,20 @@ def test_a_run_is_followed_to_its_end(state):
     assert state.recordings == (Path("/d/P01_001.xdf"),)
 
 
+def test_what_a_killed_run_leaves_is_named(state, tmp_path):
+    state.choose(ppg="simulated", record=True, folder=str(tmp_path))
+    recording = state.choice.recording
+    killed = Progress(f"recording to {recording}", {"tick": 30}, -9)
+    state.begin_run(state.choice.words(), recording, killed)
+    assert state.run_text.text == f"Ended: recording to {recording}"  # it left nothing
+    left = recording.with_name(f"{recording.name}.part")
+    left.touch()
+    assert state.run_text.level is Level.BAD
+    told = f"Ended without a word: killed, or crashed. The recording so far is {left}"
+    assert state.run_text.text == told
+    assert "'rtasmr repair' makes a whole file of it" in state.run_text.fix
+
+
 def test_the_command_that_runs_stands_while_it_runs(state, tmp_path):
     state.choose(ppg="simulated", record=True, folder=str(tmp_path), participant="P07")
     words, recording = state.choice.words(), state.choice.recording

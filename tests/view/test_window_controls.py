@@ -165,7 +165,8 @@ def test_the_help_page_explains_every_stretch_and_every_key_and_fits(qtbot, wind
     said = " ".join(label.text() for label in window.help.findChildren(QtWidgets.QLabel))
     keys = [shortcut.key().toString() for shortcut in window.findChildren(QtWidgets.QShortcut)]
     assert "N" in keys
-    assert [key for key in (*keys, "Alt+T") if key not in said] == []
+    ratings = [key for key in keys if key in "1234"]  # "1 to 4"
+    assert [key for key in (*keys, "Alt+T") if key not in said and key not in ratings] == []
     assert window.programme.stop.shortcut().toString() == "Alt+T"
     assert "quality of the signal" in said
     assert "1 to 4 go to the window of the stimulus" in said
@@ -184,6 +185,24 @@ def test_many_notices_leave_the_picture_its_place(qtbot, window, store, server):
     assert len(window.banner.text().splitlines()) == 4
     press(qtbot, window, "?")
     assert "note 8" in window.help.notes.text()
+
+
+def test_a_rating_key_pressed_here_is_told_to_go_elsewhere(qtbot, window, heard):
+    from rtasmr.view.mainwindow import HINT_S, NOT_RATED
+
+    window.tick()
+    now = window._clock()
+    before = window.banner.text()
+    for key in "1234":
+        window._hint_until = 0.0
+        window.redraw()
+        assert window.banner.text() == before
+        press(qtbot, window, key)
+        assert window.banner.text().split("\n") == [NOT_RATED, *before.split("\n")]
+    assert heard == []
+    window._clock = lambda: now + HINT_S + 60.0
+    window.redraw()
+    assert NOT_RATED not in window.banner.text()
 
 
 def test_every_control_has_the_keyboard_in_its_turn(qtbot, window, store, server):
