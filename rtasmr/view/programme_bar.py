@@ -25,7 +25,7 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         super().__init__()
         self._pause_asks: Command = Command.PAUSE
         self._step = 0
-        self.words = ElidedLabel(keep_end=False)
+        self.words, self.ahead = ElidedLabel(keep_end=False), ElidedLabel(keep_end=False)
         self.pause = QtWidgets.QPushButton("&Pause")
         self.skip = QtWidgets.QPushButton("&Next")
         self.stop = QtWidgets.QPushButton(STOP)
@@ -45,7 +45,11 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        row.addWidget(self.words, stretch=1)
+        lines = QtWidgets.QVBoxLayout()
+        lines.setSpacing(0)
+        lines.addWidget(self.words)
+        lines.addWidget(self.ahead)
+        row.addLayout(lines, stretch=1)
         for button in (self.pause, self.skip, self.stop):
             row.addWidget(button)
         self.hide()
@@ -74,8 +78,10 @@ class ProgrammeBar(QtWidgets.QWidget):  # type: ignore[misc]  # pyqtgraph's Qt c
             button.setEnabled(programme is not None and state.linked and not state.over)
         if programme is None:
             return
+        now, ahead = state.programme_lines
+        self.ahead.show_text(ahead)
         if not self._unheard.isActive():
-            self.words.show_text(state.programme_text)
+            self.words.show_text(now)
         self._step = programme.step
         self._pause_asks = Command.RESUME if programme.paused else Command.PAUSE
         text = "Go &on" if programme.paused else "&Pause"

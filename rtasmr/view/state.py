@@ -388,10 +388,10 @@ class ViewState:
         )
 
     @property
-    def programme_text(self) -> str:
-        """Where a session of several clips is; empty without one."""
+    def programme_lines(self) -> tuple[str, str]:
+        """Where a session of several clips is, and what comes next; empty without one."""
         programme = self.snapshot.programme
-        return "" if programme is None else _programme_text(programme)
+        return ("", "") if programme is None else _programme_lines(programme)
 
     @property
     def lights(self) -> tuple[Light, ...]:
@@ -450,22 +450,22 @@ def _last_words(recording: RecordingState | None) -> tuple[str, ...]:
     )
 
 
-def _programme_text(programme: ProgrammeState) -> str:
+def _programme_lines(programme: ProgrammeState) -> tuple[str, str]:
     dot = " \N{MIDDLE DOT} "
     asks = f" ({clean(programme.question, 20)})" if programme.question else ""
     left = f"{clock_text(programme.left_s)} left" if math.isfinite(programme.left_s) else ""
     whole = (
         clock_text(programme.total_left_s) + " to the end" if math.isfinite(programme.total_left_s) else ""
     )
-    parts = (
+    now = (
         "PAUSED" if programme.paused else "",
         f"clip {programme.clip} of {programme.n_clips}",
         clean(programme.now, 40) + asks,
         left,
-        f"next: {clean(programme.next, 40)}" if programme.next else "",
-        whole,
     )
-    return dot.join(part for part in parts if part)
+    then = (f"next: {clean(programme.next, 40)}" if programme.next else "", whole)
+    at, ahead = (dot.join(part for part in parts if part) for parts in (now, then))
+    return at, ahead
 
 
 def _recording_lines(recording: RecordingState) -> tuple[str, ...]:

@@ -269,15 +269,16 @@ class TestWords:
 
 class TestProgramme:
     def test_without_one_there_are_no_words(self):
-        assert fed(snapshot()).programme_text == ""
+        assert fed(snapshot()).programme_lines == ("", "")
 
     def test_it_says_where_the_session_is(self):
         clip = ProgrammeState("vid3", "pleasantness", 3, 8, 42.4, 512.0, "rest", paused=True)
-        assert fed(snapshot(programme=clip)).programme_text == (
-            "PAUSED · clip 3 of 8 · vid3 (pleasantness) · 0:42 left · next: rest · 8:32 to the end"
+        assert fed(snapshot(programme=clip)).programme_lines == (
+            "PAUSED · clip 3 of 8 · vid3 (pleasantness) · 0:42 left",
+            "next: rest · 8:32 to the end",
         )
         rest = ProgrammeState("rest", "", 8, 8, math.nan, math.nan, "")
-        assert fed(snapshot(programme=rest)).programme_text == "clip 8 of 8 · rest"
+        assert fed(snapshot(programme=rest)).programme_lines == ("clip 8 of 8 · rest", "")
 
 
 class TestBanners:

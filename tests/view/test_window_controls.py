@@ -234,7 +234,8 @@ def test_the_programme_is_shown_and_driven(qtbot, window, store, server, heard):
     assert heard == []  # there is nothing to pause
     show(store, N_TICKS, programme=True)
     take(qtbot, window, server)
-    assert window.programme.words.whole.startswith("clip 1 of 8 · vid1 (tingling) · 0:12 left")
+    assert window.programme.words.whole == "clip 1 of 8 · vid1 (tingling) · 0:12 left"
+    assert window.programme.ahead.whole.startswith("next: ")
     press(qtbot, window, "P")
     press(qtbot, window, "N")
     window.programme.stop.click()
