@@ -45,6 +45,9 @@ _CLIP_WIDE = 1e-4
 _REPORTS: tuple[Callable[[NDArray[np.int8]], NDArray[Any]], ...] = (np.asarray, lambda rating: rating > 0)
 """What of a rating a column may know: its level, whether there is a tingle."""
 
+_LATE_TICKS = (0, 10, 20, 30, 50)
+"""How late a column may follow the ratings that it knows."""
+
 Answer = Callable[[TrialTable], NDArray[np.float32]]
 """Takes a trial, returns the probability of each published frame."""
 
@@ -197,12 +200,12 @@ def _check_labels(tables: Sequence[TrialTable]) -> None:
 def column_agreement(tables: Sequence[TrialTable]) -> NDArray[np.float64]:
     """Return how each column follows what is each person's own in the ratings, shape (n_features,).
 
-    The larger one of the correlations with the level of the rating and with whether there is a tingle. 0 for
-    a column that is the same for all who see a clip, or that is valid for all of them in less than half of
-    each clip.
+    The largest of the correlations with the level of the rating and with whether there is a tingle, at the
+    same tick and up to 5 s before. 0 for a column that is the same for all who see a clip, or that is valid
+    for all of them in less than half of each clip.
     """
     n_features = tables[0].spec.n_features
-    sums = np.zeros((len(_REPORTS), n_features, 3))
+    sums = np.zeros((len(_LATE_TICKS), len(_REPORTS), n_features, 3))
     by_video: defaultdict[str, list[TrialTable]] = defaultdict(list)
     for table in tables:
         by_video[table.trial.video].append(table)
@@ -211,12 +214,16 @@ def column_agreement(tables: Sequence[TrialTable]) -> NDArray[np.float64]:
         reported = [np.stack([report(table.rating[:n]) for table in same]) for report in _REPORTS]
         usable = np.logical_and.reduce([table.valid[:n] for table in same])
         for column in np.flatnonzero(2 * usable.sum(axis=0) >= n):
-            ticks = usable[:, column]
-            told = own_part(np.stack([table.values[:n, column][ticks] for table in same]).astype(np.float64))
-            if not told.any():
-                continue
-            for kind, report in enumerate(reported):
-                felt = own_part(report[:, ticks].astype(np.float64))
-                sums[kind, column] += (told * felt).sum(), (told**2).sum(), (felt**2).sum()
-    r = ratio(sums[..., 0], np.sqrt(sums[..., 1] * sums[..., 2]), empty=0.0)
+            values = np.stack([table.values[:n, column] for table in same]).astype(np.float64)
+            for late, n_late in enumerate(_LATE_TICKS):
+                ticks = np.flatnonzero(usable[n_late:, column])
+                if 2 * n_late > n or not ticks.size:
+                    continue
+                told = own_part(values[:, n_late + ticks])
+                if not told.any():
+                    continue
+                for kind, report in enumerate(reported):
+                    felt = own_part(report[:, ticks].astype(np.float64))
+                    sums[late, kind, column] += (told * felt).sum(), (told**2).sum(), (felt**2).sum()
+    r = ratio(sums[..., 0], np.sqrt(sums[..., 1] * sums[..., 2]), empty=0.0).reshape(-1, n_features)
     return np.asarray(r[np.abs(r).argmax(axis=0), np.arange(n_features)])
