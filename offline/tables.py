@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rtasmr.errors import DataError
 from rtasmr.features.spec import FeatureSpec
 from rtasmr.grid import FRAME_RATE_HZ, WARMUP_TICKS
+from rtasmr.presentation_log import MAX_LEVEL
 from rtasmr.types import TrialId
 
 TRIALS_FOLDER = "trials"
@@ -69,6 +70,11 @@ class TrialTable:
                     f"{np.dtype(dtype)}, got {array.shape} and {array.dtype}; compute the features again"
                 )
 
+        if n_frames and not 0 <= self.rating.min() <= self.rating.max() <= MAX_LEVEL:
+            raise DataError(
+                f"table of trial {self.trial}: expected ratings of 0 to {MAX_LEVEL}, got {self.rating.min()} "
+                f"to {self.rating.max()}; compute the features again"
+            )
         for values, valid in ((self.preroll_values, self.preroll_valid), (self.values, self.valid)):
             wrong = np.argwhere(valid & ~np.isfinite(values))
             if len(wrong):

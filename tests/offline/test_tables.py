@@ -134,3 +134,12 @@ def test_no_tables_name_the_command_that_makes_them(tmp_path):
         load_tables(tmp_path)
     with pytest.raises(DataError, match="got none"):
         common_spec([])
+
+
+@pytest.mark.parametrize("rating", [4, 27, -1])
+def test_ratings_outside_the_scale_are_refused(make_table, rating):
+    table = make_table(TrialId(3, "vid1"), 60)
+    wrong = table.rating.copy()
+    wrong[7] = rating
+    with pytest.raises(DataError, match=r"003_vid1: expected ratings of 0 to 3, got .*compute"):
+        replace(table, rating=wrong)
