@@ -58,6 +58,10 @@ def room_words(folder: Path, hourly_bytes: float) -> str:
     free = shutil.disk_usage(there).free
     if free >= max(LEAST_BYTES, LEAST_HOURS * hourly_bytes):
         return ""
+    if not hourly_bytes:  # texts alone
+        return (
+            f"only {size_text(free)} are free where this is recorded. Free space, or record to another disk."
+        )
     hours = free / hourly_bytes
     lasts = f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
     return (

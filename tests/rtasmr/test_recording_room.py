@@ -82,6 +82,14 @@ def test_how_long_it_lasts_is_told(tmp_path, free, n_free, lasts):
     assert words.endswith("Free space, or record to another disk.")
 
 
+def test_texts_alone_take_next_to_nothing_and_are_told_of_a_full_disk_too(tmp_path, free):
+    free(250e6)
+    told = room_words(tmp_path, bytes_per_hour([clip_spec(source_id="c")]))
+    assert told == "only 250 MB are free where this is recorded. Free space, or record to another disk."
+    free(2e9)
+    assert room_words(tmp_path, 0.0) == ""
+
+
 def test_a_folder_that_is_not_made_yet_is_on_the_disk_of_those_above_it(tmp_path, monkeypatch):
     asked: list[Path] = []
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or Usage(1, 0, 10**12))
