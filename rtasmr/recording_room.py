@@ -64,10 +64,7 @@ def room_words(folder: Path, hourly_bytes: float) -> str:
         )
     hours = free / hourly_bytes
     lasts = f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
-    return (
-        f"only {size_text(free)} are free where this is recorded, and an hour takes about "
-        f"{size_text(hourly_bytes)}: the disk is full after {lasts}. Free space, or record to another disk."
-    )
+    return f"{told}, and an hour takes about {size_text(hourly_bytes)}: the disk is full after {lasts}. {mend}"
 
 
 def size_text(n_bytes: float) -> str:
