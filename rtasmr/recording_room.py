@@ -58,13 +58,14 @@ def room_words(folder: Path, hourly_bytes: float) -> str:
     free = shutil.disk_usage(there).free
     if free >= max(LEAST_BYTES, LEAST_HOURS * hourly_bytes):
         return ""
-    if not hourly_bytes:  # texts alone
-        return (
-            f"only {size_text(free)} are free where this is recorded. Free space, or record to another disk."
+    told = f"only {size_text(free)} are free where this is recorded"
+    if hourly_bytes:  # texts alone take next to nothing
+        hours = free / hourly_bytes
+        lasts = (
+            f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
         )
-    hours = free / hourly_bytes
-    lasts = f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
-    return f"{told}, and an hour takes about {size_text(hourly_bytes)}: the disk is full after {lasts}. {mend}"
+        told += f", and an hour takes about {size_text(hourly_bytes)}: the disk is full after {lasts}"
+    return f"{told}. Free space, or record to another disk."
 
 
 def size_text(n_bytes: float) -> str:
