@@ -136,7 +136,14 @@ def run_live(
             end.follow(presentation.wait_end, presentation.ask_end)
         is_over = threading.Event()
         if window and not stop.is_set():
-            _open_window(server, is_over, stack, say, beside_stimulus=presentation is not None)
+            _open_window(
+                server,
+                is_over,
+                stack,
+                say,
+                beside_stimulus=presentation is not None,
+                behind_stimulus=presentation is not None and presentation.fills_display,
+            )
         error = ""
         settle_garbage(stack)
         try:
@@ -274,7 +281,8 @@ def _open_window(
     stack: ExitStack,
     say: Callable[[str], None],
     *,
-    beside_stimulus: bool,
+    beside_stimulus: bool = False,
+    behind_stimulus: bool = False,
 ) -> None:
     """Start the window's process; closing the window ends the run, a crash of it does not.
 
@@ -282,6 +290,7 @@ def _open_window(
     """
     command = [sys.executable, "-P", "-m", "rtasmr.view", "--attach", str(server.link_file)]
     command += ["--close-when-ended", "--ends-run", *["--beside-stimulus"] * beside_stimulus]
+    command += ["--behind-stimulus"] * behind_stimulus
     process = subprocess.Popen(command)
 
     def watch() -> None:

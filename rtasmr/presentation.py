@@ -30,6 +30,8 @@ class Presentation:
         Entries for the recording's header.
     name : str
         Of what is shown.
+    fills_display : bool
+        Whether it fills the display that our windows open on: none must come before it.
     incidents : callable
         Returns what the recording is to say of the session once it is over; see `rtasmr.incidents`.
     """
@@ -42,4 +44,5 @@ class Presentation:
     streams: tuple[str, ...] = ()
     header: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    fills_display: bool = False
     incidents: Callable[[], Sequence[str]] = tuple

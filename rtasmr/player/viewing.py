@@ -98,6 +98,7 @@ def run_view(
                 streams=tuple(name for key, name in streams.items() if key not in ROLES),
                 header=header,
                 name=player.file.name,
+                fills_display=player.full_screen and not player.display,
                 incidents=lambda: player_incidents(
                     process.account, process.failure, _stop_of(process.account, planned_s)
                 ),

@@ -36,8 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--close-when-ended", action="store_true", help="close when the runtime ends")
     parser.add_argument("--ends-run", action="store_true", help="end the run when the user closes the window")
     parser.add_argument(
-        "--beside-stimulus", action="store_true", help="leave the keyboard, and the view, to the stimulus"
+        "--beside-stimulus", action="store_true", help="leave the keyboard, and its place, to the stimulus"
     )
+    parser.add_argument("--behind-stimulus", action="store_true", help="open behind other windows")
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window in pixels")
     options = parser.parse_args(argv)
     try:
@@ -52,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
             close_when_ended=options.close_when_ended,
             ends_run=options.ends_run,
             beside_stimulus=options.beside_stimulus,
+            behind_stimulus=options.behind_stimulus,
             size=options.size,
             theme=THEMES.get(options.theme),
             follows_desktop=options.theme == DESKTOP,

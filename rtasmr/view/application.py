@@ -103,6 +103,7 @@ def run_window(
     close_when_ended: bool = False,
     ends_run: bool = False,
     beside_stimulus: bool = False,
+    behind_stimulus: bool = False,
     size: tuple[int, int] | None = None,
     theme: Theme | None = None,
     follows_desktop: bool = False,
@@ -122,7 +123,9 @@ def run_window(
     ends_run : bool
         End the run when the user closes the window.
     beside_stimulus : bool
-        Leave the keyboard, and where both overlap the view, to the window that shows the stimulus.
+        Leave the keyboard, and its place, to the window that shows the stimulus, which stays above others.
+    behind_stimulus : bool
+        Open behind it, as it fills the display.
     size : tuple of int or None
         Width and height in pixels; None takes those that the user chose last, as far as there is room.
     theme : Theme or None
@@ -189,8 +192,10 @@ def run_window(
         if place is not None:
             window.move(place.availableGeometry().bottomRight() - window.rect().bottomRight())
     window.show()
-    if beside_stimulus:
+    if behind_stimulus:
         window.lower()
+    elif beside_stimulus:
+        window.raise_()  # a desktop puts what does not take the keyboard behind what has it
     window.start()
     app.exec_()
     keeper.finish()

@@ -51,3 +51,27 @@ def test_a_window_that_fails_during_the_run_is_told(monkeypatch):
     (line,) = watched(monkeypatch, FAILS, is_over=False)
 
     assert line.endswith("the run goes on. Open it again with: rtasmr window 4711")
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, set()),
+        ({"beside_stimulus": True}, {"--beside-stimulus"}),
+        ({"beside_stimulus": True, "behind_stimulus": True}, {"--beside-stimulus", "--behind-stimulus"}),
+    ],
+)
+def test_the_window_knows_what_it_must_not_cover(monkeypatch, given, asked):
+    commands: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def stand_in(command: list[str]) -> subprocess.Popen[bytes]:
+        commands.append(command)
+        return popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(live, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": stand_in}))
+    with ExitStack() as stack:
+        link = SimpleNamespace(link_file="link", label="4711")
+        live._open_window(link, threading.Event(), stack, lambda _: None, **given)
+    (command,) = commands
+    assert {word for word in command if word.endswith("-stimulus")} == asked
