@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+TITLE_PX = 40
+"""What a desktop draws above a window, which is not known before it is shown."""
+LEAST_STIMULUS_PX = 576
+"""Width below which the words under the picture of the stimulus are too small to be read with ease."""
 PAUSES_S = (0.1, 0.3)
 """Between one question and the next to a server that does not answer."""
 

@@ -6,14 +6,13 @@ from PyQt5.QtCore import QRect
 from PyQt5.QtGui import QScreen
 from PyQt5.QtWidgets import QApplication
 
+from rtasmr.display import LEAST_STIMULUS_PX, TITLE_PX
 from rtasmr.errors import ConfigError
 
 SIZE = (1024, 576)
-LEAST_WIDTH = 576
-"""Below this the words under the picture are too small to be read with ease."""
 TINGLEGRAM_WIDTH = 1260
-FRAME_PX, TITLE_PX = 6, 40
-"""What a desktop draws around a window, which is not known before it is shown."""
+FRAME_PX = 6
+"""What a desktop draws at the other sides of a window."""
 
 
 def describe_screens() -> list[str]:
@@ -79,7 +78,7 @@ def place_beside(room: QRect) -> QRect:
     room : QRect
         What the desktop leaves to windows.
     """
-    left_px = min(SIZE[0], max(LEAST_WIDTH, room.width() - TINGLEGRAM_WIDTH))
+    left_px = min(SIZE[0], max(LEAST_STIMULUS_PX, room.width() - TINGLEGRAM_WIDTH))
     width = min(left_px, room.width()) - 2 * FRAME_PX
     height = min(width * SIZE[1] // SIZE[0], room.height() - TITLE_PX - FRAME_PX)
     return QRect(room.left() + FRAME_PX, room.bottom() + 1 - FRAME_PX - height, width, height)

@@ -12,7 +12,7 @@ from typing import Any
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from rtasmr.display import without_gl
+from rtasmr.display import TITLE_PX, without_gl
 from rtasmr.ending import end_signals
 from rtasmr.errors import DataError
 from rtasmr.player.screen import describe_screens
@@ -37,8 +37,6 @@ from rtasmr.view.theme import Theme
 SIZE = (1200, 840)
 LARGEST = (1400, 800)
 """Fields longer than a line, and boxes with nothing in them, help nobody."""
-TITLE_PX = 40
-"""What a desktop draws above a window, which is not known before it is shown."""
 ROOMY = 780
 """Lower pages have to do without an outlook."""
 POLL_MS = 250

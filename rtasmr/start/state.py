@@ -17,7 +17,7 @@ from rtasmr.start.found import MODEL, Kind, Listing, Offer
 from rtasmr.start.run import Progress
 from rtasmr.types import Cause, Role
 from rtasmr.view.lights import Level
-from rtasmr.view.wording import clean, clock_text
+from rtasmr.view.wording import HOW_TO_KEEP, clean, clock_text
 
 PULSE_KINDS = (Kind.STREAMS, Kind.SERIAL, Kind.POLAR, Kind.BRAINFLOW)
 """Where a pulse may come from, the likeliest first."""
@@ -378,8 +378,7 @@ class StartState:
             return Verdict(Level.GOOD, clean(f"Starting: {progress.line}" if progress.line else "Starting"))
         if progress.code and not progress.account and (left := self._left_behind) is not None:
             told = f"Ended without a word: killed, or crashed. The recording so far is {left}"
-            make = "'rtasmr repair' makes a whole file of it, 'rtasmr report' its page."
-            return Verdict(Level.BAD, clean(told, 300), make)
+            return Verdict(Level.BAD, clean(told, 300), HOW_TO_KEEP)
         error = progress.account.get("error") or (progress.line if progress.code else "")
         if error:
             return Verdict(Level.BAD, clean(f"Ended: {error}", 300))

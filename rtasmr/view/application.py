@@ -12,7 +12,7 @@ from typing import Any
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore
 
-from rtasmr.display import display_problem, without_gl
+from rtasmr.display import LEAST_STIMULUS_PX, TITLE_PX, display_problem, without_gl
 from rtasmr.ending import end_signals
 from rtasmr.errors import DataError, RtasmrError
 from rtasmr.link import SnapshotClient
@@ -21,12 +21,8 @@ from rtasmr.view.remembered import KeptLook, load_look, look_file, save_look
 from rtasmr.view.state import DEFAULT_SPAN
 from rtasmr.view.theme import THEMES, Theme
 
-STIMULUS_WIDTH = 576
-"""What the stimulus needs beside the window, in pixels of the display."""
 LEAST_BESIDE = 960
 """Narrower than this the window would not be read with ease: it lies behind the stimulus then."""
-TITLE_PX = 40
-"""What a desktop draws above a window, which is not known before it is shown."""
 SETTLE_MS = 500
 """A size that has not changed for so long is one that was chosen."""
 
@@ -230,7 +226,7 @@ def size_within(room: Any, window: MainWindow, kept: KeptLook, *, beside_stimulu
     if kept.width and kept.height:
         return QtCore.QSize(kept.width, kept.height).boundedTo(most)
     size = window.size().boundedTo(most)
-    beside = room.width() - STIMULUS_WIDTH / window.devicePixelRatioF()
+    beside = room.width() - LEAST_STIMULUS_PX / window.devicePixelRatioF()
     if beside_stimulus and beside >= LEAST_BESIDE:
         size.setWidth(min(size.width(), int(beside)))
     return size

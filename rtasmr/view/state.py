@@ -24,7 +24,7 @@ from rtasmr.snapshot import (
 from rtasmr.types import Cause, Modality, Role, Status
 from rtasmr.view.lights import Level, Light, light_of, unknown_light
 from rtasmr.view.tracks import RatingStep, RecordColumns, SegmentMark, reason_word
-from rtasmr.view.wording import DASH, clean, clock_text, number, simulated_words
+from rtasmr.view.wording import DASH, HOW_TO_KEEP, clean, clock_text, number, simulated_words
 
 HISTORY_S = 2 * 3600
 """What a window that stays keeps; one that attaches late gets ten minutes."""
@@ -445,8 +445,7 @@ def _last_words(recording: RecordingState | None) -> tuple[str, ...]:
         return (f"{gone} There was no recording.",)
     return (
         gone,
-        f"The recording so far is {recording.path}: 'rtasmr repair' makes a whole file of it, "
-        "'rtasmr report' its page.",
+        f"The recording so far is {recording.path}: {HOW_TO_KEEP}",
     )
 
 

@@ -50,6 +50,10 @@ def rating_axis_words(questions: Sequence[Question]) -> str:
     return f"own rating: {', '.join(questions)}"
 
 
+HOW_TO_KEEP = "'rtasmr repair' makes a whole file of it, 'rtasmr report' its page."
+"""What becomes of an unfinished recording."""
+
+
 def clean(text: str, n_max: int = 300) -> str:
     """Return foreign text on one line, without control characters and no longer than ``n_max``."""
     # Nearly every text is printable, and a window asks a hundred times a second.
